@@ -1,0 +1,1 @@
+"""Metrics with intervals, regimen comparisons and effects, reports."""

@@ -1,0 +1,183 @@
+"""Brier score: how far predicted survival is from what happened, under censoring.
+
+Losses per patient -> score at each time -> integrated score. The losses are computed once; a
+bootstrap replicate is one product of its counts with them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from evaluation.censoring import CensoringDistribution, fit_censoring
+from evaluation.kaplan_meier import survival_at
+from features.outcome import Outcome
+
+
+def brier_losses(
+    outcome: Outcome,
+    survival: np.ndarray,
+    times: ArrayLike,
+    censoring: CensoringDistribution | None = None,
+) -> np.ndarray:
+    """Squared error of each patient at each time, weighted for censoring.
+
+    With the event at T <= t the loss is S(t)^2 / G(T-), followed beyond t it is
+    (1 - S(t))^2 / G(t), censored by t it is 0: the weights make up for those.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    survival : ndarray of shape (n, n_times)
+        Predicted probability of being event-free after each time. Not an event probability, and
+        not a risk score.
+    times : array-like of shape (n_times,)
+        Months, increasing.
+    censoring : CensoringDistribution, optional
+        Of the outcome itself by default.
+
+    Returns
+    -------
+    ndarray of shape (n, n_times)
+        Their mean over patients is the Brier score. NaN where the survival is NaN, and for every
+        patient at times beyond both the outcome's follow-up and that behind the weights; the caller
+        says why.
+
+    Raises
+    ------
+    ValueError
+        When times are not increasing, or survival has another shape or leaves [0, 1].
+
+    References
+    ----------
+    Graf et al., Stat Med 1999, 18:2529-2545. Weights as in R's `riskRegression::Score`; at tied
+    event and censoring times scikit-survival has G(T) instead of G(T-).
+    """
+    times = _increasing(times)
+    survival = np.asarray(survival, dtype=float)
+    if survival.shape != (len(outcome), len(times)):
+        raise ValueError(
+            f"survival has shape {survival.shape}; expected one row a patient and one column a "
+            f"time, ({len(outcome)}, {len(times)})"
+        )
+    if (survival < 0).any() or (survival > 1).any():
+        raise ValueError("survival must lie in [0, 1]; pass probabilities, not risk scores")
+    censoring = censoring or fit_censoring(outcome)
+
+    had_event = outcome.event[:, None] & (outcome.time[:, None] <= times)
+    event_free = outcome.time[:, None] > times
+    weight = np.where(had_event, censoring.inverse_before(outcome.time)[:, None], 0.0)
+    weight = np.where(event_free, censoring.inverse_at(times), weight)
+    losses = weight * (event_free - survival) ** 2
+    losses[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
+    return losses
+
+
+def null_losses(
+    outcome: Outcome, times: ArrayLike, censoring: CensoringDistribution | None = None
+) -> np.ndarray:
+    """Losses of the same Kaplan-Meier survival predicted for everyone, shape (n, n_times).
+
+    It is fitted on the very patients it is judged on, so the null model is a little too good.
+    """
+    times = _increasing(times)
+    survival = survival_at(outcome, times)["survival"].to_numpy()
+    return brier_losses(outcome, np.tile(survival, (len(outcome), 1)), times, censoring)
+
+
+def replicate_scores(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean loss in each bootstrap replicate.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n, n_times)
+        From `brier_losses`; the censoring weights in them stay fixed over replicates.
+    counts : ndarray of shape (B, n)
+        How often each replicate holds each patient.
+
+    Returns
+    -------
+    ndarray of shape (B, n_times)
+        NaN in every replicate where the loss of any patient is NaN, drawn or not.
+    """
+    counts = np.asarray(counts, dtype=float)
+    return counts @ losses / counts.sum(axis=1, keepdims=True)
+
+
+def brier_score(
+    outcome: Outcome,
+    survival: np.ndarray,
+    times: ArrayLike,
+    censoring: CensoringDistribution | None = None,
+) -> pd.DataFrame:
+    """Brier score at each time beside that of the Kaplan-Meier null model.
+
+    Parameters, errors and missing values are those of `brier_losses`.
+
+    Returns
+    -------
+    DataFrame, one row a time
+        `time`; `brier` and `brier_null`, lower is better; `ipa`, the index of prediction accuracy
+        1 - brier / brier_null, higher is better, NaN when the null model is never wrong;
+        `n_at_risk`, patients followed beyond the time.
+
+    References
+    ----------
+    Kattan and Gerds, Diagn Progn Res 2018, 10.1186/s41512-018-0029-2
+    """
+    times = _increasing(times)
+    score = brier_losses(outcome, survival, times, censoring).mean(axis=0)
+    null = null_losses(outcome, times, censoring).mean(axis=0)
+    return pd.DataFrame(
+        {
+            "time": times,
+            "brier": score,
+            "brier_null": null,
+            "ipa": scaled_brier(score, null),
+            "n_at_risk": (outcome.time[:, None] > times).sum(axis=0),
+        }
+    )
+
+
+def scaled_brier(score: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """1 - score / null, of the same shape; NaN where null is 0."""
+    undefined = np.full(np.shape(score), np.nan)
+    return 1.0 - np.divide(score, null, out=undefined, where=null > 0)
+
+
+def integrated_brier(scores: np.ndarray, times: ArrayLike) -> np.ndarray:
+    """Integrate by the trapezoid rule over the given times and divide by their range.
+
+    The interval from 0 to the first time is left out: start the grid near 0. R's
+    `riskRegression` sums left steps from time 0 instead, with a score of 0 there.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (..., n_times)
+        Brier scores or losses: (n_times,) of a cohort, (B, n_times) of its replicates,
+        (n, n_times) of its patients.
+    times : array-like of shape (n_times,), n_times >= 2
+        Months, increasing.
+
+    Returns
+    -------
+    ndarray of shape (...,)
+        Lower is better; NaN when the score at any time is NaN.
+
+    Raises
+    ------
+    ValueError
+        When times are fewer than two or not increasing.
+    """
+    times = _increasing(times)
+    if len(times) < 2:
+        raise ValueError(f"times needs at least two values to integrate over; got {times}")
+    return np.trapezoid(scores, times, axis=-1) / (times[-1] - times[0])
+
+
+def _increasing(times: ArrayLike) -> np.ndarray:
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1 or not len(times) or not (np.diff(times) > 0).all():
+        raise ValueError(f"times must be a one-dimensional, increasing list; got {times.tolist()}")
+    return times

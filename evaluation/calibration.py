@@ -1,0 +1,338 @@
+"""Calibration at one horizon: in the large, slope, and by groups of predicted risk."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import greenwood
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from evaluation.censoring import replicate_survival
+from evaluation.kaplan_meier import survival_at
+from features.outcome import Outcome
+
+# Predicted probabilities are clipped to [LOG_CLIP, 1 - LOG_CLIP] where a logarithm is taken of
+# them, and nowhere else.
+LOG_CLIP = 1e-8
+
+
+class ObservedProbability(NamedTuple):
+    """Kaplan-Meier event probability at a horizon; Greenwood error, log-log 95% interval."""
+
+    estimate: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+
+
+class ObservedExpected(NamedTuple):
+    """Observed over expected event probability; above 1 when risk is underestimated."""
+
+    observed: float
+    expected: float
+    ratio: float
+    ci_low: float
+    ci_high: float
+
+
+class CalibrationSlope(NamedTuple):
+    """Slope of what happened on what was predicted; below 1 when predictions are too extreme."""
+
+    slope: float
+    standard_error: float
+    ci_low: float
+    ci_high: float
+
+
+def observed_probability(outcome: Outcome, horizon: float) -> ObservedProbability:
+    """Kaplan-Meier probability of the event by the horizon.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    ObservedProbability
+        All NaN when the horizon is beyond the last patient, unless everyone has had the event by
+        then; error and limits NaN where the estimate is 0 or 1.
+    """
+    # Once everyone has had the event, the probability is known to be 1 at any later horizon.
+    known = survival_at(outcome, [min(horizon, outcome.follow_up)]).iloc[0]
+    if horizon > outcome.follow_up and known["survival"] > 0:
+        return ObservedProbability(np.nan, np.nan, np.nan, np.nan)
+    if known["survival"] in (0.0, 1.0):
+        return ObservedProbability(1.0 - known["survival"], np.nan, np.nan, np.nan)
+    return ObservedProbability(
+        1.0 - known["survival"],
+        known["std_error"],
+        1.0 - known["ci_high"],
+        1.0 - known["ci_low"],
+    )
+
+
+def observed_expected(
+    outcome: Outcome, event_probability: np.ndarray, horizon: float
+) -> ObservedExpected:
+    """Calibration in the large: Kaplan-Meier event probability over the mean predicted one.
+
+    The interval is exp(log(O/E) -+ 1.96 se(O) / O); it takes the predictions as given.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    event_probability : ndarray of shape (n,)
+        Predicted probability of the event by the horizon. Not survival.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    ObservedExpected
+        Ratio and limits NaN when a prediction is NaN or the horizon is beyond follow-up; limits
+        NaN when the observed probability is 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        When event_probability does not hold one probability a patient.
+
+    References
+    ----------
+    McLernon et al., Ann Intern Med 2023, 10.7326/M22-0844
+    """
+    event_probability = _probabilities(event_probability, outcome)
+    observed = observed_probability(outcome, horizon)
+    expected = float(event_probability.mean())
+    ratio = observed.estimate / expected if expected > 0 else np.nan
+    spread = 1.96 * observed.standard_error / observed.estimate if observed.estimate > 0 else np.nan
+    return ObservedExpected(
+        observed.estimate, expected, ratio, ratio * np.exp(-spread), ratio * np.exp(spread)
+    )
+
+
+def replicate_observed_expected(
+    outcome: Outcome, event_probability: np.ndarray, horizon: float, counts: np.ndarray
+) -> np.ndarray:
+    """O/E ratio in each bootstrap replicate.
+
+    Parameters and errors are those of `observed_expected`; `counts` of shape (B, n) says how often
+    each replicate holds each patient.
+
+    Returns
+    -------
+    ndarray of shape (B,)
+        NaN in a replicate that is not followed up to the horizon.
+    """
+    event_probability = _probabilities(event_probability, outcome)
+    counts = np.asarray(counts, dtype=float)
+    observed = 1.0 - replicate_survival(outcome, [horizon], counts)[:, 0]
+    expected = counts @ event_probability / counts.sum(axis=1)
+    return np.divide(observed, expected, out=np.full(len(counts), np.nan), where=expected > 0)
+
+
+def calibration_slope(outcome: Outcome, event_probability: np.ndarray) -> CalibrationSlope:
+    """Cox regression of the outcome on log(-log(1 - predicted risk)), ties by Efron.
+
+    It uses the whole follow-up, not only that before the horizon of the prediction.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    event_probability : ndarray of shape (n,)
+        Predicted probability of the event by any one horizon; clipped for the logarithm.
+
+    Returns
+    -------
+    CalibrationSlope
+        With the Wald 95% interval. All NaN without an event, when a prediction is NaN, or when all
+        predictions are the same.
+
+    Raises
+    ------
+    ValueError
+        When event_probability does not hold one probability a patient.
+
+    References
+    ----------
+    van Houwelingen, Stat Med 2000, 19:3401-3415
+    """
+    covariate = complementary_log_log(_probabilities(event_probability, outcome))
+    if not outcome.n_events or not np.ptp(covariate) > 0:
+        return CalibrationSlope(np.nan, np.nan, np.nan, np.nan)
+    fit = greenwood.CoxPH().fit(
+        greenwood.Surv(outcome.time, event=outcome.event.astype(int)), covariate[:, None]
+    )
+    return CalibrationSlope(
+        float(fit.coef_[0]),
+        float(fit.std_error_[0]),
+        float(fit.conf_low_[0]),
+        float(fit.conf_high_[0]),
+    )
+
+
+def replicate_slopes(
+    outcome: Outcome, event_probability: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Calibration slope in each bootstrap replicate, the counts taken as case weights.
+
+    Parameters and errors are those of `calibration_slope`; `counts` of shape (B, n) says how often
+    each replicate holds each patient.
+
+    Returns
+    -------
+    ndarray of shape (B,)
+        NaN in a replicate where the slope has no finite estimate.
+    """
+    covariate = complementary_log_log(_probabilities(event_probability, outcome))
+    counts = np.atleast_2d(counts)
+    spread = covariate.std()
+    if not spread > 0:
+        return np.full(len(counts), np.nan)
+    latest_first = np.argsort(-outcome.time, kind="stable")
+    time = outcome.time[latest_first]
+    standardised = (covariate[latest_first] - covariate.mean()) / spread
+    return (
+        _cox_slopes(
+            counts[:, latest_first],
+            standardised,
+            outcome.event[latest_first],
+            np.append(time[1:] != time[:-1], True),
+        )
+        / spread
+    )
+
+
+def grouped_calibration(
+    outcome: Outcome, event_probability: np.ndarray, horizon: float, groups: int = 5
+) -> pd.DataFrame:
+    """Predicted and observed event probability in quantile groups of predicted risk.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    event_probability : ndarray of shape (n,)
+        Predicted probability of the event by the horizon, without NaN.
+    horizon : float
+        Months.
+    groups : int
+        Fewer come back when predictions tie across the limits of a group.
+
+    Returns
+    -------
+    DataFrame, one row a group from low to high risk
+        `group` from 1, `n`, `events` by the horizon, `expected` (mean predicted probability),
+        `observed` (Kaplan-Meier), `standard_error` (Greenwood), `ci_low`, `ci_high` (log-log
+        transform of survival, as `ci_method` says). Observed is NaN in a group not followed up to
+        the horizon.
+
+    Raises
+    ------
+    ValueError
+        When event_probability does not hold one probability a patient, or holds NaN.
+    """
+    event_probability = _probabilities(event_probability, outcome)
+    if np.isnan(event_probability).any():
+        raise ValueError("event_probability is NaN for some patients; leave this horizon out")
+    # Quantiles as R's type 7, groups closed on the right.
+    limits = np.quantile(event_probability, np.linspace(0.0, 1.0, groups + 1)[1:-1])
+    below = np.searchsorted(limits, event_probability, side="left")
+    return pd.DataFrame(
+        _calibration_row(number, outcome.take(members), event_probability[members], horizon)
+        for number, members in enumerate((below == k for k in np.unique(below)), start=1)
+    )
+
+
+def complementary_log_log(probability: np.ndarray) -> np.ndarray:
+    """log(-log(1 - p)), of p clipped to [1e-8, 1 - 1e-8]; NaN stays NaN."""
+    return np.log(-np.log1p(-np.clip(probability, LOG_CLIP, 1.0 - LOG_CLIP)))
+
+
+def _calibration_row(
+    group: int, outcome: Outcome, event_probability: np.ndarray, horizon: float
+) -> dict[str, object]:
+    observed = observed_probability(outcome, horizon)
+    return {
+        "group": group,
+        "n": len(outcome),
+        "events": int((outcome.event & (outcome.time <= horizon)).sum()),
+        "expected": event_probability.mean(),
+        "observed": observed.estimate,
+        "standard_error": observed.standard_error,
+        "ci_low": observed.ci_low,
+        "ci_high": observed.ci_high,
+        "ci_method": "Kaplan-Meier, log-log",
+    }
+
+
+def _probabilities(event_probability: np.ndarray, outcome: Outcome) -> np.ndarray:
+    event_probability = np.asarray(event_probability, dtype=float)
+    if event_probability.shape != (len(outcome),):
+        raise ValueError(
+            f"event_probability has shape {event_probability.shape}; expected one value a patient, "
+            f"({len(outcome)},)"
+        )
+    if (event_probability < 0).any() or (event_probability > 1).any():
+        raise ValueError("event_probability must lie in [0, 1]; pass probabilities, not scores")
+    return event_probability
+
+
+@njit(cache=True, nogil=True)
+def _cox_slopes(
+    weights: np.ndarray, covariate: np.ndarray, event: np.ndarray, last_of_tie: np.ndarray
+) -> np.ndarray:
+    """Weighted one-covariate Cox regression of each replicate by Newton's method, Efron ties.
+
+    Patients come latest first, the covariate standardised. Ties as in R's `coxph(weights=)`: the
+    events of a tie share their mean weight, and patients of weight 0 are not there.
+    """
+    n_replicates, n = weights.shape
+    slopes = np.full(n_replicates, np.nan)
+    for replicate in range(n_replicates):
+        slope = 0.0
+        for _ in range(50):
+            gradient = 0.0
+            information = 0.0
+            risk_0 = risk_1 = risk_2 = 0.0  # sums over those at risk of w e, w e x, w e x^2
+            tied_0 = tied_1 = tied_2 = 0.0  # the same over the events of a tie
+            tied_weight = 0.0
+            n_tied = 0
+            for i in range(n):
+                weight = float(weights[replicate, i])
+                if weight > 0.0:
+                    x = covariate[i]
+                    share = weight * np.exp(slope * x)
+                    risk_0 += share
+                    risk_1 += share * x
+                    risk_2 += share * x * x
+                    if event[i]:
+                        tied_0 += share
+                        tied_1 += share * x
+                        tied_2 += share * x * x
+                        tied_weight += weight
+                        n_tied += 1
+                        gradient += weight * x
+                if last_of_tie[i] and n_tied > 0:
+                    mean_weight = tied_weight / n_tied
+                    for k in range(n_tied):
+                        left = k / n_tied
+                        total = risk_0 - left * tied_0
+                        mean = (risk_1 - left * tied_1) / total
+                        square = (risk_2 - left * tied_2) / total
+                        gradient -= mean_weight * mean
+                        information += mean_weight * (square - mean * mean)
+                    tied_0 = tied_1 = tied_2 = tied_weight = 0.0
+                    n_tied = 0
+            if information < 1e-10:
+                break
+            # Steps of at most one standard deviation keep Newton from overshooting.
+            step = min(max(gradient / information, -1.0), 1.0)
+            slope += step
+            if abs(step) < 1e-9:
+                slopes[replicate] = slope
+                break
+    return slopes

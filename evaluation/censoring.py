@@ -1,0 +1,131 @@
+"""Kaplan-Meier estimate of the censoring time, and of the event time in bootstrap replicates.
+
+The survival curve of one cohort, with its intervals, is in `kaplan_meier`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from features.outcome import Outcome
+from models.prediction import step_values
+
+
+@dataclass(frozen=True)
+class CensoringDistribution:
+    """Probability G of still being uncensored, a right-continuous step function from 1.
+
+    Attributes
+    ----------
+    times : ndarray of shape (n_times,)
+        Distinct observed times in months, increasing.
+    probability : ndarray of shape (n_times,)
+        G from each of these times on.
+    """
+
+    times: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def follow_up(self) -> float:
+        """Longest observed time, in months; nothing is known beyond it."""
+        return float(self.times[-1])
+
+    def at(self, times: ArrayLike) -> np.ndarray:
+        """G(t), NaN beyond follow-up; the shape of `times`."""
+        times = np.asarray(times, dtype=float)
+        known = step_values(times, self.times, self.probability, before=1.0)
+        return np.where(times <= self.follow_up, known, np.nan)
+
+    def before(self, times: ArrayLike) -> np.ndarray:
+        """G(t-), the limit from the left, NaN beyond follow-up; the shape of `times`."""
+        times = np.asarray(times, dtype=float)
+        column = np.searchsorted(self.times, times, side="left")
+        known = np.concatenate([[1.0], self.probability])[column]
+        return np.where(times <= self.follow_up, known, np.nan)
+
+    def inverse_at(self, times: ArrayLike) -> np.ndarray:
+        """1 / G(t), the weight of a patient followed beyond t; NaN where G is 0 or unknown."""
+        return _inverse(self.at(times))
+
+    def inverse_before(self, times: ArrayLike) -> np.ndarray:
+        """1 / G(t-), the weight of a patient with the event at t; NaN where G is 0 or unknown."""
+        return _inverse(self.before(times))
+
+
+def fit_censoring(outcome: Outcome) -> CensoringDistribution:
+    """Kaplan-Meier estimate of the censoring time.
+
+    A patient with the event at t counts in inverse-probability weighting with 1 / G(t-), a patient
+    followed beyond the horizon with 1 / G(horizon), as R's riskRegression does.
+
+    Raises
+    ------
+    ValueError
+        When the outcome holds no patient.
+
+    References
+    ----------
+    Graf et al., Stat Med 1999, 18:2529-2545
+    """
+    times, events, censored, at_risk = _life_table(outcome, np.ones((1, len(outcome))))
+    # Events come first at ties: a patient with the event at t is no longer there to be censored.
+    remaining = at_risk - events
+    hazard = np.divide(censored, remaining, out=np.zeros_like(censored), where=remaining > 0)
+    return CensoringDistribution(times, np.cumprod(1.0 - hazard[0]))
+
+
+def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -> np.ndarray:
+    """Kaplan-Meier survival at given times in each bootstrap replicate.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    times : array-like of shape (n_times,)
+        Months, in any order.
+    counts : ndarray of shape (B, n)
+        How often each replicate holds each patient (case weights).
+
+    Returns
+    -------
+    ndarray of shape (B, n_times)
+        Probability of being event-free after each time. NaN beyond the last patient of the
+        replicate, unless survival has reached 0 there: nothing is carried flat.
+
+    Raises
+    ------
+    ValueError
+        When the outcome holds no patient.
+    """
+    times = np.asarray(times, dtype=float)
+    steps, events, _, at_risk = _life_table(outcome, np.asarray(counts, dtype=float))
+    hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
+    survival = step_values(times, steps, np.cumprod(1.0 - hazard, axis=1), before=1.0)
+    follow_up = steps[(at_risk > 0).sum(axis=1) - 1]
+    known = (times <= follow_up[:, None]) | (survival == 0.0)
+    return np.where(known, survival, np.nan)
+
+
+def _inverse(probability: np.ndarray) -> np.ndarray:
+    known = np.full(probability.shape, np.nan)
+    return np.divide(1.0, probability, out=known, where=probability > 0)
+
+
+def _life_table(
+    outcome: Outcome, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct times (m,), and weighted events, censored and at risk at each, all (B, m)."""
+    if not len(outcome):
+        raise ValueError("outcome holds no patient; a Kaplan-Meier estimate needs at least one")
+    order = np.argsort(outcome.time, kind="stable")
+    times, first = np.unique(outcome.time[order], return_index=True)
+    weights = weights[:, order]
+    event = outcome.event[order]
+    events = np.add.reduceat(weights * event, first, axis=1)
+    censored = np.add.reduceat(weights * ~event, first, axis=1)
+    leaving = events + censored
+    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
+    return times, events, censored, at_risk

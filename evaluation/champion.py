@@ -1,0 +1,75 @@
+"""Which learner to register: the lowest error, unless a simpler one cannot be told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The chosen learner and why."""
+
+    learner: str
+    reason: str
+
+
+def corrected_standard_error(differences: np.ndarray, folds: int) -> float:
+    """Standard error of a mean difference over the folds of a repeated cross-validation.
+
+    Training sets overlap, so that the plain standard error is far too small; the corrected
+    resampled variance (Nadeau and Bengio 2003) adds the ratio of test to training size.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (folds * repeats,)
+    folds : int
+    """
+    count = len(differences)
+    if count < 2:
+        return float("nan")
+    return float(np.sqrt(differences.var(ddof=1) * (1 / count + 1 / (folds - 1))))
+
+
+def choose_champion(scores: Mapping[str, pd.DataFrame], rule: str, folds: int) -> Champion:
+    """Choose by the integrated Brier score (IBS, lower is better).
+
+    Parameters
+    ----------
+    scores : mapping of learner -> table of `fold_scores`
+        Ordered from the simplest learner on; all on the same folds.
+    rule : {'lowest_ibs_one_se', 'lowest_ibs'}
+        The first takes the simplest learner whose mean paired difference to the lowest IBS is at
+        most one corrected standard error.
+    folds : int
+        Folds a repeat.
+
+    Raises
+    ------
+    ValueError
+        When no learner has an IBS in every fold.
+    """
+    means = {name: float(table["ibs"].mean(skipna=False)) for name, table in scores.items()}
+    usable = {name: mean for name, mean in means.items() if np.isfinite(mean)}
+    if not usable:
+        raise ValueError("no learner has an integrated Brier score in every fold")
+    best = min(usable, key=lambda name: usable[name])
+    if rule == "lowest_ibs":
+        return Champion(best, f"lowest IBS {usable[best]:.4f}")
+    for name in usable:
+        if name == best:
+            break
+        paired = scores[name]["ibs"].to_numpy() - scores[best]["ibs"].to_numpy()
+        error = corrected_standard_error(paired, folds)
+        if paired.mean() <= error:
+            return Champion(
+                name,
+                f"simplest learner within one standard error of the lowest IBS: {best} has "
+                f"{usable[best]:.4f}, {name} {usable[name]:.4f}; difference {paired.mean():.4f}, "
+                f"corrected standard error {error:.4f}",
+            )
+    return Champion(best, f"lowest IBS {usable[best]:.4f}, no simpler learner within one "
+                          "corrected standard error")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cohorts, outcomes and covariates: from a patient table to a dataset."""

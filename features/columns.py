@@ -1,0 +1,219 @@
+"""From a hospital's columns to the dictionary's: names, codes and units, none of them guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from features.dictionary import Covariate, make_schema
+from features.errors import InputError, Problem, did_you_mean, name_some
+
+FLAG_WORDS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "0.0": 0.0, "1.0": 1.0}
+
+
+class ColumnSource(BaseModel):
+    """Where a value comes from. A bare column name stands for `{column: name}`.
+
+    Attributes
+    ----------
+    column : str
+        Name in the user's table.
+    unit : str
+        Its unit there, when it is not the dictionary's.
+    values : mapping
+        Its codes there -> the dictionary's values, e.g. `{male: M, female: F}`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    unit: str = ""
+    values: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"column": value}
+        if isinstance(value, dict) and isinstance(value.get("values"), dict):
+            return {**value, "values": {str(k): v for k, v in value["values"].items()}}
+        return value
+
+
+def check_columns(table: pd.DataFrame, needed: Mapping[str, str]) -> None:
+    """Raise unless every needed column is in the table.
+
+    Parameters
+    ----------
+    needed : mapping of what it is for -> column name
+
+    Raises
+    ------
+    InputError
+        Naming each missing column, what wanted it and the columns there are.
+    """
+    problems = [
+        Problem(
+            what="The table has no such column",
+            where=purpose,
+            got=column,
+            allowed=name_some(table.columns),
+            remedy=did_you_mean(column, map(str, table.columns))
+            + "correct the name in the configuration, or take the line out",
+        )
+        for purpose, column in needed.items()
+        if column not in table.columns
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def read_covariates(
+    table: pd.DataFrame, covariates: Iterable[Covariate], sources: Mapping[str, ColumnSource]
+) -> pd.DataFrame:
+    """Bring a user's columns into the dictionary's names, codes and units, and check every value.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, any)
+        As read; cells may be text.
+    covariates : iterable of Covariate
+        What to read.
+    sources : mapping of covariate name -> ColumnSource
+        A covariate without one is read from the column of its own name.
+
+    Returns
+    -------
+    DataFrame of shape (n, n_covariates)
+        Numbers and flags as float with NaN for missing, categories as text with None. Index 0..n-1.
+
+    Raises
+    ------
+    InputError
+        With one problem a column and kind of mistake, naming rows, a value and the remedy.
+    """
+    covariates = list(covariates)
+    table = table.reset_index(drop=True)
+    by_name = {c.name: sources.get(c.name, ColumnSource(column=c.name)) for c in covariates}
+    check_columns(table, {f"covariate {name}": s.column for name, s in by_name.items()})
+    problems: list[Problem] = []
+    read = {c.name: _convert(table[by_name[c.name].column], c, by_name[c.name], problems)
+            for c in covariates}  # fmt: skip
+    frame = pd.DataFrame(read, index=table.index)
+    problems += _check_values(frame, covariates, by_name)
+    if problems:
+        raise InputError(problems)
+    return frame
+
+
+def _convert(
+    values: pd.Series, covariate: Covariate, source: ColumnSource, problems: list[Problem]
+) -> pd.Series:
+    text = values.astype("string").str.strip()
+    text = text.mask(text == "")
+    if source.values:
+        unmapped = text.notna() & ~text.isin(list(source.values))
+        if unmapped.any():
+            problems.append(
+                _problem("A code is not in the mapping", text, unmapped, covariate, source,
+                         allowed=", ".join(source.values),
+                         remedy="add it under `values:` in the configuration, "
+                                "or correct it in the table")
+            )  # fmt: skip
+        text = text.map(source.values, na_action="ignore").astype("string")
+    if not covariate.is_numeric:
+        return pd.Series(
+            text.to_numpy(dtype=object, na_value=None), index=values.index, dtype=object
+        )
+    if covariate.kind == "flag":
+        text = text.str.lower().map(FLAG_WORDS, na_action="ignore").where(
+            text.str.lower().isin(FLAG_WORDS), text)  # fmt: skip
+    number = pd.to_numeric(text, errors="coerce").astype("Float64")
+    wrong = text.notna() & (number.isna() | np.isinf(number.fillna(0).to_numpy(dtype=float)))
+    if wrong.any():
+        problems.append(
+            _problem("A value is not a number", text, wrong, covariate, source,
+                     remedy="write a plain number with a decimal point, or leave the cell empty "
+                            "when the value is unknown")
+        )  # fmt: skip
+        number = number.mask(wrong)
+    result = number.to_numpy(dtype=float, na_value=np.nan)
+    if source.unit and source.unit != covariate.unit:
+        if source.unit not in covariate.units:
+            known = [covariate.unit, *covariate.units]
+            problems.append(
+                Problem(
+                    what="Unknown unit",
+                    where=f"covariate {covariate.name}, column {source.column}",
+                    got=source.unit,
+                    allowed=", ".join(known),
+                    remedy="state one of these, or add the factor under `dictionary:`",
+                )
+            )
+        else:
+            # Rounded, so that 9.8 g/dL is 98 g/L and not 98.00000000000001.
+            result = np.round(result * covariate.units[source.unit], 9)
+    return pd.Series(result, index=values.index)
+
+
+def _check_values(
+    frame: pd.DataFrame, covariates: list[Covariate], sources: Mapping[str, ColumnSource]
+) -> list[Problem]:
+    import pandera.pandas as pa
+
+    try:
+        make_schema(covariates).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        failures = error.failure_cases
+    else:
+        return []
+    problems = []
+    for covariate in covariates:
+        rows = failures.loc[failures["column"] == covariate.name, "index"].dropna().astype(int)
+        if not len(rows):
+            continue
+        wrong = pd.Series(False, index=frame.index)
+        wrong.loc[rows.unique()] = True
+        values, source = frame[covariate.name], sources[covariate.name]
+        problems.append(
+            _problem("Not a possible value", values, wrong, covariate, source,
+                     remedy=_unit_hint(values[wrong], covariate)
+                            + "correct it, or leave the cell empty when it is unknown")
+        )  # fmt: skip
+    return problems
+
+
+def _unit_hint(values: pd.Series, covariate: Covariate) -> str:
+    if covariate.limits is None:
+        return ""
+    low, high = covariate.limits
+    for unit, factor in covariate.units.items():
+        if ((values * factor).between(low, high)).all():
+            return f"this looks like {unit}: multiply by {factor:g} to get {covariate.unit}; or "
+    return ""
+
+
+def _problem(
+    what: str,
+    values: pd.Series,
+    wrong: pd.Series,
+    covariate: Covariate,
+    source: ColumnSource,
+    remedy: str,
+    allowed: str = "",
+) -> Problem:
+    rows = np.flatnonzero(wrong.to_numpy()) + 1
+    which = f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(rows, 5)}"
+    got = values[wrong].iloc[0]
+    return Problem(
+        what=what,
+        where=f"{which} (the first patient is row 1), column {source.column}"
+        + ("" if source.column == covariate.name else f" ({covariate.name})"),
+        got=f"{got:g}" if isinstance(got, float) else str(got),
+        allowed=allowed or covariate.allowed,
+        remedy=remedy,
+    )

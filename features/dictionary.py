@@ -1,0 +1,127 @@
+"""What each covariate means: unit, limits, vocabulary, timing, from configs/dictionary.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from features.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+Kind = Literal["number", "integer", "flag", "category", "date"]
+
+
+class Covariate(BaseModel):
+    """One line of the data dictionary; configs/dictionary.yaml explains each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    kind: Kind
+    unit: str = ""
+    limits: tuple[float, float] | None = None
+    unusual: tuple[float, float] | None = None
+    vocabulary: tuple[str, ...] = ()
+    timing: Literal["baseline", "post_baseline", "outcome"] = "baseline"
+    units: dict[str, float] = {}
+    synonyms: tuple[str, ...] = ()
+    structural_missing: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Covariate:
+        if self.kind == "category" and not self.vocabulary:
+            raise ValueError(f"{self.name}: a category needs its vocabulary")
+        return self
+
+    @property
+    def is_numeric(self) -> bool:
+        """True for numbers, integers and 0/1 flags."""
+        return self.kind in ("number", "integer", "flag")
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, in words."""
+        if self.kind == "flag":
+            return "0 or 1"
+        if self.kind == "category":
+            return "one of " + ", ".join(self.vocabulary)
+        what = "a whole number" if self.kind == "integer" else "a number"
+        if self.limits is None:
+            return what
+        low, high = self.limits
+        return f"{what} from {low:g} to {high:g} {self.unit}".rstrip()
+
+
+Dictionary = Mapping[str, Covariate]
+
+
+def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covariate]:
+    """Read the project's dictionary and lay a user's own entries over it.
+
+    Parameters
+    ----------
+    extra : iterable of mappings
+        Entries in the form of configs/dictionary.yaml. One with a known name overrides the fields
+        that it gives; one with a new name must be complete.
+
+    Returns
+    -------
+    dict of name -> Covariate
+
+    Raises
+    ------
+    InputError
+        When an entry is incomplete or holds an unknown field.
+    """
+    fields = {row["name"]: row for row in yaml.safe_load((CONFIGS / "dictionary.yaml").read_text())}
+    for row in extra:
+        fields[row["name"]] = {**fields.get(row["name"], {}), **row}
+    covariates, problems = {}, []
+    for name, row in fields.items():
+        try:
+            covariates[name] = Covariate(**row)
+        except ValidationError as error:
+            problems += [
+                Problem(
+                    what="Dictionary entry cannot be used",
+                    where=f"dictionary: {name}.{'.'.join(map(str, detail['loc']))}".rstrip("."),
+                    got=detail["msg"],
+                    allowed="fields " + ", ".join(Covariate.model_fields),
+                )
+                for detail in error.errors()
+            ]
+    if problems:
+        raise InputError(problems)
+    return covariates
+
+
+def make_schema(covariates: Iterable[Covariate]) -> pa.DataFrameSchema:
+    """Build the pandera schema of a table whose columns are these covariates.
+
+    Values may be missing everywhere; whether enough of them are there is another question.
+    """
+    import pandera.pandas as pa
+
+    def column(covariate: Covariate) -> pa.Column:
+        checks = []
+        if covariate.kind == "flag":
+            checks.append(pa.Check.isin([0.0, 1.0]))
+        elif covariate.kind == "category":
+            checks.append(pa.Check.isin(list(covariate.vocabulary)))
+        else:
+            if covariate.limits is not None:
+                checks.append(pa.Check.in_range(*covariate.limits))
+            if covariate.kind == "integer":
+                checks.append(pa.Check(lambda values: values % 1 == 0, name="whole number"))
+        return pa.Column(checks=checks, nullable=True)
+
+    return pa.DataFrameSchema({c.name: column(c) for c in covariates})

@@ -1,0 +1,47 @@
+"""A user's mistake, told so that it can be mended without reading code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an input."""
+
+    what: str
+    where: str = ""
+    got: str = ""
+    allowed: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        for label in ("where", "got", "allowed", "remedy"):
+            text = getattr(self, label)
+            if text:
+                parts.append(f"  {label + ':':<9}{text}")
+        return "\n".join(parts)
+
+
+class InputError(ValueError):
+    """The input cannot be used as it stands. Holds every problem found, not just the first."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """'did you mean X? ' when a known name is close, otherwise empty."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def name_some(names: Iterable[object], most: int = 12) -> str:
+    """List names, cut after `most` of them with the number left out."""
+    every = [str(name) for name in names]
+    shown = ", ".join(every[:most])
+    return shown if len(every) <= most else f"{shown}, ... ({len(every) - most} more)"

@@ -1,0 +1,80 @@
+"""Which regimen a patient received, and which arm the others are compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from features.columns import check_columns
+from features.errors import InputError, Problem, name_some
+
+
+class RegimenColumn(BaseModel):
+    """The column that holds the regimen.
+
+    Attributes
+    ----------
+    column : str
+        Name in the user's table.
+    values : mapping of code in the table -> regimen
+        Every code must be listed; the regimens are the distinct targets.
+    reference_arm : str
+        The regimen that the others are compared with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    values: dict[str, str]
+    reference_arm: str
+
+    @field_validator("reference_arm")
+    @classmethod
+    def _is_an_arm(cls, arm: str, info: object) -> str:
+        values = getattr(info, "data", {}).get("values", {})
+        if values and arm not in values.values():
+            raise ValueError(f"{arm!r} is not among the regimens {sorted(set(values.values()))}")
+        return arm
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Regimens, the reference arm first."""
+        others = [arm for arm in dict.fromkeys(self.values.values()) if arm != self.reference_arm]
+        return (self.reference_arm, *others)
+
+
+def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
+    """Derive the regimen of every patient.
+
+    Returns
+    -------
+    ndarray of shape (n,), object
+        One of `source.arms`.
+
+    Raises
+    ------
+    InputError
+        When the column is absent, or a value is missing or not a listed code.
+    """
+    check_columns(table, {"regimen": source.column})
+    code = table[source.column].astype("string").str.strip()
+    # A name that is already a regimen's is taken as it is.
+    mapping = {**{arm: arm for arm in source.arms}, **source.values}
+    regimen = code.map(mapping, na_action="ignore")
+    wrong = regimen.isna().to_numpy(dtype=bool)
+    if wrong.any():
+        rows = np.flatnonzero(wrong) + 1
+        got = code[wrong].iloc[0]
+        raise InputError(
+            Problem(
+                what="Unknown regimen",
+                where=f"row {name_some(rows, 5)} (the first patient is row 1), "
+                f"column {source.column}",
+                got="empty" if pd.isna(got) else str(got),
+                allowed=", ".join(mapping),
+                remedy="correct it; these models know no other regimen, and none is assumed "
+                "for a patient whose regimen is unknown",
+            )
+        )
+    return regimen.to_numpy(dtype=object)

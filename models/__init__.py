@@ -1,0 +1,1 @@
+"""Survival learners, resampling, tuning and safe storage."""

@@ -1,0 +1,73 @@
+"""Storing a model without pickle, and loading it with our own list of allowed types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import skops.io
+
+from features.errors import InputError, Problem
+from models.card import ModelCard
+from models.fitted import FittedModel
+from models.learners import LEARNERS
+
+CARD = "card.json"
+MODEL = "model.skops"
+
+# Beyond the plain types that skops always allows. Never read from the file itself, which an
+# attacker may have written (GHSA-w582-9x45-8mpx).
+COMMON_TYPES = ("models.fitted.FittedModel", "numpy.dtype")
+
+
+def save_model(folder: Path, model: FittedModel, card: ModelCard) -> None:
+    """Write a model and its card into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(model, folder / MODEL)
+    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+
+
+def load_card(folder: Path) -> ModelCard:
+    """Read the card alone.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no model.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(
+            Problem(
+                what="No model here",
+                where=str(folder),
+                allowed=f"a folder with {CARD} and {MODEL}",
+                remedy="give a folder that a training wrote, or models:/NAME@champion",
+            )
+        )
+    return ModelCard.model_validate(json.loads(path.read_text()))
+
+
+def load_model(folder: Path) -> tuple[FittedModel, ModelCard]:
+    """Load a model and its card.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no model, or the file holds a type that its learner does not need.
+    """
+    card = load_card(folder)
+    allowed = {*COMMON_TYPES, *LEARNERS[card.learner].trusted_types}
+    found = set(skops.io.get_untrusted_types(file=folder / MODEL))
+    if found - allowed:
+        raise InputError(
+            Problem(
+                what="The stored model holds types that are not allowed, and was not loaded",
+                where=str(folder / MODEL),
+                got=", ".join(sorted(found - allowed)),
+                allowed=", ".join(sorted(allowed)),
+                remedy="do not use this file; train the model again or ask who wrote it",
+            )
+        )
+    model = skops.io.load(folder / MODEL, trusted=sorted(allowed))
+    return model, card

@@ -1,0 +1,100 @@
+"""What a stored model says of itself: everything a user needs before believing it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from features.columns import ColumnSource
+from features.dictionary import Covariate
+from features.regimens import RegimenColumn
+
+PACKAGES = (
+    "vensurv",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scikit-survival",
+    "xgboost",
+    "optuna",
+    "mlflow",
+    "skops",
+)
+
+
+class ModelCard(BaseModel):
+    """Description of a stored model. It holds no patient row.
+
+    Attributes
+    ----------
+    endpoint : str
+        What is predicted: the event of this endpoint.
+    follow_up, horizons
+        Months; nothing is predicted beyond `follow_up`, `horizons` are the evaluated ones.
+    covariates : tuple of str
+        What the model sees, in order; `inputs` are the dictionary columns they are built from,
+        `sources` how the training table named and coded them.
+    ranges : mapping of input -> (low, high)
+        Central 95% of the training values, two significant digits.
+    arms : tuple of str
+        Regimens known to the model, the reference arm first; empty without regimens.
+    training : mapping
+        Patients, events, patients per regimen, data fingerprint, provenance, seed.
+    performance : mapping of metric -> 'estimate (interval)'
+        Out-of-fold, of the learner with its tuning; not of this one fit.
+    cautions : tuple of str
+        What the data cannot support.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learner: str
+    learner_label: str
+    params: dict[str, Any]
+    endpoint: str
+    time_unit: str = "months"
+    follow_up: float
+    horizons: tuple[float, ...]
+    covariates: tuple[str, ...]
+    inputs: tuple[Covariate, ...]
+    sources: dict[str, ColumnSource] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    arms: tuple[str, ...] = ()
+    regimen: RegimenColumn | None = None
+    training: dict[str, Any]
+    performance: dict[str, str] = {}
+    cautions: tuple[str, ...] = ()
+    versions: dict[str, str]
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result."""
+    versions = {}
+    for package in PACKAGES:
+        name = package
+        if package == "xgboost":
+            import xgboost
+
+            versions[name] = xgboost.__version__
+            continue
+        versions[name] = version(name)
+    return versions
+
+
+def covariate_ranges(inputs: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Central 95% of each numeric column, to two significant digits so that no value stands out."""
+
+    def two_digits(value: float) -> float:
+        return float(f"{value:.2g}")
+
+    ranges = {}
+    for name in inputs.select_dtypes("number"):
+        values = inputs[name].dropna().to_numpy()
+        if len(values) and not np.isin(values, (0, 1)).all():
+            low, high = np.quantile(values, [0.025, 0.975])
+            ranges[str(name)] = (two_digits(low), two_digits(high))
+    return ranges

@@ -1,0 +1,206 @@
+"""Predicting for patients as they come: checked, with what is missing or unusual said aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from features.columns import ColumnSource, read_covariates
+from features.covariates import derive_covariates
+from features.dataset import as_predictors
+from features.dictionary import Covariate
+from features.errors import InputError, Problem, did_you_mean, name_some
+from features.regimens import RegimenColumn, derive_regimen
+from models.card import ModelCard
+from models.fitted import FittedModel
+from models.prediction import median_survival
+
+PATIENT_ID = "patient_id"
+MEDIAN_STEP = 0.1  # months
+
+
+def predict_patients(
+    model: FittedModel,
+    card: ModelCard,
+    table: pd.DataFrame,
+    horizons: Sequence[float],
+    *,
+    ignore_extra: bool = False,
+) -> pd.DataFrame:
+    """Predict event probability, median event-free time and risk score for each patient.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, any)
+        Columns in the dictionary's names and units, or as the training table named and coded
+        them. A covariate may be missing, in a cell or as a whole column; the regimen may not.
+    horizons : sequence of float
+        Months, within the model's follow-up.
+    ignore_extra : bool
+        Leave out columns that the model does not know, instead of refusing them.
+
+    Returns
+    -------
+    DataFrame
+        `patient_id` where given, `row`, `risk_score` (unscaled, higher is worse),
+        `event_probability_<horizon>m`, `median_months` (NaN when not reached within the
+        follow-up) and `note`: what was missing or outside the training range.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, a wrong type, an impossible value, an unknown regimen, a patient
+        without a single covariate, or a horizon beyond the follow-up.
+    """
+    horizons = _check_horizons(horizons, card)
+    columns = {c.name: _column_of(c, table, card) for c in card.inputs}
+    regimen_column = _regimen_column(table, card)
+    _check_extra(table, card, columns, regimen_column, ignore_extra)
+    given = {name: source for name, source in columns.items() if source is not None}
+
+    problems: list[Problem] = []
+    inputs, regimen = pd.DataFrame(index=range(len(table))), None
+    try:
+        known = [c for c in card.inputs if c.name in given]
+        inputs = read_covariates(table, known, given)
+    except InputError as error:
+        problems += error.problems
+    try:
+        if card.arms:
+            regimen = derive_regimen(table, _regimen_source(card, regimen_column))
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+
+    for covariate in card.inputs:
+        if covariate.name not in inputs:
+            inputs[covariate.name] = np.nan if covariate.is_numeric else None
+    inputs = inputs[[c.name for c in card.inputs]]
+    _check_some_known(inputs)
+    dictionary = {c.name: c for c in card.inputs}
+    predictors = as_predictors(derive_covariates(inputs, card.covariates, dictionary), regimen)
+    prediction = model.predict(predictors, horizons)
+    grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
+    result = pd.DataFrame({"row": np.arange(1, len(table) + 1)})
+    if PATIENT_ID in table:
+        result.insert(0, PATIENT_ID, table[PATIENT_ID].to_numpy())
+    if regimen is not None:
+        result["regimen"] = regimen
+    result["risk_score"] = prediction.risk_score
+    for horizon, probability in zip(horizons, prediction.event_probability.T, strict=True):
+        result[f"event_probability_{horizon:g}m"] = probability
+    survival = model.predict(predictors, grid).survival
+    result["median_months"] = np.round(median_survival(survival, grid), 1)
+    result["note"] = _notes(inputs, card)
+    return result
+
+
+def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
+    values = sorted({float(h) for h in horizons})
+    wrong = [h for h in values if not 0 < h <= card.follow_up]
+    if not values or wrong:
+        raise InputError(
+            Problem(
+                what="No prediction at this horizon",
+                where="horizons",
+                got=name_some([f"{h:g}" for h in wrong]) or "none",
+                allowed=f"above 0 and up to {card.follow_up:.1f} months, the longest follow-up in "
+                "training",
+                remedy="ask for earlier horizons; nothing is known beyond",
+            )
+        )
+    return values
+
+
+def _column_of(covariate: Covariate, table: pd.DataFrame, card: ModelCard) -> ColumnSource | None:
+    """Where a covariate stands in this table: its own name first, else the training table's."""
+    if covariate.name in table.columns:
+        return ColumnSource(column=covariate.name)
+    source = card.sources.get(covariate.name)
+    return source if source is not None and source.column in table.columns else None
+
+
+def _regimen_column(table: pd.DataFrame, card: ModelCard) -> str | None:
+    if not card.arms:
+        return None
+    candidates = ["regimen", *([card.regimen.column] if card.regimen else [])]
+    present = [name for name in candidates if name in table.columns]
+    if present:
+        return present[0]
+    raise InputError(
+        Problem(
+            what="The regimen is missing",
+            where=f"column {candidates[0]}",
+            allowed=", ".join(card.arms),
+            remedy="add the column: the regimen is never assumed",
+        )
+    )
+
+
+def _regimen_source(card: ModelCard, column: str | None) -> RegimenColumn:
+    values = card.regimen.values if card.regimen else {arm: arm for arm in card.arms}
+    return RegimenColumn(column=column or "regimen", values=values, reference_arm=card.arms[0])
+
+
+def _check_extra(
+    table: pd.DataFrame,
+    card: ModelCard,
+    columns: dict[str, ColumnSource | None],
+    regimen_column: str | None,
+    ignore_extra: bool,
+) -> None:
+    used = {source.column for source in columns.values() if source is not None}
+    extra = [c for c in table.columns if c not in used | {PATIENT_ID, regimen_column}]
+    if not extra or ignore_extra:
+        return
+    known = [c.name for c in card.inputs] + (["regimen"] if card.arms else []) + [PATIENT_ID]
+    raise InputError(
+        Problem(
+            what="The model does not know this column",
+            where="the patients' table",
+            got=name_some(extra),
+            allowed=name_some(known, 40),
+            remedy=did_you_mean(extra[0], known)
+            + "take it out, or leave such columns unread with --ignore-extra",
+        )
+    )
+
+
+def _check_some_known(inputs: pd.DataFrame) -> None:
+    empty = inputs.isna().all(axis=1).to_numpy()
+    if empty.any():
+        raise InputError(
+            Problem(
+                what="Nothing is known of this patient",
+                where=f"row {name_some(np.flatnonzero(empty) + 1, 5)} (the first patient is row 1)",
+                allowed="at least one of " + name_some(inputs.columns, 40),
+                remedy="give some covariates; without any, the answer would be an average",
+            )
+        )
+
+
+def _notes(inputs: pd.DataFrame, card: ModelCard) -> list[str]:
+    missing = inputs.isna()
+    outside = pd.DataFrame(
+        {
+            name: (inputs[name] < low) | (inputs[name] > high)
+            for name, (low, high) in card.ranges.items()
+            if name in inputs
+        },
+        index=inputs.index,
+    )
+    notes = []
+    for row in range(len(inputs)):
+        parts = []
+        if missing.iloc[row].any():
+            parts.append("missing: " + ", ".join(inputs.columns[missing.iloc[row]]))
+        if outside.shape[1] and outside.iloc[row].any():
+            parts.append(
+                "outside the central 95% of training: "
+                + ", ".join(outside.columns[outside.iloc[row]])
+            )
+        notes.append("; ".join(parts))
+    return notes

@@ -1,0 +1,102 @@
+"""What every survival learner gives back, and the step functions it is read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class SurvivalPrediction:
+    """Predictions of n patients on a grid of times.
+
+    Attributes
+    ----------
+    risk_score : ndarray of shape (n,)
+        Unscaled, higher is worse. Not a probability; compare it only within one fitted model.
+    survival : ndarray of shape (n, n_times)
+        Probability of being event-free after `times`; non-increasing along a row.
+        NaN beyond the training follow-up, where nothing is known.
+    times : ndarray of shape (n_times,)
+        Months since the index date, increasing.
+    """
+
+    risk_score: np.ndarray
+    survival: np.ndarray
+    times: np.ndarray
+
+    @property
+    def event_probability(self) -> np.ndarray:
+        """1 - survival, shape (n, n_times)."""
+        return 1.0 - self.survival
+
+    def at(self, horizon: float) -> np.ndarray:
+        """Survival probability at one horizon of the grid, shape (n,).
+
+        Raises
+        ------
+        KeyError
+            When the horizon is not one of `times`; nothing is interpolated.
+        """
+        column = np.flatnonzero(np.isclose(self.times, horizon))
+        if not len(column):
+            raise KeyError(f"horizon {horizon} is not among the predicted times")
+        return self.survival[:, column[0]]
+
+    def take(self, rows: ArrayLike) -> SurvivalPrediction:
+        """Return the predictions of the selected patients."""
+        rows = np.asarray(rows)
+        return SurvivalPrediction(self.risk_score[rows], self.survival[rows], self.times)
+
+
+class SurvivalModel(Protocol):
+    """A fitted model: covariates in, risk score and survival out."""
+
+    @property
+    def follow_up(self) -> float:
+        """Months; nothing is predicted beyond."""
+        ...
+
+    def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
+        """Predict for patients at increasing times in months."""
+        ...
+
+
+def step_values(
+    at: ArrayLike, event_times: np.ndarray, values: np.ndarray, before: float
+) -> np.ndarray:
+    """Read right-continuous step functions at given times.
+
+    Parameters
+    ----------
+    at : array-like of shape (n_times,)
+    event_times : ndarray of shape (n_steps,), increasing
+    values : ndarray of shape (..., n_steps)
+        Value from each event time on.
+    before : float
+        Value before the first event time (1 for survival, 0 for a cumulative hazard).
+
+    Returns
+    -------
+    ndarray of shape (..., n_times)
+    """
+    column = np.searchsorted(event_times, np.asarray(at, dtype=float), side="right")
+    padded = np.concatenate([np.full((*values.shape[:-1], 1), before), values], axis=-1)
+    return padded[..., column]
+
+
+def median_survival(survival: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """First time at which survival is at or below one half, per patient.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Months; NaN when the curve stays above one half as far as it is known.
+    """
+    below = np.nan_to_num(survival, nan=1.0) <= 0.5
+    first = below.argmax(axis=1)
+    return np.where(below.any(axis=1), np.asarray(times, dtype=float)[first], np.nan)

@@ -1,0 +1,133 @@
+"""The MLflow model registry: register a model without pickle, give it an alias, load it back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import TensorSpec
+
+from features.errors import InputError, Problem
+from models.artifact import load_model, save_model
+from models.card import ModelCard, software_versions
+from models.patients import predict_patients
+
+if TYPE_CHECKING:
+    from models.fitted import FittedModel
+
+CHAMPION = "champion"
+ENTRY = Path(__file__).with_name("mlflow_entry.py")
+
+
+class RegisteredModel(PythonModel):
+    """What `mlflow.pyfunc.load_model` gives: patients in, a table of predictions out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load our own folder, with our own list of allowed types."""
+        self.model, self.card = load_model(Path(context.artifacts["model"]))
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Predict at `params["horizons"]`, by default the evaluated ones."""
+        horizons = (params or {}).get("horizons") or list(self.card.horizons)
+        return predict_patients(self.model, self.card, model_input, horizons)
+
+
+def register(
+    model: FittedModel, card: ModelCard, *, run_id: str, model_name: str, folder: Path
+) -> str:
+    """Store a model under a run and register it with the alias 'champion'.
+
+    Parameters
+    ----------
+    run_id : str
+        The run that the model belongs to.
+    folder : Path
+        Empty folder in which the model is written before MLflow copies it.
+
+    Returns
+    -------
+    str
+        The registered version.
+    """
+    save_model(folder, model, card)
+    with mlflow.start_run(run_id=run_id):
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(ENTRY),
+            artifacts={"model": str(folder)},
+            signature=make_signature(card),
+            # Stated, because guessing them would start the model in a process of its own.
+            pip_requirements=[
+                f"{package}=={version}"
+                for package, version in software_versions().items()
+                if package not in ("vensurv", "xgboost")
+            ],
+        )
+    client = mlflow.MlflowClient()
+    # The client's calls, because mlflow.register_model prints.
+    if not client.search_registered_models(f"name = '{model_name}'"):
+        client.create_registered_model(model_name)
+    version = client.create_model_version(
+        model_name,
+        source=info.model_uri,
+        run_id=run_id,
+        model_id=info.model_id,
+        tags={"learner": card.learner},
+    )
+    client.set_registered_model_alias(model_name, CHAMPION, version.version)
+    return str(version.version)
+
+
+def make_signature(card: ModelCard) -> ModelSignature:
+    """Columns of the model's input, in the dictionary's names and units, and its parameter."""
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec("double" if c.is_numeric else "string", c.name, required=True) for c in card.inputs
+    ]
+    if card.arms:
+        columns.append(ColSpec("string", "regimen", required=True))
+    outputs: list[ColSpec | TensorSpec] = [ColSpec("long", "row")]
+    if card.arms:
+        outputs.append(ColSpec("string", "regimen"))
+    outputs.append(ColSpec("double", "risk_score"))
+    outputs += [ColSpec("double", f"event_probability_{h:g}m") for h in card.horizons]
+    outputs += [ColSpec("double", "median_months"), ColSpec("string", "note")]
+    horizons = ParamSpec("horizons", "double", list(card.horizons), shape=(-1,))
+    return ModelSignature(Schema(columns), Schema(outputs), ParamSchema([horizons]))
+
+
+def load(uri: str) -> tuple[FittedModel, ModelCard]:
+    """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
+
+    Raises
+    ------
+    InputError
+        When the store has no such model.
+    """
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except (mlflow.MlflowException, OSError) as error:
+        raise InputError(
+            Problem(
+                what="No such model in the MLflow store",
+                where=mlflow.get_tracking_uri(),
+                got=uri,
+                allowed="models:/NAME@champion, models:/NAME/VERSION, or a folder",
+                remedy="train first (python -m pipelines.train), or correct the name",
+            )
+        ) from error
+    card = next(folder.rglob("card.json"), None)
+    if card is None:
+        raise InputError(Problem(what="This MLflow model was not written by vensurv", where=uri))
+    return load_model(card.parent)

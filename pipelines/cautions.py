@@ -1,0 +1,55 @@
+"""What a cohort cannot support, said before anybody reads a number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.cohort import Cohort
+from pipelines.cohorts import endpoint_label
+from pipelines.config import TrainConfig
+
+EVENTS_PER_COVARIATE = 20
+FEW_AT_RISK = 10
+MANY_MISSING = 0.2
+
+
+def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
+    """Sentences for the summary, the report and the model card."""
+    dataset = cohort.dataset(config.covariates, endpoint_label(config))
+    outcome = dataset.outcome
+    found = []
+    if cohort.provenance:
+        found.append(f"The patients are not real: {cohort.provenance}.")
+    predictors = dataset.predictors.shape[1]
+    if outcome.n_events < EVENTS_PER_COVARIATE * predictors:
+        found.append(
+            f"{outcome.n_events} events for {predictors} predictors: fewer than "
+            f"{EVENTS_PER_COVARIATE} a predictor. Expect optimism, wide intervals and unstable "
+            "individual predictions; these models are for comparison, not for care."
+        )
+    for horizon in config.evaluation.horizons:
+        at_risk = int((outcome.time >= horizon).sum())
+        if at_risk < FEW_AT_RISK:
+            found.append(
+                f"Only {at_risk} patients were followed to {horizon:g} months: estimates at that "
+                "horizon rest on very few."
+            )
+    missing = dataset.covariates.isna().mean()
+    many = missing[missing > MANY_MISSING]
+    if len(many):
+        found.append(
+            "More than a fifth missing: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in many.items())
+            + ". What is imputed is not known."
+        )
+    if cohort.regimen is not None:
+        found.append(
+            "Patients were not randomised: a difference between regimens may come from who "
+            "received them."
+        )
+    zero = int((outcome.time == 0).sum())
+    if zero:
+        found.append(f"{zero} patient(s) have time 0; they are kept, as events or censored there.")
+    if cohort.center is not None and len(np.unique(cohort.center)) > 1:
+        found.append("Folds mix the centers: performance in a new hospital is not measured here.")
+    return found

@@ -1,0 +1,205 @@
+"""The configuration of a training: every setting, its default and its check in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from features.cohort import CohortColumns
+from features.dictionary import CONFIGS
+from features.errors import InputError, Problem, did_you_mean, name_some
+
+DEFAULT_CONFIG = CONFIGS / "train.yaml"
+REFERENCE_STUDY = "reference_study"
+LearnerName = Literal["cox", "forest", "gradient_boosting", "xgboost_cox"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CohortConfig(_Section):
+    """Where the patients come from and how their columns map."""
+
+    path: str = Field(
+        default=REFERENCE_STUDY,
+        description="CSV, Parquet or JSON, relative to the configuration file; or reference_study",
+    )
+    name: str = Field(default="", description="Name in tables and in MLflow; the file's if empty")
+    columns: CohortColumns
+
+
+class ResamplingConfig(_Section):
+    """Repeated stratified K-fold; the inner folds are for tuning."""
+
+    folds: int = Field(default=5, ge=2, le=20)
+    repeats: int = Field(default=3, ge=1, le=100)
+    inner_folds: int = Field(default=3, ge=2, le=10)
+
+
+class TuningConfig(_Section):
+    """Optuna's search, run anew inside every outer training fold."""
+
+    trials: int = Field(default=20, ge=0, le=1000)
+
+
+class EvaluationConfig(_Section):
+    """Horizons in months, bootstrap size, and refits for the interval of the regimen effects."""
+
+    horizons: tuple[float, ...] = (6.0, 12.0)
+    bootstrap: int = Field(default=500, ge=50, le=10000)
+    regimen_refits: int = Field(default=50, ge=20, le=1000)
+
+    @field_validator("horizons")
+    @classmethod
+    def _increasing(cls, horizons: tuple[float, ...]) -> tuple[float, ...]:
+        if not horizons or min(horizons) <= 0 or list(horizons) != sorted(set(horizons)):
+            raise ValueError("give increasing times in months, each above 0, such as [6, 12]")
+        return horizons
+
+
+class ChampionConfig(_Section):
+    """Which learner is registered."""
+
+    rule: Literal["lowest_ibs_one_se", "lowest_ibs"] = "lowest_ibs_one_se"
+
+
+class TrackingConfig(_Section):
+    """Names in MLflow."""
+
+    experiment: str = "vensurv"
+    model_name: str = Field(default="vensurv", pattern=r"^[^/:.%\"']+$")
+
+
+class TrainConfig(_Section):
+    """Everything a training needs. `configs/train.yaml` is an example with comments."""
+
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    cohort: CohortConfig
+    dictionary: tuple[dict[str, Any], ...] = ()
+    endpoint: str
+    covariates: tuple[str, ...] = Field(min_length=1)
+    learners: tuple[LearnerName, ...] = Field(
+        default=("cox", "forest", "gradient_boosting", "xgboost_cox"), min_length=1
+    )
+    resampling: ResamplingConfig = ResamplingConfig()
+    tuning: TuningConfig = TuningConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    champion: ChampionConfig = ChampionConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @field_validator("covariates", "learners")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return names
+
+    @model_validator(mode="after")
+    def _endpoint_exists(self) -> TrainConfig:
+        known = self.cohort.columns.endpoints
+        if self.endpoint not in known:
+            raise ValueError(
+                f"endpoint {self.endpoint!r} is not among cohort.columns.endpoints: "
+                + ", ".join(known)
+            )
+        return self
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a YAML configuration.
+
+    A relative `cohort.path` is taken from the folder of the configuration.
+
+    Raises
+    ------
+    InputError
+        Naming each key that is unknown, missing or wrong, and what is allowed.
+    """
+    if not path.is_file():
+        raise InputError(
+            Problem(
+                what="No such configuration",
+                where=str(path),
+                remedy=f"give a YAML file; {DEFAULT_CONFIG.name} in configs/ is an example",
+            )
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(
+            Problem(
+                what="The configuration is not valid YAML",
+                where=f"{path}, line {mark.line + 1}" if mark else str(path),
+                got=str(getattr(error, "problem", error)),
+                remedy="check indentation, colons and brackets there",
+            )
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(
+            Problem(what="The configuration is empty or not a mapping", where=str(path))
+        )
+    try:
+        config = TrainConfig.model_validate(content)
+    except ValidationError as error:
+        raise InputError([_problem(detail, path) for detail in error.errors()]) from error
+    if config.cohort.path == REFERENCE_STUDY:
+        return config
+    table = str((path.parent / config.cohort.path).resolve())
+    return config.model_copy(update={"cohort": config.cohort.model_copy(update={"path": table})})
+
+
+def resolved_yaml(config: TrainConfig) -> str:
+    """The configuration with every default filled in. Folders of the machine are left out."""
+    content = config.model_dump(mode="json")
+    content["cohort"]["path"] = Path(content["cohort"]["path"]).name
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _problem(detail: Any, path: Path) -> Problem:
+    location = tuple(str(part) for part in detail["loc"])
+    section = _section_at(location[:-1])
+    known = list(section.model_fields) if section else []
+    if detail["type"] == "extra_forbidden":
+        return Problem(
+            what="Unknown key in the configuration",
+            where=f"{path.name}: {'.'.join(location)}",
+            got=location[-1],
+            allowed=name_some(known, 20),
+            remedy=did_you_mean(location[-1], known) + "correct the key or take it out",
+        )
+    missing = detail["type"] == "missing"
+    return Problem(
+        what="A key is missing" if missing else "A value in the configuration cannot be used",
+        where=f"{path.name}: {'.'.join(location) or 'the whole file'}",
+        got="" if missing else _short(detail.get("input")),
+        allowed="" if missing else detail["msg"].removeprefix("Value error, "),
+        remedy="add it; configs/train.yaml is a commented example" if missing else "",
+    )
+
+
+def _section_at(location: tuple[str, ...]) -> type[BaseModel] | None:
+    """The model that describes a place in the configuration, for naming its keys."""
+    section: Any = TrainConfig
+    for part in location:
+        field = getattr(section, "model_fields", {}).get(part)
+        if field is None:
+            return None
+        annotation = field.annotation
+        choices = [annotation, *getattr(annotation, "__args__", ())]
+        section = next(
+            (c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None
+        )
+    return section
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict | list | tuple) or value is None:
+        return ""
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,216 @@
+"""Predict for patients: event probability at horizons, median event-free time and risk score.
+
+python -m pipelines.predict patients.csv
+echo '{"age_years": 61, "regimen": "HMA"}' | python -m pipelines.predict -
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.command import run_command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.card import ModelCard
+    from models.fitted import FittedModel
+
+app = typer.Typer(add_completion=False)
+
+DEFAULT_MODEL = "models:/vensurv@champion"
+
+
+class Format(StrEnum):
+    """How predictions are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def predict(
+    patients: Annotated[
+        str, typer.Argument(help="CSV, Parquet or JSON file with one row a patient; - for stdin.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="models:/NAME@champion, models:/NAME/VERSION, or a folder."),
+    ] = DEFAULT_MODEL,
+    horizons: Annotated[
+        str | None,
+        typer.Option(help="Months, separated by commas; those evaluated in training if left out."),
+    ] = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="Table for reading, CSV or JSON for programs.")
+    ] = Format.table,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
+    ignore_extra: Annotated[
+        bool, typer.Option("--ignore-extra", help="Leave columns unread that the model lacks.")
+    ] = False,
+) -> None:
+    """Predict each patient's risk with a trained model.
+
+    A covariate may be missing; an unknown column, a wrong type, an impossible value or an unknown
+    regimen is refused.
+    """
+    run_command(lambda: _predict(patients, model, horizons, output, out, ignore_extra))
+
+
+def _predict(
+    patients: str,
+    model_uri: str,
+    horizons: str | None,
+    output: Format,
+    out: Path | None,
+    ignore_extra: bool,
+) -> None:
+    from features.sources import read_table
+    from models.patients import predict_patients
+
+    months = None if horizons is None else _read_horizons(horizons)
+    table = read_table(patients, sys.stdin)
+    model, card = _load(model_uri)
+    result = predict_patients(
+        model, card, table, months or card.horizons, ignore_extra=ignore_extra
+    )
+    if output is Format.csv:
+        text = result.to_csv(index=False)
+    elif output is Format.json:
+        text = _as_json(result, card)
+    else:
+        text = _as_table(result, card, model_uri)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _write(out, text)
+
+
+def _read_horizons(text: str) -> list[float]:
+    from features.errors import InputError, Problem
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            Problem(
+                what="The horizons are not numbers",
+                where="--horizons",
+                got=text,
+                allowed="months separated by commas, such as 6,12",
+            )
+        ) from None
+
+
+def _load(uri: str) -> tuple[FittedModel, ModelCard]:
+    if "://" not in uri and not uri.startswith("models:"):
+        from models.artifact import load_model
+
+        return load_model(Path(uri))
+    from models.registry import load
+    from pipelines.tracking import connect, quiet
+
+    connect()
+    with quiet():
+        return load(uri)
+
+
+def _as_json(result: pd.DataFrame, card: ModelCard) -> str:
+    import json
+
+    rows = result.astype(object).where(result.notna(), None).to_dict(orient="records")
+    content = {"model": _description(card), "patients": rows, "cautions": list(card.cautions)}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
+    from io import StringIO
+
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    buffer = StringIO()
+    width = None if sys.stdout.isatty() else 120
+    console = Console(file=buffer, width=width, highlight=False)
+    description = _description(card)
+    console.print(f"{uri}: {description['learner']}, trained on {description['trained on']}")
+    if card.training.get("provenance"):
+        console.print(f"Not for patients: {card.training['provenance']}.", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in result.columns:
+        table.add_column(_heading(column, card), overflow="fold")
+    for row in result.itertuples(index=False):
+        cells = []
+        for column, value in zip(result.columns, row, strict=True):
+            if column == "median_months" and pd.isna(value):
+                cells.append(f"> {card.follow_up:.1f}")
+            elif column.startswith("event_probability"):
+                cells.append("unknown" if pd.isna(value) else f"{value:.0%}")
+            elif isinstance(value, float):
+                cells.append(f"{value:.3g}")
+            else:
+                cells.append(str(value))
+        table.add_row(*cells)
+    console.print(table)
+    console.print(
+        "Risk score: unscaled, higher is worse, comparable within this model only. The "
+        "probabilities carry no interval of their own; how good they are on average:"
+    )
+    for name, value in card.performance.items():
+        if name.split(" ")[0] in ("uno_c", "calibration_oe"):
+            console.print(f"  {name}: {value}, out-of-fold")
+    for caution in card.cautions:
+        console.print(f"  caution: {caution}")
+    return buffer.getvalue()
+
+
+def _heading(column: str, card: ModelCard) -> str:
+    if column.startswith("event_probability"):
+        return f"P({card.endpoint} event by {column.rsplit('_', 1)[1].removesuffix('m')} mo)"
+    return {"median_months": f"median {card.endpoint}, mo", "risk_score": "risk score"}.get(
+        column, column.replace("_", " ")
+    )
+
+
+def _description(card: ModelCard) -> dict[str, object]:
+    training = card.training
+    return {
+        "learner": card.learner_label,
+        "endpoint": card.endpoint,
+        "trained on": f"{training['cohort']}, {training['patients']} patients, "
+        f"{training['events']} events",
+        "follow_up_months": round(card.follow_up, 2),
+        "provenance": training.get("provenance", ""),
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    from features.errors import InputError, Problem
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            Problem(
+                what="The file cannot be written",
+                where=f"--out {path}",
+                got=error.strerror or str(error),
+                remedy="name a file in a folder that you may write to",
+            )
+        ) from error
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command with the given arguments."""
+    app(args=argv, prog_name="python -m pipelines.predict")
+
+
+if __name__ == "__main__":
+    main()

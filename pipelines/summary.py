@@ -1,0 +1,175 @@
+"""What a person sees in the terminal: progress, then tables and places."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from evaluation.report import describe_arms, metrics_by_learner
+from evaluation.results import format_estimate, format_p
+from features.cohort import Cohort
+from models.learners import LEARNERS
+from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.config import TrainConfig
+
+if TYPE_CHECKING:
+    from pipelines.training import Advance, TrainingResult
+
+# Without a terminal there is no width to fit; 120 columns suit a log.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+TERMINAL_METRICS = ("harrell_c", "uno_c", "ibs", "ipa", "calibration_oe")
+
+
+def print_start(config: TrainConfig, cohort: Cohort) -> None:
+    """Say what is about to be trained, on whom."""
+    outcome = cohort.outcomes[endpoint_label(config)]
+    console.print(
+        f"[bold]{cohort_name(config)}[/bold]: {len(cohort)} patients, "
+        f"{outcome.n_events} {endpoint_label(config)} events, "
+        f"{len(config.covariates)} covariates"
+    )
+    if cohort.provenance:
+        console.print(f"[yellow]{cohort.provenance}[/yellow]")
+    if cohort.regimen is None:
+        console.print(
+            "No regimen column is configured: regimen comparison and effects are skipped."
+        )
+
+
+@contextmanager
+def progress_bar(steps: int) -> Iterator[Advance]:
+    """Show a bar with elapsed and remaining time; yields what moves it."""
+    columns = (
+        TextColumn("{task.description:<36}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=steps)
+
+        def advance(description: str, count: int) -> None:
+            progress.update(task, description=description, advance=count)
+
+        yield advance
+
+
+def print_result(result: TrainingResult, out: Path | None, seconds: float) -> None:
+    """Print metrics, regimen table, cautions and places."""
+    shown = result.metrics[result.metrics["metric"].isin(TERMINAL_METRICS)]
+    table = metrics_by_learner(shown)
+    table.insert(
+        0, "", ["*" if name == result.champion.learner else "" for name in table["learner"]]
+    )
+    _print_table("Out-of-fold performance, estimate (95% bootstrap interval)", table)
+    console.print(
+        "* chosen. C, IPA: higher is better; IBS: lower is better; O/E: 1 is calibrated.",
+        style="dim",
+    )
+    console.print(f"Chosen: {LEARNERS[result.champion.learner].label}. {result.champion.reason}.\n")
+    notes = sorted({n for n in shown.loc[shown["estimate"].isna(), "note"] if n})
+    for note in notes:
+        console.print(f"not estimable: {note}", style="dim")
+    _print_regimen(result)
+    if result.claims is not None:
+        wrong = result.claims[result.claims["verdict"] != "reproduced"]
+        console.print(
+            f"Published claims: {len(result.claims) - len(wrong)} of {len(result.claims)} "
+            "reproduced from the table."
+        )
+        for row in wrong.itertuples():
+            console.print(
+                f"  {row.claim}: published {row.published}; {row.recomputed}. {row.verdict}"
+            )
+        console.print()
+    console.print("[bold]What these data cannot support[/bold]")
+    for caution in result.cautions:
+        console.print(f"  - {caution}")
+    console.print()
+    _print_places(result, out, seconds)
+
+
+def _print_regimen(result: TrainingResult) -> None:
+    if result.regimen is None:
+        return
+    endpoint = endpoint_label(result.config)
+    regimen = result.regimen[~result.regimen["estimator"].str.startswith("adverse event")]
+    classical = regimen[regimen["family"] == "classical"]
+    by_arm = classical["reference_arm"].isna() & (classical["estimator"] != "log-rank")
+    _print_table("Regimens, as treated, unadjusted", _regimen_rows(classical[by_arm]))
+    modelled = regimen[(regimen["family"] != "classical") & (regimen["endpoint"] == endpoint)]
+    contrasts = pd.concat([classical[~by_arm], modelled])
+    _print_table("Regimens compared", _regimen_rows(contrasts))
+    console.print(
+        "Model-based rows: contribution of the regimen to a model's prediction. No row is "
+        "causal. Adverse events: in the report.\n",
+        style="dim",
+    )
+
+
+def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
+    digits = {"months": 1, "event probability difference": 3}
+    return pd.DataFrame(
+        {
+            "endpoint": table["endpoint"],
+            "estimator": table["estimator"],
+            "months": [f"{h:g}" if np.isfinite(h) else "" for h in table["horizon"]],
+            "arms": describe_arms(table),
+            "estimate (95% CI)": [
+                format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
+                for r in table.itertuples()
+            ],
+            "scale": table["scale"],
+            "p": [format_p(p) for p in table["p_value"]],
+        }
+    )
+
+
+def _print_table(title: str, frame: pd.DataFrame) -> None:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in frame.columns:
+        table.add_column(str(column), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+    console.print()
+
+
+def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
+    from pipelines.tracking import store_folder
+
+    name = result.config.tracking.model_name
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    store = uri or f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
+    if out is not None:
+        console.print(f"Report   {_short(out / 'report.html')} (and metrics.csv, summary.json)")
+    else:
+        console.print(
+            "Report   report.html among the run's artifacts; --out DIR writes it here too"
+        )
+    console.print(f"Run      {result.run_id} in experiment {result.config.tracking.experiment}")
+    console.print(f"Model    {result.model_uri}, also models:/{name}@champion")
+    console.print(f"MLflow   make ui, or: mlflow server --backend-store-uri {store}")
+    console.print(
+        f"Predict  python -m pipelines.predict --model models:/{name}@champion patients.csv"
+    )
+    console.print(f"Time     {seconds:.0f} s")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

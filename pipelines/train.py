@@ -1,0 +1,108 @@
+"""The main job: from a patient table to tracked models, a regimen comparison and a champion.
+
+python -m pipelines.train [--config FILE] [--cohort FILE] [--out DIR]
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.command import run_command
+
+if TYPE_CHECKING:
+    from pipelines.config import TrainConfig
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def train(
+    config: Annotated[
+        Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for metrics.csv, regimen_effects.csv, summary.json, report.html."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
+    ] = None,
+) -> None:
+    """Train, validate and compare survival learners on one cohort; register the best."""
+    run_command(lambda: _train(config, cohort, out, workers))
+
+
+def _train(
+    config_path: Path | None, table_path: Path | None, out: Path | None, workers: int | None
+) -> None:
+    from pipelines.config import DEFAULT_CONFIG, read_config
+
+    config = read_config(config_path or DEFAULT_CONFIG)
+    if table_path is not None:
+        path = str(table_path.resolve())
+        config = config.model_copy(
+            update={"cohort": config.cohort.model_copy(update={"path": path})}
+        )
+    _check_out(out)
+    _run(config, out, workers)
+
+
+def _check_out(out: Path | None) -> None:
+    from features.errors import InputError, Problem
+
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            Problem(
+                what="The output folder cannot be written",
+                where=f"--out {out}",
+                got=error.strerror or str(error),
+                remedy="name a folder that you may write to",
+            )
+        ) from error
+
+
+def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
+    import os
+
+    from pipelines import summary, tracking
+    from pipelines.cohorts import load_cohort, load_table
+    from pipelines.training import Training
+
+    started = time.monotonic()
+    # Library warnings are for developers, here and in the worker processes.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    table = load_table(config)
+    cohort = load_cohort(config, table)
+    summary.print_start(config, cohort)
+    tracking.connect()
+    training = Training(config, cohort, table, workers or os.cpu_count() or 1)
+    with summary.progress_bar(training.steps) as advance:
+        result = training.run(advance)
+    if out is not None:
+        result.write(out)
+    summary.print_result(result, out, time.monotonic() - started)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command with the given arguments."""
+    app(args=argv, prog_name="python -m pipelines.train")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Classical regimen comparison against R, against hand arithmetic, and at its edges."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.proportions import TwoProportions
+from evaluation.regimen_comparison import compare_regimens, cox_hazard_ratio, log_rank
+from evaluation.results import REGIMEN_COLUMNS
+from features.outcome import Outcome
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+
+# A: events at 1 and 4, censored at 6; B: events at 2 and 3, censored at 5.
+OUTCOME = Outcome([1, 4, 6, 2, 3, 5], [1, 1, 0, 1, 1, 0])
+REGIMEN = np.array(["A"] * 3 + ["B"] * 3)
+
+
+def r_result(file, name):
+    path = SHARED / "references" / file
+    if not path.exists():
+        pytest.skip("the R references are not beside this checkout")
+    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
+
+
+def cohort(file, time, event):
+    path = SHARED / "data" / file
+    if not path.exists():
+        pytest.skip("the public cohorts are not beside this checkout")
+    table = pd.read_csv(path)
+    return table, Outcome(table[time], table[event])
+
+
+@pytest.fixture(scope="session")
+def mdacc():
+    table, outcome = cohort("mdacc_venhma_ldac.csv", "os_months", "os_event")
+    rows = compare_regimens({"OS": outcome}, table["regimen"], "LDAC_BASED", [12], table["cr_cri"])
+    return rows.set_index(["estimator", "arm"])
+
+
+def test_crude_hazard_ratio_matches_r(mdacc):
+    r = r_result("cox.json", "cox_mdacc_uni_efron")
+    row = mdacc.loc[("Cox hazard ratio", "VEN_HMA")]
+    ours = row[["estimate", "ci_low", "ci_high", "p_value"]].astype(float)
+    np.testing.assert_allclose(ours, [r[k] for k in ("hr", "hr_lower", "hr_upper", "p")], rtol=1e-6)
+    assert "proportional hazards p = .74" in row["note"]
+    assert "above 1: worse than LDAC_BASED" in row["note"]
+
+
+def test_log_rank_and_medians_match_r(mdacc):
+    r = r_result("logrank.json", "lr_mdacc")
+    row = mdacc.loc[("log-rank", "VEN_HMA")]
+    np.testing.assert_allclose((row["estimate"], row["p_value"]), (r["chisq"], r["p"]), rtol=1e-6)
+    limits = ["estimate", "ci_low", "ci_high"]
+    assert mdacc.loc[("median", "VEN_HMA"), limits].tolist() == pytest.approx([11.76, 9.72, 14.88])
+    assert mdacc.loc[("median", "LDAC_BASED"), limits].tolist() == pytest.approx(
+        [9.48, 7.08, 13.44]
+    )
+
+
+def test_survival_difference_from_r_standard_errors(mdacc):
+    # survfit at 12 months: .4797777 (SE .0563368) and .4420290 (SE .0602318).
+    row = mdacc.loc[("Kaplan-Meier difference", "VEN_HMA")]
+    margin = 1.959963984540054 * np.hypot(0.05633677074, 0.06023179097)
+    difference = (1 - 0.4797777092) - (1 - 0.4420289855)
+    expected = [difference, difference - margin, difference + margin]
+    np.testing.assert_allclose(row[["estimate", "ci_low", "ci_high"]].astype(float), expected, 1e-6)
+
+
+def test_response_matches_r_and_counts_the_missing(mdacc):
+    r = r_result("response.json", "resp_mdacc")
+    rows = mdacc.loc[("response rate difference", "VEN_HMA")].set_index("ci_method")
+    for method, key in {"Newcombe": "newcombe", "Miettinen-Nurminen": "miettinen_nurminen"}.items():
+        limits = rows.loc[method, ["ci_low", "ci_high"]].astype(float)
+        np.testing.assert_allclose(limits, r[f"rd_{key}_ci"], rtol=1e-6)
+        assert rows.loc[method, "p_value"] == pytest.approx(r["chisq_p"], rel=1e-6)
+        assert "Fisher p = .028" in rows.loc[method, "note"]
+        assert "3 with a missing value left out" in rows.loc[method, "note"]
+    assert mdacc.loc[("response rate", "VEN_HMA"), "n"] == 76
+
+
+@pytest.mark.parametrize(
+    ("file", "time", "event", "by", "reference"),
+    [
+        ("leuksurv.csv", "time", "event", "sex", "lr_leuk_sex"),
+        ("bmt.csv", "t2", "d3", "group", "lr_bmt_group"),
+        ("leukemia_aml.csv", "time", "status", "x", "lr_aml"),
+    ],
+)
+def test_log_rank_matches_r(file, time, event, by, reference):
+    table, outcome = cohort(file, time, event)
+    r = r_result("logrank.json", reference)
+    np.testing.assert_allclose(log_rank(outcome, table[by]), (r["chisq"], r["p"]), rtol=1e-6)
+
+
+def test_cox_with_ties_matches_r():
+    table, outcome = cohort("leukemia_aml.csv", "time", "status")
+    r = r_result("cox.json", "cox_aml_efron")
+    arms = [outcome.take(table["x"] == x) for x in ("Nonmaintained", "Maintained")]
+    expected = (r["hr"], r["hr_lower"], r["hr_upper"], r["p"], r["zph_km"]["p"][0])
+    np.testing.assert_allclose(cox_hazard_ratio(*arms), expected, rtol=1e-6)
+
+
+def test_log_rank_by_hand():
+    # Times 1, 2, 3, 4 with (at risk A, B): (3,3), (2,3), (2,2), (2,1), one event each.
+    # Expected in A: 1/2 + 2/5 + 1/2 + 2/3 = 2.0667, observed 2.
+    # Variance: 1/4 + 6/25 + 1/4 + 2/9.
+    chi_square = (2 - 62 / 30) ** 2 / (0.25 + 0.24 + 0.25 + 2 / 9)
+    assert log_rank(OUTCOME, REGIMEN).statistic == pytest.approx(chi_square)
+
+
+def test_hazard_ratio_by_hand():
+    # Two patients an arm, A first: events in A at 1, B at 2, then one of each censored.
+    # Likelihood h/(2h+2) * 1/(h+2): maximal where h^2 = 2 (derivative of the log:
+    # 1/h - 1/(h+1) - 1/(h+2) = 0).
+    arm, reference = Outcome([1, 4], [1, 0]), Outcome([2, 5], [1, 0])
+    assert cox_hazard_ratio(arm, reference).estimate == pytest.approx(np.sqrt(2), rel=1e-6)
+
+
+def test_zero_times_are_kept_and_only_the_order_counts():
+    arm, reference = Outcome([0, 0, 3, 9], [1, 0, 1, 0]), Outcome([0, 2, 4, 8], [1, 1, 0, 1])
+    later = [Outcome(o.time + 1, o.event) for o in (arm, reference)]
+    ratio = cox_hazard_ratio(arm, reference)
+    np.testing.assert_allclose(ratio, cox_hazard_ratio(*later))
+    assert np.isfinite(ratio).all()
+
+
+def test_swapping_the_reference_arm_inverts_the_hazard_ratio():
+    arm, reference = OUTCOME.take(REGIMEN == "A"), OUTCOME.take(REGIMEN == "B")
+    forward, back = cox_hazard_ratio(arm, reference), cox_hazard_ratio(reference, arm)
+    assert forward.estimate * back.estimate == pytest.approx(1)
+    assert forward.ci_low * back.ci_high == pytest.approx(1)
+
+
+def test_table_has_the_shared_columns_and_every_row():
+    adverse_events = pd.DataFrame({"sepsis": [0, 1, 0, 1, 1, 0], "bleeding": [0] * 6})
+    table = compare_regimens(
+        {"OS": OUTCOME, "EFS": OUTCOME}, REGIMEN, "B", [2, 4], [1, 1, 0, 0, 0, 1], adverse_events
+    )
+    assert tuple(table.columns) == REGIMEN_COLUMNS
+    assert set(table["family"]) == {"classical"}
+    counts = table.groupby(["endpoint", "estimator"]).size()
+    # 2 arms, 2 horizons; a difference row for the one arm that is not the reference.
+    assert counts["OS"].to_dict() == counts["EFS"].to_dict()
+    assert counts["OS"].to_dict() == {
+        "Cox hazard ratio": 1,
+        "log-rank": 1,
+        "median": 2,
+        "event probability": 4,
+        "Kaplan-Meier difference": 2,
+    }
+    assert counts["response"].to_dict() == {"response rate": 2, "response rate difference": 2}
+    assert counts["sepsis"].to_dict() == {
+        "adverse event rate": 2,
+        "adverse event rate difference": 1,
+    }
+    sepsis = table[(table["endpoint"] == "sepsis") & table["reference_arm"].notna()].iloc[0]
+    # 1 of 3 against 2 of 3
+    assert tuple(sepsis[["estimate", "ci_low", "ci_high"]]) == pytest.approx(
+        TwoProportions(1, 3, 2, 3).risk_difference()
+    )
+
+
+def test_order_of_patients_does_not_matter():
+    order = [3, 0, 5, 1, 4, 2]
+    responder = np.array([1, np.nan, 0, 0, 1, 1])
+    one = compare_regimens({"OS": OUTCOME}, REGIMEN, "B", [3], responder)
+    other = compare_regimens(
+        {"OS": OUTCOME.take(order)}, REGIMEN[order], "B", [3], responder[order]
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_an_arm_without_events():
+    outcome = Outcome([2, 4, 6, 8, 3, 5, 7, 9], [1, 1, 1, 0, 0, 0, 0, 0])
+    table = compare_regimens({"OS": outcome}, ["A"] * 4 + ["B"] * 4, "A", [4]).set_index(
+        ["estimator", "arm"]
+    )
+    assert np.isnan(table.loc[("median", "B"), "estimate"])
+    assert table.loc[("median", "B"), "note"] == "not reached"
+    assert np.isnan(table.loc[("Cox hazard ratio", "B"), "estimate"])
+    assert "not estimable" in table.loc[("Cox hazard ratio", "B"), "note"]
+    assert np.isfinite(table.loc[("log-rank", "B"), "p_value"])
+    difference = table.loc[("Kaplan-Meier difference", "B")]
+    # 0 - 2/4, with no interval because arm B has no variance.
+    assert difference["estimate"] == pytest.approx(-0.5)
+    assert np.isnan(difference["ci_low"])
+    assert "no interval" in difference["note"]
+
+
+def test_a_ratio_without_a_maximum_is_not_estimable():
+    # Every event of B falls after the last patient of A: the likelihood rises for ever.
+    ratio = cox_hazard_ratio(Outcome([1, 2], [1, 1]), Outcome([5, 6], [1, 1]))
+    assert np.isnan(ratio).all()
+
+
+def test_a_single_event_time_has_no_test_of_proportional_hazards():
+    ratio = cox_hazard_ratio(Outcome([1, 5], [1, 0]), Outcome([1, 6], [1, 0]))
+    assert ratio.estimate == pytest.approx(1)
+    assert np.isnan(ratio.proportional_hazards_p)
+
+
+def test_log_rank_without_information_is_missing():
+    # no event; the only event after the other arm has left; everyone at the same time
+    for time, event in (([1, 2, 3, 4], [0] * 4), ([1, 2, 3, 4], [0, 0, 1, 0]), ([2] * 4, [1] * 4)):
+        assert np.isnan(log_rank(Outcome(time, event), ["A", "A", "B", "B"])).all()
+
+
+def test_an_arm_gone_before_the_first_event_takes_no_degree_of_freedom():
+    early = Outcome([*OUTCOME.time, 0.5, 0.7], [*OUTCOME.event, False, False])
+    assert log_rank(early, [*REGIMEN, "C", "C"]) == log_rank(OUTCOME, REGIMEN)
+
+
+def test_horizon_beyond_follow_up_is_missing_and_says_so():
+    table = compare_regimens({"OS": OUTCOME}, REGIMEN, "B", [5.5]).set_index(["estimator", "arm"])
+    assert np.isfinite(table.loc[("event probability", "A"), "estimate"])
+    assert np.isnan(table.loc[("event probability", "B"), "estimate"])
+    assert table.loc[("event probability", "B"), "note"] == "follow-up of B ends at 5.0 months"
+    assert np.isnan(table.loc[("Kaplan-Meier difference", "A"), "estimate"])
+
+
+def test_three_arms_are_each_compared_with_the_reference_and_tested_together():
+    outcome = Outcome([*OUTCOME.time, 1.5, 2.5, 4.5], [*OUTCOME.event, True, True, False])
+    regimen = [*REGIMEN, "C", "C", "C"]
+    table = compare_regimens({"OS": outcome}, regimen, "B", [3])
+    ratios = table[table["estimator"] == "Cox hazard ratio"]
+    assert ratios["arm"].tolist() == ["A", "C"]
+    assert ratios["reference_arm"].tolist() == ["B", "B"]
+    assert ratios["n"].tolist() == [6, 6]
+    test = table[table["estimator"] == "log-rank"].iloc[0]
+    assert test["arm"] == "A / C"
+    assert test["note"] == "global test of 3 arms"
+    assert test["n"] == 9
+
+
+def test_responses_unknown_in_a_whole_arm():
+    table = compare_regimens({}, REGIMEN, "B", [], [1, 0, 1, np.nan, np.nan, np.nan])
+    difference = table[table["estimator"] == "response rate difference"].iloc[0]
+    assert np.isnan(difference["estimate"])
+    assert "not estimable" in difference["note"]
+
+
+def test_a_single_arm_is_an_error_that_names_the_remedy():
+    with pytest.raises(ValueError, match="use kaplan_meier"):
+        compare_regimens({"OS": OUTCOME}, ["A"] * 6, "A", [3])
+
+
+def test_unknown_reference_arm_names_the_arms():
+    with pytest.raises(ValueError, match=r"\['A', 'B'\]; got 'C'"):
+        compare_regimens({"OS": OUTCOME}, REGIMEN, "C", [3])
+
+
+def test_missing_regimens_and_unequal_lengths_are_errors():
+    with pytest.raises(ValueError, match="missing for 1 patients"):
+        compare_regimens({"OS": OUTCOME}, [*REGIMEN[:5], None], "B", [3])
+    with pytest.raises(ValueError, match="'OS': 6"):
+        compare_regimens({"OS": OUTCOME}, REGIMEN[:5], "B", [3])
+
+
+def test_a_response_that_is_not_yes_or_no_is_an_error():
+    with pytest.raises(ValueError, match="response must hold True/False"):
+        compare_regimens({}, REGIMEN, "B", [], ["CR", "NR", "CR", "NR", "CR", "CR"])

@@ -1,0 +1,143 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from pipelines.simulate import main
+
+PROVENANCE = "reconstructed from published aggregates; no real patient"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("reference") / "cohort.csv"
+    main(["reference", "--out", str(out), "--seed", "1"])
+    return out
+
+
+def refused(capsys, argv):
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+def test_reference_writes_the_cohort(written):
+    cohort = pd.read_csv(written)
+    needed = ["patient_id", "center", "regimen", "treatment_start_date", "os_months", "os_event"]
+    needed += ["efs_months", "efs_event", "response"]
+    needed += ["ae_febrile_neutropenia", "ae_thrombocytopenia", "ae_infection"]
+
+    assert len(cohort) == 70
+    assert set(needed) <= set(cohort)
+    assert set(cohort["regimen"]) == {"HMA", "LDAC"}
+    assert (cohort["provenance"] == PROVENANCE).all()
+    # A day, without a time of day.
+    assert cohort["treatment_start_date"].str.fullmatch(r"\d{4}-\d{2}-\d{2}").all()
+
+
+def test_reference_says_what_it_wrote(tmp_path, capsys):
+    main(["reference", "--out", str(tmp_path / "cohort.csv"), "--seed", "2"])
+    printed = capsys.readouterr().out
+    assert PROVENANCE in printed
+    assert "cohort.csv: 70 rows (HMA 42, LDAC 28)" in printed
+    assert "seed 2" in printed
+
+
+def test_the_same_seed_writes_the_same_bytes(written, tmp_path):
+    again, other = tmp_path / "again.csv", tmp_path / "other.csv"
+    main(["reference", "--out", str(again), "--seed", "1"])
+    main(["reference", "--out", str(other), "--seed", "2"])
+    assert again.read_bytes() == written.read_bytes()
+    assert other.read_bytes() != written.read_bytes()
+
+
+def test_parquet_holds_the_same_table(written, tmp_path):
+    out = tmp_path / "cohort.parquet"
+    main(["reference", "--out", str(out), "--seed", "1"])
+    cohort = pd.read_parquet(out)
+    assert cohort.to_csv(index=False) == written.read_text("utf-8")
+
+
+def test_claims_of_a_seed(capsys):
+    main(["claims", "--seed", "1"])
+    printed = capsys.readouterr().out
+    assert f"seed 1: {PROVENANCE}" in printed
+    assert "not reproduced" in printed
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_claims_of_a_file(tmp_path, capsys, suffix):
+    out = tmp_path / f"cohort{suffix}"
+    main(["reference", "--out", str(out)])
+    capsys.readouterr()
+    main(["claims", "--cohort", str(out)])
+    assert f"{out}: {PROVENANCE}" in capsys.readouterr().out
+
+
+def test_a_table_without_origin_is_not_called_reconstructed(written, tmp_path, capsys):
+    own = tmp_path / "own.csv"
+    pd.read_csv(written).drop(columns="provenance").to_csv(own, index=False)
+    main(["claims", "--cohort", str(own)])
+    printed = capsys.readouterr().out
+    assert "does not say where it comes from" in printed
+    assert PROVENANCE not in printed
+
+
+def test_an_unknown_suffix_is_refused(tmp_path, capsys):
+    message = refused(capsys, ["reference", "--out", str(tmp_path / "cohort.xlsx")])
+    assert "unknown suffix '.xlsx'; use .csv or .parquet" in message
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_unwritable_path_is_refused(tmp_path, capsys, suffix):
+    message = refused(capsys, ["reference", "--out", str(tmp_path / "none" / f"cohort{suffix}")])
+    assert "cannot write --out" in message
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
+    message = refused(capsys, ["claims", "--cohort", str(tmp_path / "none.csv")])
+    assert message.startswith("error: cannot read --cohort")
+    assert message.count("error:") == 1
+    assert "No such file" in message
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "broken.parquet"])
+def test_an_unreadable_file_is_refused(tmp_path, capsys, name):
+    (tmp_path / name).write_text("")
+    assert "cannot read --cohort" in refused(capsys, ["claims", "--cohort", str(tmp_path / name)])
+
+
+def test_missing_columns_are_named(written, tmp_path, capsys):
+    own = tmp_path / "own.csv"
+    pd.read_csv(written).drop(columns=["os_event"]).to_csv(own, index=False)
+    assert "lacks the column(s) os_event;" in refused(capsys, ["claims", "--cohort", str(own)])
+
+
+def test_seed_and_cohort_together_are_refused(written, capsys):
+    message = refused(capsys, ["claims", "--seed", "1", "--cohort", str(written)])
+    assert "not both" in message
+
+
+def test_help_loads_no_heavy_library():
+    code = (
+        "import sys\n"
+        "from pipelines.simulate import main\n"
+        "main(['--help'])\n"
+        "assert not {'pandas', 'scipy', 'greenwood'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "reference" in done.stdout
+
+
+def test_the_module_runs_from_any_folder(tmp_path):
+    command = [sys.executable, "-m", "pipelines.simulate", "reference", "--out", "cohort.csv"]
+    done = subprocess.run(
+        [*command, "--seed", "1"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cohort.csv").exists()
