@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from features.covariates import derive_covariates, needed_inputs
 from features.dataset import Dataset
 from features.dictionary import Covariate
 from features.endpoints import Endpoint, derive_outcome
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, collect, name_some
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
 
@@ -141,29 +142,24 @@ def read_cohort(
     table = table.reset_index(drop=True)
     problems: list[Problem] = []
 
-    def attempt(read):  # type: ignore[no-untyped-def]
-        try:
-            return read()
-        except InputError as error:
-            problems.extend(error.problems)
-            return None
-
-    attempt(lambda: _check_identity(table, columns))
-    needed = attempt(lambda: needed_inputs(covariates, dictionary)) or {}
-    attempt(lambda: _check_mapping(columns, needed, dictionary))
-    inputs = attempt(lambda: read_covariates(table, needed.values(), columns.covariates))
-    outcomes = {
-        e.label: attempt(lambda e=e: derive_outcome(table, e)) for e in columns.endpoints.values()
-    }
+    collect(problems, lambda: _check_identity(table, columns))
+    needed = collect(problems, lambda: needed_inputs(covariates, dictionary)) or {}
+    collect(problems, lambda: _check_mapping(columns, needed, dictionary))
+    inputs = collect(problems, lambda: read_covariates(table, needed.values(), columns.covariates))
+    outcomes = {}
+    for endpoint in columns.endpoints.values():
+        outcome = collect(problems, partial(derive_outcome, table, endpoint))
+        if outcome is not None:
+            outcomes[endpoint.label] = outcome
     regimen_column, response_column = columns.regimen, columns.response
     regimen = responder = adverse = None
     if regimen_column:
-        regimen = attempt(lambda: derive_regimen(table, regimen_column))
+        regimen = collect(problems, lambda: derive_regimen(table, regimen_column))
     if response_column:
-        responder = attempt(lambda: _read_response(table, response_column))
+        responder = collect(problems, lambda: _read_response(table, response_column))
     if columns.adverse_events:
-        adverse = attempt(lambda: _read_adverse_events(table, columns))
-    if problems:
+        adverse = collect(problems, lambda: _read_adverse_events(table, columns))
+    if problems or inputs is None:
         raise InputError(problems)
     provenance = table["provenance"].iloc[0] if "provenance" in table.columns else ""
     return Cohort(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,20 @@ class InputError(ValueError):
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def collect(problems: list[Problem], read: Callable[[], T]) -> T | None:
+    """Read one part of an input and keep what is wrong with it, so that all is told at once.
+
+    Returns
+    -------
+    What `read` returns, or None after an InputError, whose problems are appended.
+    """
+    try:
+        return read()
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

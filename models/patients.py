@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from features.columns import ColumnSource, read_covariates
-from features.covariates import derive_covariates
+from features.covariates import DERIVATIONS, derive_covariates
 from features.dataset import as_predictors
 from features.dictionary import Covariate
-from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors import InputError, Problem, collect, did_you_mean, name_some
 from features.regimens import RegimenColumn, derive_regimen
 from models.card import ModelCard
 from models.fitted import FittedModel
@@ -54,47 +54,41 @@ def predict_patients(
         For an unknown column, a wrong type, an impossible value, an unknown regimen, a patient
         without a single covariate, or a horizon beyond the follow-up.
     """
-    horizons = _check_horizons(horizons, card)
-    columns = {c.name: _column_of(c, table, card) for c in card.inputs}
-    regimen_column = _regimen_column(table, card)
-    _check_extra(table, card, columns, regimen_column, ignore_extra)
-    given = {name: source for name, source in columns.items() if source is not None}
-
     problems: list[Problem] = []
-    inputs, regimen = pd.DataFrame(index=range(len(table))), None
-    try:
-        known = [c for c in card.inputs if c.name in given]
-        inputs = read_covariates(table, known, given)
-    except InputError as error:
-        problems += error.problems
-    try:
-        if card.arms:
-            regimen = derive_regimen(table, _regimen_source(card, regimen_column))
-    except InputError as error:
-        problems += error.problems
-    if problems:
+    months = collect(problems, lambda: _check_horizons(horizons, card))
+    columns = {c.name: _column_of(c, table, card) for c in card.inputs}
+    given = {name: source for name, source in columns.items() if source is not None}
+    regimen_column = collect(problems, lambda: _regimen_column(table, card))
+    collect(problems, lambda: _check_extra(table, card, given, regimen_column, ignore_extra))
+    known = [c for c in card.inputs if c.name in given]
+    inputs = collect(problems, lambda: read_covariates(table, known, given))
+    regimen = None
+    if regimen_column is not None:
+        source = _regimen_source(card, regimen_column)
+        regimen = collect(problems, lambda: derive_regimen(table, source))
+    if problems or inputs is None or months is None:
         raise InputError(problems)
 
-    for covariate in card.inputs:
-        if covariate.name not in inputs:
-            inputs[covariate.name] = np.nan if covariate.is_numeric else None
-    inputs = inputs[[c.name for c in card.inputs]]
+    inputs = pd.DataFrame(
+        {c.name: inputs.get(c.name, np.nan if c.is_numeric else None) for c in card.inputs},
+        index=range(len(table)),
+    )
     _check_some_known(inputs)
-    dictionary = {c.name: c for c in card.inputs}
-    predictors = as_predictors(derive_covariates(inputs, card.covariates, dictionary), regimen)
-    prediction = model.predict(predictors, horizons)
+    covariates = derive_covariates(inputs, card.covariates, {c.name: c for c in card.inputs})
+    predictors = as_predictors(covariates, regimen)
+    prediction = model.predict(predictors, months)
     grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
+    survival = model.predict(predictors, grid).survival
     result = pd.DataFrame({"row": np.arange(1, len(table) + 1)})
     if PATIENT_ID in table:
         result.insert(0, PATIENT_ID, table[PATIENT_ID].to_numpy())
     if regimen is not None:
         result["regimen"] = regimen
     result["risk_score"] = prediction.risk_score
-    for horizon, probability in zip(horizons, prediction.event_probability.T, strict=True):
-        result[f"event_probability_{horizon:g}m"] = probability
-    survival = model.predict(predictors, grid).survival
+    for month, probability in zip(months, prediction.event_probability.T, strict=True):
+        result[f"event_probability_{month:g}m"] = probability
     result["median_months"] = np.round(median_survival(survival, grid), 1)
-    result["note"] = _notes(inputs, card)
+    result["note"] = _notes(inputs, covariates, card)
     return result
 
 
@@ -148,11 +142,11 @@ def _regimen_source(card: ModelCard, column: str | None) -> RegimenColumn:
 def _check_extra(
     table: pd.DataFrame,
     card: ModelCard,
-    columns: dict[str, ColumnSource | None],
+    given: dict[str, ColumnSource],
     regimen_column: str | None,
     ignore_extra: bool,
 ) -> None:
-    used = {source.column for source in columns.values() if source is not None}
+    used = {source.column for source in given.values()}
     extra = [c for c in table.columns if c not in used | {PATIENT_ID, regimen_column}]
     if not extra or ignore_extra:
         return
@@ -182,8 +176,21 @@ def _check_some_known(inputs: pd.DataFrame) -> None:
         )
 
 
-def _notes(inputs: pd.DataFrame, card: ModelCard) -> list[str]:
-    missing = inputs.isna()
+def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> list[str]:
+    """What was filled in for each patient, and what lies outside the training range."""
+    needed = {
+        name: [name] if name in inputs else list(DERIVATIONS[name].inputs) for name in covariates
+    }
+    # A derived covariate may be known although an input is not: refractory disease has no CR1.
+    missing = pd.DataFrame(
+        {
+            column: inputs[column].isna()
+            & covariates[[n for n, columns in needed.items() if column in columns]]
+            .isna()
+            .any(axis=1)
+            for column in inputs
+        }
+    )
     outside = pd.DataFrame(
         {
             name: (inputs[name] < low) | (inputs[name] > high)
@@ -192,15 +199,12 @@ def _notes(inputs: pd.DataFrame, card: ModelCard) -> list[str]:
         },
         index=inputs.index,
     )
-    notes = []
-    for row in range(len(inputs)):
-        parts = []
-        if missing.iloc[row].any():
-            parts.append("missing: " + ", ".join(inputs.columns[missing.iloc[row]]))
-        if outside.shape[1] and outside.iloc[row].any():
-            parts.append(
-                "outside the central 95% of training: "
-                + ", ".join(outside.columns[outside.iloc[row]])
-            )
-        notes.append("; ".join(parts))
-    return notes
+
+    def describe(row: int) -> str:
+        absent, unusual = missing.columns[missing.iloc[row]], outside.columns[outside.iloc[row]]
+        parts = ["missing: " + ", ".join(absent)] if len(absent) else []
+        if len(unusual):
+            parts.append("outside the central 95% of training: " + ", ".join(unusual))
+        return "; ".join(parts)
+
+    return [describe(row) for row in range(len(inputs))]

@@ -113,8 +113,9 @@ def _print_regimen(result: TrainingResult) -> None:
     contrasts = pd.concat([classical[~by_arm], modelled])
     _print_table("Regimens compared", _regimen_rows(contrasts))
     console.print(
-        "Model-based rows: contribution of the regimen to a model's prediction. No row is "
-        "causal. Adverse events: in the report.\n",
+        "Differences are in probability, arm minus reference; a hazard ratio above 1 is worse than "
+        "the reference.\nModel-based rows: contribution of the regimen to a model's prediction. "
+        "No row is causal. Adverse events: in the report.\n",
         style="dim",
     )
 
@@ -131,7 +132,6 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
                 format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
                 for r in table.itertuples()
             ],
-            "scale": table["scale"],
             "p": [format_p(p) for p in table["p_value"]],
         }
     )
