@@ -202,11 +202,19 @@ class CalibrationDisplay:
             ax.plot(x, self.curve["observed"], color=color, lw=1.4)
         groups = self.frame
         ax.vlines(groups["predicted"], groups["ci_low"], groups["ci_high"], color=color, lw=1.1)
-        ax.plot(groups["predicted"], groups["observed"], "o", color=color, ms=5, mec="white")
+        ax.plot(
+            groups["predicted"],
+            groups["observed"],
+            "o",
+            color=color,
+            ms=5,
+            mec="white",
+            clip_on=False,
+        )
 
         horizon = f"{groups['horizon'].iloc[0]:g} months"
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel=f"Observed events by {horizon}")
-        corner = "\n".join(filter(None, (f"O/E {self.observed_expected:.2f}", self.summary)))
+        corner = self.summary or f"O/E {self.observed_expected:.2f}"
         _note(ax, corner, (0, 1), (7, -7), va="top", linespacing=1.4)
 
         histogram = ax.inset_axes((0, -0.22, 1, 0.18), sharex=ax)
@@ -283,10 +291,13 @@ class ForestPlotDisplay:
         ax.spines["left"].set_visible(False)
         ax.set_yticks([])
         ax.set_xlabel(self.scale)
-        for text, x, align in zip(self.favours, (0, 1), ("left", "right"), strict=True):
-            arrowed = f"\N{LEFTWARDS ARROW} {text}" if x == 0 else f"{text} \N{RIGHTWARDS ARROW}"
-            if text:
-                _note(ax, arrowed, (x, 0), (0, -36), va="top", ha=align, color=_GREY)
+        # Back to back from the middle, so that long names run outwards and never into each other.
+        left_text, right_text = self.favours
+        below = {"va": "top", "color": _GREY}
+        if left_text:
+            _note(ax, f"\N{LEFTWARDS ARROW} {left_text}", (0.5, 0), (-8, -36), ha="right", **below)
+        if right_text:
+            _note(ax, f"{right_text} \N{RIGHTWARDS ARROW}", (0.5, 0), (8, -36), ha="left", **below)
         # The label starts its column; numbers left of the axis end theirs, so that digits align.
         offset = -10.0
         for i, column in reversed(list(enumerate(left))):
@@ -306,7 +317,7 @@ class ForestPlotDisplay:
         if "n" in rows:
             left.append(["n", *(f"{n:.0f}" if np.isfinite(n) else "" for n in rows["n"])])
         interval = rows[["estimate", "ci_low", "ci_high"]].itertuples(index=False)
-        right = [[f"{self.scale} (95% CI)", *(format_estimate(*row) for row in interval)]]
+        right = [["Estimate (95% CI)", *(format_estimate(*row) for row in interval)]]
         if "p_value" in rows:
             right.append(["p", *(format_p(p) for p in rows["p_value"])])
         return left, right

@@ -86,10 +86,12 @@ def write_report(path: Path, report: Report) -> None:
         section: {caption: _embed(figure) for caption, figure in figures.items()}
         for section, figures in report.pictures.items()
     }
+    calibration = report.metrics["metric"].str.startswith("calibration")
     page = environment.get_template("report.html").render(
         report=report,
         pictures=pictures,
-        metrics=_html(metrics_by_learner(report.metrics)),
+        metrics=_html(_labelled(metrics_by_learner(report.metrics[~calibration]))),
+        calibration=_html(_labelled(metrics_by_learner(report.metrics[calibration]))),
         differences=_html(readable_differences(report.differences)),
         regimen=None if report.regimen is None else _html(readable_regimen(report.regimen)),
         claims=None if report.claims is None else _html(report.claims),
@@ -118,7 +120,8 @@ def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
         ],
     )
     table = shown.set_index(["learner", "column"])["cell"].unstack()  # noqa: PD010
-    return table.loc[metrics["learner"].unique(), shown["column"].unique()].reset_index()
+    table = table.loc[metrics["learner"].unique(), shown["column"].unique()].reset_index()
+    return table.rename_axis(columns=None)
 
 
 def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +195,7 @@ def discrimination_figure(metrics: pd.DataFrame) -> Figure:
     frame = rows[["label", "estimate", "ci_low", "ci_high", "n"]]
     display = ForestPlotDisplay(
         frame,
-        scale=f"Uno C up to {months:g} months (0.5: no better than chance)",
+        scale=f"Uno C, {months:g} months",
         reference=0.5,
         log=False,
     )
@@ -216,8 +219,7 @@ def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figu
     display = ForestPlotDisplay(
         frame,
         scale=f"Difference in probability of {endpoint} event by {horizon:g} months",
-        favours=("fewer events " + (f"with {arm}" if not several else "in the arm"),
-                 f"fewer events with {reference}"),
+        favours=("favours " + ("the arm" if several else arm), f"favours {reference}"),
         reference=0.0,
         log=False,
     )  # fmt: skip
@@ -239,6 +241,10 @@ def _embed(figure: Figure) -> Markup:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
     return Markup("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
+
+
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(learner=table["learner"].map(lambda name: name.replace("_", " ")))
 
 
 def _html(table: pd.DataFrame) -> Markup:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from features.columns import ColumnSource, check_columns, read_covariates
 from features.covariates import derive_covariates, needed_inputs
@@ -58,6 +58,15 @@ class CohortColumns(BaseModel):
     endpoints: dict[str, Endpoint]
     response: ResponseColumn | None = None
     adverse_events: dict[str, str] = {}
+
+    @field_validator("endpoints")
+    @classmethod
+    def _labels_differ(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+        labels = [endpoint.label for endpoint in endpoints.values()]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two endpoints have the same label: {', '.join(twice)}")
+        return endpoints
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ def read_cohort(
         adverse = collect(problems, lambda: _read_adverse_events(table, columns))
     if problems or inputs is None:
         raise InputError(problems)
-    provenance = table["provenance"].iloc[0] if "provenance" in table.columns else ""
+    told = table["provenance"].dropna().tolist() if "provenance" in table.columns else []
     return Cohort(
         inputs=inputs,
         dictionary=dictionary,
@@ -170,7 +179,7 @@ def read_cohort(
         outcomes=outcomes,
         responder=responder,
         adverse_events=adverse,
-        provenance=provenance,
+        provenance=str(told[0]) if told else "",
     )
 
 

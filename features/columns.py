@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from features.dictionary import Covariate, make_schema
 from features.errors import InputError, Problem, did_you_mean, name_some
 
-FLAG_WORDS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "0.0": 0.0, "1.0": 1.0}
+FLAG_WORDS = {"false": "0", "true": "1"}
 
 
 class ColumnSource(BaseModel):
@@ -130,15 +130,17 @@ def _convert(
             text.to_numpy(dtype=object, na_value=None), index=values.index, dtype=object
         )
     if covariate.kind == "flag":
-        text = text.str.lower().map(FLAG_WORDS, na_action="ignore").where(
-            text.str.lower().isin(FLAG_WORDS), text)  # fmt: skip
+        for word, digit in FLAG_WORDS.items():
+            text = text.mask(text.str.lower().isin([word]), digit)
     number = pd.to_numeric(text, errors="coerce").astype("Float64")
     wrong = text.notna() & (number.isna() | np.isinf(number.fillna(0).to_numpy(dtype=float)))
     if wrong.any():
         problems.append(
             _problem("A value is not a number", text, wrong, covariate, source,
-                     remedy="write a plain number with a decimal point, or leave the cell empty "
-                            "when the value is unknown")
+                     remedy=("write 0 or 1, or map the words under `values:` in the configuration"
+                             if covariate.kind == "flag"
+                             else "write a plain number with a decimal point")
+                            + ", or leave the cell empty when the value is unknown")
         )  # fmt: skip
         number = number.mask(wrong)
     result = number.to_numpy(dtype=float, na_value=np.nan)

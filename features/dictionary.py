@@ -40,6 +40,12 @@ class Covariate(BaseModel):
     def _complete(self) -> Covariate:
         if self.kind == "category" and not self.vocabulary:
             raise ValueError(f"{self.name}: a category needs its vocabulary")
+        for field in ("limits", "unusual"):
+            low, high = getattr(self, field) or (0, 0)
+            if not low <= high:
+                raise ValueError(
+                    f"{self.name}: {field} run from low to high, not [{low:g}, {high:g}]"
+                )
         return self
 
     @property
@@ -83,9 +89,20 @@ def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covari
         When an entry is incomplete or holds an unknown field.
     """
     fields = {row["name"]: row for row in yaml.safe_load((CONFIGS / "dictionary.yaml").read_text())}
-    for row in extra:
-        fields[row["name"]] = {**fields.get(row["name"], {}), **row}
     covariates, problems = {}, []
+    for position, row in enumerate(extra, start=1):
+        name = row.get("name")
+        if not isinstance(name, str):
+            problems.append(
+                Problem(
+                    what="A dictionary entry has no name",
+                    where=f"dictionary: entry {position}",
+                    got="" if name is None else str(name),
+                    remedy="add `name:`, the covariate's name in `covariates`",
+                )
+            )
+            continue
+        fields[name] = {**fields.get(name, {}), **row}
     for name, row in fields.items():
         try:
             covariates[name] = Covariate(**row)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
@@ -45,6 +45,17 @@ class Endpoint(BaseModel):
     def _as_text(cls, values: Any) -> Any:
         return tuple(str(v) for v in values) if isinstance(values, list | tuple) else (str(values),)
 
+    @model_validator(mode="after")
+    def _one_meaning_a_code(self) -> Endpoint:
+        censored = {code.lower() for code in self.censored_values}
+        both = [code for code in self.event_values if code.lower() in censored]
+        if both:
+            raise ValueError(
+                f"code {', '.join(both)} is both observed and censored; "
+                "state `event_values` and `censored_values`"
+            )
+        return self
+
 
 def derive_outcome(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     """Derive an endpoint for every patient.
@@ -67,7 +78,9 @@ def derive_outcome(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     """
     where = f"endpoint {endpoint.label}"
     check_columns(table, {f"{where}, time": endpoint.time, f"{where}, event": endpoint.event})
-    time = pd.to_numeric(table[endpoint.time], errors="coerce").to_numpy(dtype=float)
+    # Read as text first: a date would otherwise count as nanoseconds since 1970.
+    text = table[endpoint.time].astype("string").str.strip()
+    time = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     code = table[endpoint.event].astype("string").str.strip().str.lower()
     event = code.isin([v.lower() for v in endpoint.event_values]).to_numpy(dtype=bool)
     censored = code.isin([v.lower() for v in endpoint.censored_values]).to_numpy(dtype=bool)
@@ -83,11 +96,13 @@ def derive_outcome(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     ):  # fmt: skip
         if bad.any():
             rows = np.flatnonzero(bad) + 1
+            got = table[column].iloc[rows[0] - 1]
             problems.append(
                 Problem(
                     what=what,
                     where=f"{where}, column {column}, {len(rows)} patient(s): "
                     f"row {name_some(rows, 5)} (the first patient is row 1)",
+                    got="empty" if pd.isna(got) else str(got),
                     allowed=allowed,
                     remedy="correct the table, state the codes with `event_values:` and "
                     "`censored_values:`, or leave these patients out with a stated reason",

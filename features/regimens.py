@@ -71,7 +71,7 @@ def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
                 what="Unknown regimen",
                 where=f"row {name_some(rows, 5)} (the first patient is row 1), "
                 f"column {source.column}",
-                got="empty" if pd.isna(got) else str(got),
+                got="empty" if pd.isna(got) or got == "" else str(got),
                 allowed=", ".join(mapping),
                 remedy="correct it; these models know no other regimen, and none is assumed "
                 "for a patient whose regimen is unknown",

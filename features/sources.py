@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -87,11 +89,21 @@ def _read_csv(text: str, where: str) -> pd.DataFrame:
         )
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise _unreadable(where, error) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas would take the first column for row names and move every value one column on.
+        raise InputError(
+            Problem(
+                what="The rows hold more cells than there are column names",
+                where=where,
+                got=f"{len(table.columns)} names, {len(table.columns) + table.index.nlevels} cells",
+                remedy="name every column in the first line, and remove a comma at the row ends",
+            )
+        )
     return _checked(table, where)
 
 
 def _check_header(text: str, where: str) -> None:
-    header = text.splitlines()[0]
+    header = next(line for line in text.splitlines() if line.strip())
     if "," not in header and (";" in header or "\t" in header):
         raise InputError(
             Problem(
@@ -101,13 +113,17 @@ def _check_header(text: str, where: str) -> None:
                 remedy="save the table again as comma-separated CSV with decimal points",
             )
         )
-    names = [name.strip().strip('"') for name in header.split(",")]
-    twice = sorted({name for name in names if names.count(name) > 1 and name})
+    _check_names(next(csv.reader([header])), f"{where}, first line")
+
+
+def _check_names(names: Iterable[object], where: str) -> None:
+    stripped = [str(name).strip() for name in names]
+    twice = sorted({name for name in stripped if stripped.count(name) > 1 and name})
     if twice:
         raise InputError(
             Problem(
                 what="Two columns have the same name",
-                where=f"{where}, first line",
+                where=where,
                 got=", ".join(twice),
                 remedy="keep one of them, or rename one",
             )
@@ -117,7 +133,7 @@ def _check_header(text: str, where: str) -> None:
 def _read_json(text: str, where: str) -> pd.DataFrame:
     try:
         rows = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(where, error) from error
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -138,7 +154,10 @@ def _read_json(text: str, where: str) -> pd.DataFrame:
                 remedy="give one plain value for each column",
             )
         )
-    table = pd.DataFrame(rows).map(lambda v: None if v is None else str(v))
+    try:
+        table = pd.DataFrame(rows).map(lambda v: None if v is None else str(v))
+    except UnicodeEncodeError as error:
+        raise _unreadable(where, error) from error
     return _checked(table.mask(table.isin(MISSING_WORDS)), where)
 
 
@@ -147,6 +166,7 @@ def _checked(table: pd.DataFrame, where: str) -> pd.DataFrame:
         raise InputError(
             Problem(what="The table holds no patient", where=where, remedy="give at least one row")
         )
+    _check_names(table.columns, where)
     return table.rename(columns=lambda name: str(name).strip())
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from features.dataset import Dataset
 from models.learners import LEARNERS, SurvivalEstimator
 from models.prediction import SurvivalPrediction
-from models.preprocessing import make_preprocessing
+from models.preprocessing import make_preprocessing, to_features
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class FittedModel:
         times = np.atleast_1d(np.asarray(times, dtype=float))
         if (np.diff(times) <= 0).any() or (times < 0).any():
             raise ValueError("times must be increasing and >= 0 months")
-        X = self.preprocessing.transform(predictors[list(self.columns)])
+        X = to_features(self.preprocessing, predictors[list(self.columns)])
         survival = self.estimator.survival(X, times)
         survival[:, times > self.follow_up] = np.nan
         return SurvivalPrediction(self.estimator.risk_score(X), survival, times)

@@ -110,10 +110,16 @@ def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
 
 
 def _column_of(covariate: Covariate, table: pd.DataFrame, card: ModelCard) -> ColumnSource | None:
-    """Where a covariate stands in this table: its own name first, else the training table's."""
-    if covariate.name in table.columns:
-        return ColumnSource(column=covariate.name)
+    """Where a covariate stands in this table: under its own name, else the training table's.
+
+    Where both are the same name, the training table's unit holds, and either's codes are known.
+    """
     source = card.sources.get(covariate.name)
+    if source is not None and source.column == covariate.name and source.values:
+        own = {value: value for value in covariate.vocabulary}
+        source = source.model_copy(update={"values": {**own, **source.values}})
+    elif covariate.name in table.columns and (source is None or source.column != covariate.name):
+        return ColumnSource(column=covariate.name)
     return source if source is not None and source.column in table.columns else None
 
 

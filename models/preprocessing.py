@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from features.dataset import as_predictors
 
 RARE_LEVEL = 5
 
@@ -49,3 +54,12 @@ def make_preprocessing(
     )
     columns = ColumnTransformer([("numbers", impute, numbers), ("categories", encode, categories)])
     return make_pipeline(columns, StandardScaler()) if scale else columns
+
+
+def to_features(fitted: Pipeline | ColumnTransformer, predictors: pd.DataFrame) -> np.ndarray:
+    """Apply fitted preprocessing, shape (n, n_features)."""
+    with warnings.catch_warnings():
+        # A level never seen in training joins the rare ones, as meant.
+        warnings.filterwarnings("ignore", message="Found unknown categories")
+        # Pandas may have turned None into NaN in between; the encoder knows None alone.
+        return np.asarray(fitted.transform(as_predictors(predictors, None)))

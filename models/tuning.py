@@ -14,7 +14,7 @@ from features.dataset import Dataset
 from features.outcome import Outcome
 from models.learners import LEARNERS
 from models.prediction import SurvivalPrediction
-from models.preprocessing import make_preprocessing
+from models.preprocessing import make_preprocessing, to_features
 from models.resampling import repeated_folds
 
 # Smaller is better; outcome and prediction of an inner test fold in, one number out.
@@ -83,7 +83,7 @@ def tune(
             train.predictors, handles_missing=entry.handles_missing, scale=entry.scale
         )
         X_train = preprocessing.fit_transform(train.predictors)
-        encoded.append((X_train, train.outcome, preprocessing.transform(test.predictors), test))
+        encoded.append((X_train, train.outcome, to_features(preprocessing, test.predictors), test))
 
     def objective(trial: optuna.Trial) -> float:
         params = entry.search_space(trial, dataset.outcome.n_events)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from features.errors import InputError
 
 USER_MISTAKE = 2
+UI_PORT = 5000
 
 
 def run_command(command: Callable[[], None]) -> None:

@@ -130,7 +130,7 @@ def read_config(path: Path) -> TrainConfig:
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
             Problem(
@@ -186,11 +186,14 @@ def _problem(detail: Any, path: Path) -> Problem:
 def _section_at(location: tuple[str, ...]) -> type[BaseModel] | None:
     """The model that describes a place in the configuration, for naming its keys."""
     section: Any = TrainConfig
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         field = getattr(section, "model_fields", {}).get(part)
         if field is None:
             return None
         annotation = field.annotation
+        if getattr(annotation, "__origin__", None) is dict:
+            next(parts, None)  # the user's own key, which no model describes
         choices = [annotation, *getattr(annotation, "__args__", ())]
         section = next(
             (c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None

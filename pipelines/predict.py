@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.card import ModelCard
     from models.fitted import FittedModel
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 DEFAULT_MODEL = "models:/vensurv@champion"
 

@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Rebuild the published study and check its claims. No row is a real patient.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same table.")]

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 # Without a terminal there is no width to fit; 120 columns suit a log.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
-TERMINAL_METRICS = ("harrell_c", "uno_c", "ibs", "ipa", "calibration_oe")
+TERMINAL_TABLES = {
+    "Out-of-fold performance, estimate (95% bootstrap interval); * chosen\n"
+    "C, IPA: higher is better; IBS: lower is better": ("harrell_c", "uno_c", "ibs", "ipa"),
+    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe",),
+}
 
 
 def print_start(config: TrainConfig, cohort: Cohort) -> None:
@@ -68,20 +72,15 @@ def progress_bar(steps: int) -> Iterator[Advance]:
 
 def print_result(result: TrainingResult, out: Path | None, seconds: float) -> None:
     """Print metrics, regimen table, cautions and places."""
-    shown = result.metrics[result.metrics["metric"].isin(TERMINAL_METRICS)]
-    table = metrics_by_learner(shown)
-    table.insert(
-        0, "", ["*" if name == result.champion.learner else "" for name in table["learner"]]
-    )
-    _print_table("Out-of-fold performance, estimate (95% bootstrap interval)", table)
-    console.print(
-        "* chosen. C, IPA: higher is better; IBS: lower is better; O/E: 1 is calibrated.",
-        style="dim",
-    )
+    for title, metrics in TERMINAL_TABLES.items():
+        shown = result.metrics[result.metrics["metric"].isin(metrics)]
+        table = metrics_by_learner(shown)
+        chosen = table["learner"] == result.champion.learner
+        table.insert(0, "", chosen.map({True: "*", False: ""}))
+        _print_table(title, table)
+        for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
+            console.print(f"not estimable: {note}\n", style="dim")
     console.print(f"Chosen: {LEARNERS[result.champion.learner].label}. {result.champion.reason}.\n")
-    notes = sorted({n for n in shown.loc[shown["estimate"].isna(), "note"] if n})
-    for note in notes:
-        console.print(f"not estimable: {note}", style="dim")
     _print_regimen(result)
     if result.claims is not None:
         wrong = result.claims[result.claims["verdict"] != "reproduced"]
@@ -94,10 +93,11 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
                 f"  {row.claim}: published {row.published}; {row.recomputed}. {row.verdict}"
             )
         console.print()
-    console.print("[bold]What these data cannot support[/bold]")
-    for caution in result.cautions:
-        console.print(f"  - {caution}")
-    console.print()
+    if result.cautions:
+        console.print("[bold]What these data cannot support[/bold]")
+        for caution in result.cautions:
+            console.print(f"  - {caution}")
+        console.print()
     _print_places(result, out, seconds)
 
 
@@ -148,11 +148,12 @@ def _print_table(title: str, frame: pd.DataFrame) -> None:
 
 
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
-    from pipelines.tracking import store_folder
+    from pipelines.tracking import experiment_page, mlflow, own_store_uri, store_folder
 
     name = result.config.tracking.model_name
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    store = uri or f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
+    uri = mlflow.get_tracking_uri()
+    own = f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
+    store = own if uri == own_store_uri() else uri
     if out is not None:
         console.print(f"Report   {_short(out / 'report.html')} (and metrics.csv, summary.json)")
     else:
@@ -160,8 +161,9 @@ def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> N
             "Report   report.html among the run's artifacts; --out DIR writes it here too"
         )
     console.print(f"Run      {result.run_id} in experiment {result.config.tracking.experiment}")
+    console.print(f"Page     {experiment_page(result.experiment_id)} while make ui runs")
     console.print(f"Model    {result.model_uri}, also models:/{name}@champion")
-    console.print(f"MLflow   make ui, or: mlflow server --backend-store-uri {store}")
+    console.print(f"MLflow   make ui, or: python -m pipelines.ui (store {store})")
     console.print(
         f"Predict  python -m pipelines.predict --model models:/{name}@champion patients.csv"
     )

@@ -23,6 +23,7 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 import mlflow
 
 from features.errors import InputError, Problem
+from pipelines.command import UI_PORT
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +31,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 def store_folder() -> Path:
     """The project's `mlruns/`; beside the working folder when the project was installed alone."""
     return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "mlruns"
+
+
+def own_store_uri() -> str:
+    """Tracking URI of the project's own store."""
+    return f"sqlite:///{store_folder() / 'mlflow.db'}"
 
 
 def connect() -> str:
@@ -45,7 +51,7 @@ def connect() -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         store_folder().mkdir(exist_ok=True)
-        uri = f"sqlite:///{store_folder() / 'mlflow.db'}"
+        uri = own_store_uri()
     mlflow.set_tracking_uri(uri)
     return uri
 
@@ -58,7 +64,8 @@ def open_experiment(name: str) -> str:
     InputError
         When the store cannot be reached.
     """
-    own_store = not os.environ.get("MLFLOW_TRACKING_URI")
+    # Not by the variable: MLflow sets it itself once it has a tracking URI.
+    own_store = mlflow.get_tracking_uri() == own_store_uri()
     try:
         with quiet():
             found = mlflow.get_experiment_by_name(name)
@@ -85,12 +92,46 @@ def open_experiment(name: str) -> str:
         ) from error
 
 
+def experiment_page(experiment_id: str, port: int = UI_PORT) -> str:
+    """Address of an experiment's model-training page in the UI.
+
+    The page is named in the address because the UI otherwise opens on its GenAI pages: it goes by
+    what the browser showed last, whatever the experiment's tag says.
+    """
+    return (
+        f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    )
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the library's warnings from the reader of a terminal; errors still come through."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def experiments() -> dict[str, str]:
+    """Name -> identifier of the experiments that hold trainings.
+
+    Raises
+    ------
+    InputError
+        When there is none yet.
+    """
+    with quiet():
+        found = mlflow.search_experiments(
+            filter_string="tags.`mlflow.experimentKind` = 'custom_model_development'"
+        )
+    if not found:
+        raise InputError(
+            Problem(
+                what="The store holds no training yet",
+                where=mlflow.get_tracking_uri(),
+                remedy="train first: make demo, or python -m pipelines.train",
+            )
+        )
+    return {e.name: str(e.experiment_id) for e in found}
 
 
 def start_run(

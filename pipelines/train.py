@@ -16,7 +16,7 @@ from pipelines.command import run_command
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()

@@ -62,9 +62,10 @@ class TrainingResult:
     metrics, differences : DataFrame with METRIC_COLUMNS
     regimen : DataFrame with REGIMEN_COLUMNS, or None without regimens
     champion : Champion
-    report : Path
-        Folder that holds report.html and the tables, as logged with the run.
-    run_id, model_uri : str
+    experiment_id, run_id, model_uri : str
+        Where MLflow keeps it.
+    html : str
+        The report.
     """
 
     config: TrainConfig
@@ -75,6 +76,7 @@ class TrainingResult:
     champion: Champion
     cautions: tuple[str, ...]
     fingerprint: str
+    experiment_id: str
     run_id: str
     model_uri: str
     html: str
@@ -160,6 +162,7 @@ class Training:
     def run(self, advance: Advance) -> TrainingResult:
         """Do everything. A failure marks the MLflow runs as failed and keeps what they hold."""
         experiment = tracking.open_experiment(self.config.tracking.experiment)
+        self.experiment_id = experiment
         name = f"{cohort_name(self.config)}, {self.endpoint}"
         self.run_id = tracking.start_run(experiment, name, self._tags("training"))
         open_runs = [self.run_id]
@@ -273,6 +276,7 @@ class Training:
             champion=champion,
             cautions=self.cautions,
             fingerprint=self.cohort.fingerprint,
+            experiment_id=self.experiment_id,
             run_id=self.run_id,
             model_uri=model_uri,
             html=html,
@@ -386,7 +390,7 @@ class Training:
             if effect is not None:
                 effect.to_csv(folder / "regimen_effects.csv", index=False)
             for caption, figure in self._calibration_figures(fit, metrics).items():
-                save_figure(figure, folder / f"{caption.replace(' ', '_')}.png")
+                save_figure(figure, folder / f"calibration_{caption.replace(' ', '_')}.png")
             tracking.log_run(
                 run_id,
                 params={"learner": fit.learner, "seed": self.config.seed, **fit.model.params},
@@ -416,7 +420,7 @@ class Training:
             shown = table.rename(columns={"expected": "predicted"}).assign(horizon=horizon)
             ratio = own.loc[("calibration_oe", horizon)]
             text = "O/E " + format_estimate(ratio["estimate"], ratio["ci_low"], ratio["ci_high"])
-            figures[f"calibration {fit.learner} {horizon:g} months"] = calibration_figure(
+            figures[f"{fit.learner} {horizon:g} months"] = calibration_figure(
                 shown, predicted, text
             )
         return figures
