@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,10 +147,10 @@ def _print_table(title: str, frame: pd.DataFrame) -> None:
 
 
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
-    from pipelines.tracking import experiment_page, mlflow, own_store_uri, store_folder
+    from pipelines.tracking import connect, experiment_page, own_store_uri, store_folder
 
     name = result.config.tracking.model_name
-    uri = mlflow.get_tracking_uri()
+    uri = connect()
     own = f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
     store = own if uri == own_store_uri() else uri
     if out is not None:

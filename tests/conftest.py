@@ -1,0 +1,177 @@
+"""A simulated cohort with a known truth, one fitted model a learner, and a throwaway store."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.covariates import derive_covariates, needed_inputs
+from features.dataset import Dataset
+from features.dictionary import read_dictionary
+from features.outcome import Outcome
+from features.regimens import RegimenColumn
+from models.card import ModelCard, covariate_ranges, software_versions
+from models.fitted import fit_model
+from models.learners import LEARNERS
+
+# A prime that no feature, tree or grid has, so that a stored patient row would be seen.
+N_PATIENTS = 83
+COVARIATES = ("age_years", "hb_g_per_l", "disease", "mut_tp53", "log_wbc")
+# Small enough for a test, otherwise as shipped.
+SMALL = {
+    "cox": {},
+    "forest": {"n_estimators": 20},
+    "gradient_boosting": {"n_estimators": 20},
+    "xgboost_cox": {"n_estimators": 20},
+}
+
+
+@pytest.fixture(scope="session")
+def inputs():
+    """Dictionary columns before anything is missing, so that the truth can be computed."""
+    rng = np.random.default_rng(20)
+    return pd.DataFrame(
+        {
+            "age_years": rng.normal(62, 11, N_PATIENTS).clip(20, 88).round(),
+            "hb_g_per_l": rng.normal(90, 15, N_PATIENTS).clip(50, 150).round(),
+            "disease": np.where(
+                np.arange(N_PATIENTS) < 3,
+                "T-ALL",  # rarer than the five patients that a level of its own needs
+                rng.choice(["AML de novo", "AML secondary"], N_PATIENTS, p=[0.6, 0.4]),
+            ).astype(object),
+            "mut_tp53": rng.binomial(1, 0.3, N_PATIENTS).astype(float),
+            "wbc_1e9_per_l": rng.lognormal(1.2, 1.2, N_PATIENTS).round(1),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def regimen():
+    return (
+        np.random.default_rng(21).choice(["HMA", "LDAC"], N_PATIENTS, p=[0.6, 0.4]).astype(object)
+    )
+
+
+@pytest.fixture(scope="session")
+def linear_predictor(inputs, regimen):
+    """The truth: log hazard of each patient."""
+    return (
+        0.05 * (inputs["age_years"] - 62)
+        + 1.5 * inputs["mut_tp53"]
+        + 0.8 * (inputs["disease"] == "AML secondary")
+        + 0.5 * (regimen == "LDAC")
+    ).to_numpy()
+
+
+@pytest.fixture(scope="session")
+def outcome(linear_predictor):
+    """Exponential times, median about 7 months, censored uniformly between 6 and 40."""
+    rng = np.random.default_rng(22)
+    event_time = rng.exponential(10 / np.exp(linear_predictor - linear_predictor.mean()))
+    censoring = rng.uniform(6, 40, N_PATIENTS)
+    # Two decimals: some event times are tied, none is 0.
+    time = np.minimum(event_time, censoring).round(2).clip(min=0.01)
+    return Outcome(time, event_time <= censoring)
+
+
+@pytest.fixture(scope="session")
+def dictionary():
+    return read_dictionary()
+
+
+@pytest.fixture(scope="session")
+def known_inputs(inputs):
+    """The columns as a hospital has them: a tenth is missing, except for age."""
+    known = np.random.default_rng(23).random(inputs.shape) > 0.1
+    known[:, 0] = True
+    return inputs.where(known, np.nan).assign(
+        disease=inputs["disease"].where(known[:, 2], None).astype(object)
+    )
+
+
+@pytest.fixture(scope="session")
+def dataset(known_inputs, regimen, outcome, dictionary):
+    covariates = derive_covariates(known_inputs, COVARIATES, dictionary)
+    return Dataset(covariates, regimen, None, outcome)
+
+
+@pytest.fixture(scope="session")
+def small_params():
+    """Parameters of each learner that fit within milliseconds."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def models(dataset):
+    """One fitted model a learner."""
+    return {name: fit_model(name, SMALL[name], dataset, seed=1) for name in LEARNERS}
+
+
+@pytest.fixture(scope="session")
+def card(dataset, known_inputs, dictionary):
+    """The card of the Cox model; another learner's is a copy with its name."""
+    return ModelCard(
+        learner="cox",
+        learner_label=LEARNERS["cox"].label,
+        params={},
+        endpoint="OS",
+        follow_up=dataset.outcome.follow_up,
+        horizons=(6.0, 12.0),
+        covariates=COVARIATES,
+        inputs=tuple(needed_inputs(COVARIATES, dictionary).values()),
+        sources={
+            "hb_g_per_l": {"column": "hgb", "unit": "g/dL"},
+            "disease": {
+                "column": "diagnosis",
+                "values": {"de novo": "AML de novo", "s-AML": "AML secondary"},
+            },
+        },
+        ranges=covariate_ranges(known_inputs),
+        arms=("LDAC", "HMA"),
+        regimen=RegimenColumn(
+            column="treatment", values={"VEN-AZA": "HMA", "VEN-LDAC": "LDAC"}, reference_arm="LDAC"
+        ),
+        training={
+            "cohort": "simulated",
+            "provenance": "simulated for tests",
+            "patients": N_PATIENTS,
+            "events": dataset.outcome.n_events,
+        },
+        versions=software_versions(),
+    )
+
+
+@pytest.fixture(scope="session")
+def store_folder(tmp_path_factory):
+    """A migrated SQLite store, made once because the migration takes seconds."""
+    from mlflow import MlflowClient
+
+    from pipelines.tracking import quiet
+
+    folder = tmp_path_factory.mktemp("store")
+    with quiet():
+        MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def connect_to_store(store_folder):
+    """Point a MonkeyPatch, and with it MLflow, at the store of this session.
+
+    The working folder moves too, because MLflow puts the artifacts of a given store there.
+    """
+    import mlflow
+
+    def connect(patch):
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store_folder / 'mlflow.db'}")
+        patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        patch.chdir(store_folder)
+        mlflow.set_tracking_uri(f"sqlite:///{store_folder / 'mlflow.db'}")
+        return store_folder
+
+    return connect
+
+
+@pytest.fixture
+def mlflow_store(monkeypatch, connect_to_store):
+    """Folder of a store that no other program knows, for one test."""
+    return connect_to_store(monkeypatch)

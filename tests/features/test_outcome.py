@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from features.outcome import Outcome
+
+
+def test_follow_up_and_events_are_those_of_the_patients():
+    # Events of patients 1 and 3; the longest time belongs to the censored patient 2.
+    outcome = Outcome(np.array([2.0, 30.0, 0.0]), np.array([True, False, True]))
+    assert len(outcome) == 3
+    assert outcome.n_events == 2
+    assert outcome.follow_up == 30.0
+
+
+def test_an_outcome_of_nobody_has_no_follow_up():
+    assert Outcome(np.array([]), np.array([], dtype=bool)).follow_up == 0.0
+
+
+def test_zeros_and_ones_become_flags():
+    assert Outcome(np.array([1, 2]), np.array([0, 1])).event.tolist() == [False, True]
+
+
+def test_a_one_two_coding_is_refused():
+    with pytest.raises(ValueError, match="recode it on reading"):
+        Outcome(np.array([1.0, 2.0]), np.array([1, 2]))
+
+
+@pytest.mark.parametrize("time", [-0.1, np.nan, np.inf])
+def test_a_time_that_is_none_is_refused(time):
+    with pytest.raises(ValueError, match=r"finite and >= 0 months"):
+        Outcome(np.array([1.0, time]), np.array([True, True]))
+
+
+@pytest.mark.parametrize(
+    ("time", "event"), [([1.0, 2.0], [True]), ([[1.0, 2.0]], [[True, False]]), ([], [True])]
+)
+def test_unequal_shapes_are_named(time, event):
+    with pytest.raises(ValueError, match=r"got shapes \(.*\) and \(.*\)"):
+        Outcome(np.array(time), np.array(event))
+
+
+def test_an_outcome_is_a_copy_that_nobody_can_change():
+    time = np.array([1.0, 2.0])
+    outcome = Outcome(time, np.array([True, False]))
+    time[0] = 99.0
+    assert outcome.time[0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        outcome.time[0] = 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        outcome.event[0] = False
+
+
+@pytest.mark.parametrize("rows", [[2, 0], np.array([True, False, True])])
+def test_take_selects_by_position_in_order_or_by_mask(rows):
+    taken = Outcome(np.array([1.0, 2.0, 3.0]), np.array([True, False, False])).take(rows)
+    if isinstance(rows, list):
+        assert taken.time.tolist() == [3.0, 1.0]
+        assert taken.event.tolist() == [False, True]
+    else:
+        assert taken.time.tolist() == [1.0, 3.0]
+        assert taken.event.tolist() == [True, False]

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from models.prediction import SurvivalPrediction, median_survival, step_values
+
+PREDICTION = SurvivalPrediction(
+    risk_score=np.array([1.0, 2.0, 3.0]),
+    survival=np.array([[0.9, 0.8], [0.6, 0.5], [0.4, np.nan]]),
+    times=np.array([6.0, 12.0]),
+)
+
+
+def test_event_probability_is_one_minus_survival():
+    expected = np.array([[0.1, 0.2], [0.4, 0.5], [0.6, np.nan]])
+    assert PREDICTION.event_probability == pytest.approx(expected, nan_ok=True)
+
+
+def test_survival_at_a_horizon_is_its_column():
+    assert PREDICTION.at(6).tolist() == [0.9, 0.6, 0.4]
+    assert PREDICTION.at(12.0 + 1e-12)[:2].tolist() == [0.8, 0.5]
+
+
+def test_nothing_is_interpolated():
+    with pytest.raises(KeyError, match="9"):
+        PREDICTION.at(9)
+
+
+def test_take_keeps_rows_together():
+    taken = PREDICTION.take([2, 0])
+    assert taken.risk_score.tolist() == [3.0, 1.0]
+    assert taken.survival[:, 0].tolist() == [0.4, 0.9]
+    assert taken.times.tolist() == [6.0, 12.0]
+    masked = PREDICTION.take(PREDICTION.risk_score > 1)
+    assert masked.risk_score.tolist() == [2.0, 3.0]
+
+
+def test_a_step_function_jumps_at_its_time_and_not_before():
+    event_times, survival = np.array([1.0, 3.0]), np.array([0.8, 0.5])
+    read = step_values([0, 0.99, 1.0, 2.99, 3.0, 100], event_times, survival, before=1.0)
+    assert read.tolist() == [1.0, 1.0, 0.8, 0.8, 0.5, 0.5]
+
+
+def test_step_values_keeps_leading_dimensions_and_order_of_times():
+    values = np.array([[0.8, 0.5], [0.7, 0.1]])
+    read = step_values([3.0, 0.0], np.array([1.0, 3.0]), values, before=1.0)
+    assert read.tolist() == [[0.5, 1.0], [0.1, 1.0]]
+
+
+def test_a_cumulative_hazard_starts_at_zero():
+    assert step_values([0.5], np.array([1.0]), np.array([0.2]), before=0.0).tolist() == [0.0]
+
+
+def test_without_an_event_the_step_never_comes():
+    assert step_values([1.0, 9.0], np.empty(0), np.empty(0), before=1.0).tolist() == [1.0, 1.0]
+
+
+def test_median_is_the_first_time_at_or_below_one_half():
+    survival = np.array([
+        [0.9, 0.5, 0.4],     # exactly one half counts
+        [0.4, 0.3, 0.2],     # reached at the first time
+        [0.9, 0.8, 0.51],    # not reached
+        [0.9, np.nan, 0.1],  # reached where it is known
+        [0.9, np.nan, np.nan],
+    ])  # fmt: skip
+    median = median_survival(survival, np.array([6.0, 12.0, 18.0]))
+    assert median == pytest.approx([12.0, 6.0, np.nan, 18.0, np.nan], nan_ok=True)

@@ -1,0 +1,260 @@
+import copy
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.errors import InputError, collect
+from pipelines.config import DEFAULT_CONFIG, REFERENCE_STUDY, read_config, resolved_yaml
+
+DEFAULT = yaml.safe_load(DEFAULT_CONFIG.read_text("utf-8"))
+
+
+def changed(place, value):
+    """The default configuration with one key set, or taken out where the value is Ellipsis."""
+    content = copy.deepcopy(DEFAULT)
+    *sections, key = place.split(".")
+    section = content
+    for name in sections:
+        section = section[name]
+    if value is ...:
+        del section[key]
+    else:
+        section[key] = value
+    return content
+
+
+def written(folder, content):
+    path = folder / "mine.yaml"
+    text = content if isinstance(content, str) else yaml.safe_dump(content)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def refused(folder, content):
+    with pytest.raises(InputError) as error:
+        read_config(written(folder, content))
+    return error.value.problems
+
+
+def test_the_default_configuration_is_valid():
+    config = read_config(DEFAULT_CONFIG)
+    assert config.cohort.path == REFERENCE_STUDY
+    assert config.endpoint == "os"
+    assert config.evaluation.horizons == (6.0, 12.0)
+    assert config.cohort.columns.regimen.arms == ("LDAC", "HMA")
+
+
+def test_what_is_left_out_has_the_commented_defaults(tmp_path):
+    needed = {key: DEFAULT[key] for key in ("cohort", "endpoint", "covariates")}
+    assert read_config(written(tmp_path, needed)) == read_config(DEFAULT_CONFIG).model_copy(
+        update={"dictionary": ()}
+    )
+
+
+def test_a_table_lies_beside_its_configuration(tmp_path):
+    config = read_config(written(tmp_path, changed("cohort.path", "data/mine.csv")))
+    assert config.cohort.path == str((tmp_path / "data" / "mine.csv").resolve())
+
+
+def test_an_absolute_table_stays_where_it_is(tmp_path):
+    path = str((tmp_path / "elsewhere.csv").resolve())
+    assert read_config(written(tmp_path, changed("cohort.path", path))).cohort.path == path
+
+
+@pytest.mark.parametrize(
+    ("place", "near"),
+    [
+        ("lerners", "learners"),
+        ("covariate", "covariates"),
+        ("resampling.fold", "folds"),
+        ("tuning.trial", "trials"),
+        ("evaluation.horizon", "horizons"),
+        ("champion.rules", "rule"),
+        ("tracking.model_nam", "model_name"),
+        ("cohort.pth", "path"),
+        ("cohort.columns.patientid", "patient_id"),
+        ("cohort.columns.regimen.referencearm", "reference_arm"),
+        ("cohort.columns.response.responder", "responders"),
+        ("cohort.columns.endpoints.os.event_value", "event_values"),
+    ],
+)
+def test_a_mistyped_key_names_place_near_key_and_known_keys(tmp_path, place, near):
+    (problem,) = refused(tmp_path, changed(place, 1))
+    assert problem.what == "Unknown key in the configuration"
+    assert problem.where == f"mine.yaml: {place}"
+    assert problem.got == place.split(".")[-1]
+    assert near in problem.allowed.split(", ")
+    assert problem.remedy == f"did you mean {near!r}? correct the key or take it out"
+
+
+def test_a_mistyped_key_of_a_mapped_covariate_names_the_near_one(tmp_path):
+    source = {"column": "hgb", "unti": "g/dL"}
+    (problem,) = refused(tmp_path, changed("cohort.columns.covariates", {"hb_g_per_l": source}))
+    assert problem.where == "mine.yaml: cohort.columns.covariates.hb_g_per_l.unti"
+    assert problem.allowed == "column, unit, values"
+    assert "did you mean 'unit'?" in problem.remedy
+
+
+def test_a_key_near_no_other_still_names_those_there_are(tmp_path):
+    (problem,) = refused(tmp_path, changed("resampling.zzz", 1))
+    assert problem.allowed == "folds, repeats, inner_folds"
+    assert problem.remedy == "correct the key or take it out"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "cohort",
+        "endpoint",
+        "covariates",
+        "cohort.columns",
+        "cohort.columns.endpoints",
+        "cohort.columns.endpoints.os.unit",
+        "cohort.columns.regimen.reference_arm",
+        "cohort.columns.response.column",
+    ],
+)
+def test_a_missing_key_names_its_place_and_the_example(tmp_path, place):
+    (problem,) = refused(tmp_path, changed(place, ...))
+    assert problem.what == "A key is missing"
+    assert problem.where == f"mine.yaml: {place}"
+    assert "configs/train.yaml" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "got", "allowed"),
+    [
+        ("seed", "one", "one", "valid integer"),
+        ("seed", -1, "-1", "greater than or equal to 0"),
+        ("resampling.folds", 1, "1", "greater than or equal to 2"),
+        ("resampling.folds", 2.5, "2.5", "valid integer"),
+        ("evaluation.bootstrap", 10, "10", "greater than or equal to 50"),
+        ("covariates", "age_years", "age_years", "valid tuple"),
+        ("covariates", [], "", "at least 1 item"),
+        ("covariates", ["ecog", "age_years", "ecog"], "", "named twice: ecog"),
+        ("learners", ["cox", "cox"], "", "named twice: cox"),
+        ("champion.rule", "best", "best", "'lowest_ibs_one_se' or 'lowest_ibs'"),
+        ("tracking.model_name", "a/b", "a/b", "match pattern"),
+        ("cohort", None, "", "valid dictionary"),
+        ("resampling", [5, 3], "", "valid dictionary"),
+        ("cohort.columns.endpoints.os.unit", "weeks", "weeks", "'days', 'months' or 'years'"),
+        ("cohort.columns.regimen.reference_arm", "7+3", "7+3", "not among the regimens"),
+        ("cohort.columns.endpoints.efs.label", "OS", "", "the same label: OS"),
+        ("cohort.columns.endpoints.os.censored_values", [1, 0], "", "both observed and censored"),
+    ],
+)
+def test_a_wrong_value_names_place_value_and_what_is_allowed(tmp_path, place, value, got, allowed):
+    (problem,) = refused(tmp_path, changed(place, value))
+    assert problem.what == "A value in the configuration cannot be used"
+    # A rule about several keys is told at the section that holds them.
+    assert f"mine.yaml: {place}".startswith(problem.where)
+    assert problem.got == got
+    assert allowed in problem.allowed
+
+
+def test_an_unknown_learner_names_the_learners(tmp_path):
+    problem = refused(tmp_path, changed("learners", ["cox", "random_forest"]))[0]
+    assert problem.where == "mine.yaml: learners.1"
+    assert problem.got == "random_forest"
+    assert "'cox', 'forest', 'gradient_boosting' or 'xgboost_cox'" in problem.allowed
+
+
+@pytest.mark.parametrize("horizons", [[12, 6], [6, 6], [0, 6], [-6, 6], []])
+def test_horizons_increase_from_above_zero(tmp_path, horizons):
+    (problem,) = refused(tmp_path, changed("evaluation.horizons", horizons))
+    assert problem.where == "mine.yaml: evaluation.horizons"
+    assert problem.allowed == "give increasing times in months, each above 0, such as [6, 12]"
+
+
+def test_the_modelled_endpoint_is_among_the_endpoints(tmp_path):
+    (problem,) = refused(tmp_path, changed("endpoint", "pfs"))
+    assert "endpoint 'pfs' is not among cohort.columns.endpoints: " in problem.allowed
+    assert {"os", "efs"} <= set(problem.allowed.replace(",", "").split())
+
+
+def test_every_mistake_is_told_at_once(tmp_path):
+    content = changed("seed", "x")
+    content["lerners"] = 1
+    del content["covariates"]
+    assert {p.where for p in refused(tmp_path, content)} == {
+        "mine.yaml: seed",
+        "mine.yaml: lerners",
+        "mine.yaml: covariates",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "got"),
+    [
+        # A bracket that the second line opens and the third cannot close.
+        ("seed: 1\ncohort: [\nx: 2\n", 4, "expected ',' or ']'"),
+        ("seed: 1\n\tendpoint: os\n", 2, "cannot start any token"),
+        ("seed: 1\nendpoint: os: efs\n", 2, "mapping values are not allowed"),
+    ],
+)
+def test_invalid_yaml_names_the_line(tmp_path, text, line, got):
+    (problem,) = refused(tmp_path, text)
+    assert problem.what == "The configuration is not valid YAML"
+    assert problem.where.endswith(f"mine.yaml, line {line}")
+    assert got in problem.got
+    assert problem.remedy == "check indentation, colons and brackets there"
+
+
+@pytest.mark.parametrize(
+    "content", [b"seed: \xff\n", b"seed: \x01\n", b"seed: 2020-13-45\n"],
+    ids=["not UTF-8", "control character", "impossible date"],
+)  # fmt: skip
+def test_what_yaml_cannot_read_is_an_input_error(tmp_path, content):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="The configuration is not valid YAML") as error:
+        read_config(path)
+    assert error.value.problems[0].got
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "- a\n- b\n", "word\n"])
+def test_a_file_without_keys_is_no_configuration(tmp_path, text):
+    (problem,) = refused(tmp_path, text)
+    assert problem.what == "The configuration is empty or not a mapping"
+    assert problem.where.endswith("mine.yaml")
+
+
+def test_a_missing_file_names_itself_and_an_example(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_config(tmp_path / "nowhere.yaml")
+    (problem,) = error.value.problems
+    assert problem.what == "No such configuration"
+    assert problem.where.endswith("nowhere.yaml")
+    assert "train.yaml" in problem.remedy
+
+
+def test_the_resolved_configuration_reads_back_and_names_no_folder(tmp_path):
+    content = changed("cohort.path", "mine.csv")
+    del content["resampling"]
+    config = read_config(written(tmp_path, content))
+    text = resolved_yaml(config)
+    assert str(tmp_path) not in text
+    assert yaml.safe_load(text)["resampling"] == {"folds": 5, "repeats": 3, "inner_folds": 3}
+    # Written to the same folder, it is the same configuration.
+    assert read_config(written(tmp_path, text)) == config
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=5)
+ANYTHING = st.recursive(
+    PLAIN, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3)
+)
+PLACES = [*DEFAULT, "cohort.path", "cohort.columns", "evaluation.horizons"] + [
+    f"cohort.columns.{key}" for key in (*DEFAULT["cohort"]["columns"], "endpoints.os.time")
+]
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(place=st.sampled_from(PLACES), value=ANYTHING)
+def test_any_value_at_any_key_is_read_or_told(tmp_path_factory, place, value):
+    problems = []
+    path = written(tmp_path_factory.getbasetemp(), changed(place, value))
+    config = collect(problems, lambda: read_config(path))
+    assert (config is None) == bool(problems)
+    assert all(problem.what and problem.where for problem in problems)
