@@ -157,7 +157,7 @@ def _convert(
                 )
             )
         else:
-            # Rounded, so that 9.8 g/dL is 98 g/L and not 98.00000000000001.
+            # Rounded, so that 1400 per uL is 1.4e9/L and not 1.4000000000000001e9/L.
             result = np.round(result * covariate.units[source.unit], 9)
     return pd.Series(result, index=values.index)
 
