@@ -56,6 +56,16 @@ def connect() -> str:
     return uri
 
 
+def artifact_location(uri: str) -> str | None:
+    """Where a new experiment keeps its files: beside an SQLite store, else as the server decides.
+
+    MLflow itself would put the files of an SQLite store into the working folder of the day.
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts").as_uri()
+
+
 def open_experiment(name: str) -> str:
     """Find or make an experiment that the UI opens on its model-training page.
 
@@ -64,8 +74,6 @@ def open_experiment(name: str) -> str:
     InputError
         When the store cannot be reached.
     """
-    # Not by the variable: MLflow sets it itself once it has a tracking URI.
-    own_store = mlflow.get_tracking_uri() == own_store_uri()
     try:
         with quiet():
             found = mlflow.get_experiment_by_name(name)
@@ -73,11 +81,10 @@ def open_experiment(name: str) -> str:
                 mlflow.MlflowClient().restore_experiment(found.experiment_id)
             if found is not None:
                 return str(found.experiment_id)
-            place = (store_folder() / "artifacts").as_uri() if own_store else None
             return str(
                 mlflow.create_experiment(
                     name,
-                    artifact_location=place,
+                    artifact_location=artifact_location(mlflow.get_tracking_uri()),
                     tags={"mlflow.experimentKind": "custom_model_development"},
                 )
             )

@@ -25,7 +25,7 @@ def ui(
 
 
 def _serve(port: int) -> None:
-    from pipelines.tracking import connect, experiment_page, experiments, store_folder
+    from pipelines.tracking import artifact_location, connect, experiment_page, experiments
 
     uri = connect()
     if uri.startswith("http"):
@@ -36,8 +36,9 @@ def _serve(port: int) -> None:
         print(f"  {name}: {experiment_page(experiment_id, port)}", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
-    place = (store_folder() / "artifacts").as_uri()
-    command += ["--backend-store-uri", uri, "--default-artifact-root", place]
+    command += ["--backend-store-uri", uri]
+    place = artifact_location(uri)
+    command += ["--default-artifact-root", place] if place else []
     subprocess.run(command, check=False)
 
 

@@ -1,5 +1,7 @@
 """A simulated cohort with a known truth, one fitted model a learner, and a throwaway store."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,7 +150,8 @@ def store_folder(tmp_path_factory):
     from pipelines.tracking import quiet
 
     folder = tmp_path_factory.mktemp("store")
-    with quiet():
+    # MLflow keeps a store it has opened, with the working folder of that moment for artifacts.
+    with quiet(), contextlib.chdir(folder):
         MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
     return folder
 

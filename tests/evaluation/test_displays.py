@@ -134,9 +134,7 @@ def test_calibration_takes_one_horizon_of_probabilities():
 
 def test_forest_plot_writes_the_columns_and_both_directions():
     shown = texts(forest().plot())
-    assert {"0.74 (0.52-1.04)", ".083", "148", "not estimable", "Estimate (95% CI)"} <= set(
-        shown
-    )
+    assert {"0.74 (0.52-1.04)", ".083", "148", "not estimable", "Estimate (95% CI)"} <= set(shown)
     assert "\N{LEFTWARDS ARROW} favours HMA" in shown
     assert "favours LDAC \N{RIGHTWARDS ARROW}" in shown
 
