@@ -40,6 +40,7 @@ class ModelCard(BaseModel):
         `sources` how the training table named and coded them.
     ranges : mapping of input -> (low, high)
         Central 95% of the training values, two significant digits.
+    levels : mapping of categorical input -> values that some training patient had
     arms : tuple of str
         Regimens known to the model, the reference arm first; empty without regimens.
     training : mapping
@@ -63,6 +64,7 @@ class ModelCard(BaseModel):
     inputs: tuple[Covariate, ...]
     sources: dict[str, ColumnSource] = {}
     ranges: dict[str, tuple[float, float]] = {}
+    levels: dict[str, tuple[str, ...]] = {}
     arms: tuple[str, ...] = ()
     regimen: RegimenColumn | None = None
     training: dict[str, Any]
@@ -98,3 +100,11 @@ def covariate_ranges(inputs: pd.DataFrame) -> dict[str, tuple[float, float]]:
             low, high = np.quantile(values, [0.025, 0.975])
             ranges[str(name)] = (two_digits(low), two_digits(high))
     return ranges
+
+
+def category_levels(inputs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The values that occur in each categorical column."""
+    return {
+        str(name): tuple(sorted(inputs[name].dropna().astype(str).unique()))
+        for name in inputs.select_dtypes(exclude="number")
+    }

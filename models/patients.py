@@ -46,7 +46,7 @@ def predict_patients(
     DataFrame
         `patient_id` where given, `row`, `risk_score` (unscaled, higher is worse),
         `event_probability_<horizon>m`, `median_months` (NaN when not reached within the
-        follow-up) and `note`: what was missing or outside the training range.
+        follow-up) and `note`: what was missing, outside the training range or never seen there.
 
     Raises
     ------
@@ -211,6 +211,11 @@ def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> l
         parts = ["missing: " + ", ".join(absent)] if len(absent) else []
         if len(unusual):
             parts.append("outside the central 95% of training: " + ", ".join(unusual))
+        parts += [
+            f"never seen in training: {name} {inputs[name].iloc[row]}"
+            for name, known in card.levels.items()
+            if pd.notna(inputs[name].iloc[row]) and inputs[name].iloc[row] not in known
+        ]
         return "; ".join(parts)
 
     return [describe(row) for row in range(len(inputs))]

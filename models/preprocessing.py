@@ -34,7 +34,8 @@ def make_preprocessing(
     -------
     transformer
         Missing categories become the most frequent one. Levels seen fewer than 5 times share one
-        feature, and a level never seen joins them.
+        feature, and a level never seen joins them; where no level is rare, it counts as the first
+        one, and `predict_patients` says so beside the answer.
     """
     categories = list(predictors.select_dtypes(object).columns)
     numbers = [name for name in predictors.columns if name not in categories]

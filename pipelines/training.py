@@ -32,7 +32,7 @@ from evaluation.report import (
 from evaluation.results import format_estimate
 from features.cohort import Cohort
 from features.covariates import needed_inputs
-from models.card import ModelCard, covariate_ranges, software_versions
+from models.card import ModelCard, category_levels, covariate_ranges, software_versions
 from models.fitted import FittedModel
 from models.learners import LEARNERS
 from models.registry import register
@@ -323,6 +323,7 @@ class Training:
             inputs=tuple(inputs.values()),
             sources={k: v for k, v in columns.covariates.items() if k in inputs},
             ranges=covariate_ranges(self.cohort.inputs),
+            levels=category_levels(self.cohort.inputs),
             arms=self.arms,
             regimen=columns.regimen,
             training={

@@ -33,10 +33,13 @@ class ClosedForm:
 
 
 def interacting(p):
-    """Regimen, age and mutation act together; the ward does nothing."""
-    hma = (p["regimen"] == "HMA").to_numpy()
-    lp = 0.8 * p["age"] - 1.0 * hma + 1.2 * p["mut"] * hma + 0.4 * p["age"] * p["mut"]
-    return 1 / (1 + np.exp(-lp.to_numpy(dtype=float)))
+    """Under HMA alone, a mutation harms above a certain age, and in one ward only.
+
+    The four act only together, so that a wrong weight of any size of coalition shows.
+    """
+    hma, high = p["regimen"] == "HMA", p["age"] > -0.9
+    harmed = (hma & high & (p["mut"] == 1) & (p["ward"] == "b")).to_numpy()
+    return 0.3 - 0.1 * hma.to_numpy() + 0.6 * harmed
 
 
 def additive(p):
@@ -242,7 +245,6 @@ def test_covariate_contributions_add_up_to_the_prediction(predictors):
     predicted = model.predict(predictors, [12.0]).event_probability[:, 0]
     # Prediction minus the average over the background, here all 14 patients.
     assert values.sum(axis=1).to_numpy() == pytest.approx(predicted - predicted.mean(), abs=1e-9)
-    assert values["ward"].to_numpy() == pytest.approx(np.zeros(14), abs=1e-12)
 
 
 def test_covariate_contributions_take_missing_values(predictors):
@@ -267,6 +269,7 @@ def test_covariate_contributions_take_missing_values(predictors):
 
 def test_an_additive_models_contributions_by_hand(predictors):
     values = covariate_contributions(ClosedForm(additive), predictors, 12.0, seed=1)
+    assert values["ward"].to_numpy() == pytest.approx(np.zeros(14), abs=1e-12)
     age = 0.05 * (predictors["age"] - predictors["age"].mean())
     assert values["age"].to_numpy() == pytest.approx(age.to_numpy(), abs=1e-9)
     hma = (predictors["regimen"] == "HMA").to_numpy()

@@ -114,6 +114,14 @@ def test_a_value_outside_the_training_range_is_noted(predict, card):
     assert result["note"].tolist() == ["outside the central 95% of training: age_years", ""]
 
 
+def test_a_level_never_seen_in_training_is_noted(predict, models, card):
+    seen = card.model_copy(update={"levels": {"disease": ("AML de novo",)}})
+    table = pd.DataFrame([PATIENT, {**PATIENT, "disease": "AML de novo"}])
+    notes = predict_patients(models["cox"], seen, table, [6])["note"]
+    assert "never seen in training: disease AML secondary" in notes[0]
+    assert "never seen" not in notes[1]
+
+
 def test_patient_id_is_kept(predict):
     result = predict({"patient_id": "A-7"}, {"patient_id": "B-1"})
     assert result["patient_id"].tolist() == ["A-7", "B-1"]
