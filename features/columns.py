@@ -113,53 +113,68 @@ def read_covariates(
 def _convert(
     values: pd.Series, covariate: Covariate, source: ColumnSource, problems: list[Problem]
 ) -> pd.Series:
-    text = values.astype("string").str.strip()
+    # Each distinct value is converted once: a million rows hold few of them.
+    codes, distinct = pd.factorize(values)
+    text = pd.Series(distinct).astype("string").str.strip()
     text = text.mask(text == "")
+
+    def report(what: str, wrong: pd.Series, remedy: str, allowed: str = "") -> None:
+        if wrong.any():
+            rows = np.append(wrong.to_numpy(dtype=bool), False)[codes]
+            got = text.reindex(codes).set_axis(values.index)
+            problems.append(_problem(what, got, rows, covariate, source, remedy, allowed))
+
     if source.values:
-        unmapped = text.notna() & ~text.isin(list(source.values))
-        if unmapped.any():
-            problems.append(
-                _problem("A code is not in the mapping", text, unmapped, covariate, source,
-                         allowed=", ".join(source.values),
-                         remedy="add it under `values:` in the configuration, "
-                                "or correct it in the table")
-            )  # fmt: skip
+        report(
+            "A code is not in the mapping",
+            text.notna() & ~text.isin(list(source.values)),
+            "add it under `values:` in the configuration, or correct it in the table",
+            ", ".join(source.values),
+        )
         text = text.map(source.values, na_action="ignore").astype("string")
     if not covariate.is_numeric:
-        return pd.Series(
-            text.to_numpy(dtype=object, na_value=None), index=values.index, dtype=object
-        )
+        words = np.append(text.to_numpy(dtype=object, na_value=None), None)
+        return pd.Series(words[codes], index=values.index, dtype=object)
+    digits = text
     if covariate.kind == "flag":
         for word, digit in FLAG_WORDS.items():
-            text = text.mask(text.str.lower().isin([word]), digit)
-    number = pd.to_numeric(text, errors="coerce").astype("Float64")
-    wrong = text.notna() & (number.isna() | np.isinf(number.fillna(0).to_numpy(dtype=float)))
-    if wrong.any():
-        problems.append(
-            _problem("A value is not a number", text, wrong, covariate, source,
-                     remedy=("write 0 or 1, or map the words under `values:` in the configuration"
-                             if covariate.kind == "flag"
-                             else "write a plain number with a decimal point")
-                            + ", or leave the cell empty when the value is unknown")
-        )  # fmt: skip
-        number = number.mask(wrong)
-    result = number.to_numpy(dtype=float, na_value=np.nan)
-    if source.unit and source.unit != covariate.unit:
-        if source.unit not in covariate.units:
-            known = [covariate.unit, *covariate.units]
-            problems.append(
-                Problem(
-                    what="Unknown unit",
-                    where=f"covariate {covariate.name}, column {source.column}",
-                    got=source.unit,
-                    allowed=", ".join(known),
-                    remedy="state one of these, or add the factor under `dictionary:`",
-                )
-            )
-        else:
-            # Rounded, so that 1400 per uL is 1.4e9/L and not 1.4000000000000001e9/L.
-            result = np.round(result * covariate.units[source.unit], 9)
-    return pd.Series(result, index=values.index)
+            digits = digits.mask(text.str.lower().isin([word]), digit)
+    number = pd.to_numeric(digits, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    wrong = text.notna() & ~np.isfinite(number)
+    report(
+        "A value is not a number",
+        wrong,
+        (
+            "write 0 or 1, or map the words under `values:` in the configuration"
+            if covariate.kind == "flag"
+            else "write a plain number with a decimal point"
+        )
+        + ", or leave the cell empty when the value is unknown",
+    )
+    number[wrong.to_numpy(dtype=bool)] = np.nan
+    factor = _unit_factor(covariate, source, problems)
+    if factor != 1.0:
+        # Rounded, so that 1400 per uL is 1.4e9/L and not 1.4000000000000001e9/L.
+        number = np.round(number * factor, 9)
+    return pd.Series(np.append(number, np.nan)[codes], index=values.index)
+
+
+def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Problem]) -> float:
+    """Factor to the dictionary's unit; NaN after a problem, so that no value is judged by it."""
+    if not source.unit or source.unit == covariate.unit:
+        return 1.0
+    if source.unit in covariate.units:
+        return covariate.units[source.unit]
+    problems.append(
+        Problem(
+            what="Unknown unit",
+            where=f"covariate {covariate.name}, column {source.column}",
+            got=source.unit,
+            allowed=", ".join([covariate.unit, *covariate.units]),
+            remedy="state one of these, or add the factor under `dictionary:`",
+        )
+    )
+    return float("nan")
 
 
 def _check_values(
@@ -178,18 +193,20 @@ def _check_values(
         rows = failures.loc[failures["column"] == covariate.name, "index"].dropna().astype(int)
         if not len(rows):
             continue
-        wrong = pd.Series(False, index=frame.index)
-        wrong.loc[rows.unique()] = True
+        wrong = frame.index.isin(rows)
         values, source = frame[covariate.name], sources[covariate.name]
         problems.append(
             _problem("Not a possible value", values, wrong, covariate, source,
-                     remedy=_unit_hint(values[wrong], covariate)
+                     remedy=_hint(values[wrong], covariate)
                             + "correct it, or leave the cell empty when it is unknown")
         )  # fmt: skip
     return problems
 
 
-def _unit_hint(values: pd.Series, covariate: Covariate) -> str:
+def _hint(values: pd.Series, covariate: Covariate) -> str:
+    """What the wrong values look like, when that is plain."""
+    if covariate.kind == "category":
+        return "map the codes under `values:` in the configuration, "
     if covariate.limits is None:
         return ""
     low, high = covariate.limits
@@ -202,13 +219,13 @@ def _unit_hint(values: pd.Series, covariate: Covariate) -> str:
 def _problem(
     what: str,
     values: pd.Series,
-    wrong: pd.Series,
+    wrong: np.ndarray,
     covariate: Covariate,
     source: ColumnSource,
     remedy: str,
     allowed: str = "",
 ) -> Problem:
-    rows = np.flatnonzero(wrong.to_numpy()) + 1
+    rows = np.flatnonzero(wrong) + 1
     which = f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(rows, 5)}"
     got = values[wrong].iloc[0]
     return Problem(
