@@ -22,12 +22,13 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from evaluation.kaplan_meier import kaplan_meier, median_time
-from evaluation.palette import OKABE_ITO, arm_styles
+from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
 from evaluation.regimen_comparison import log_rank
 from evaluation.results import format_estimate, format_p
 from features.outcome import Outcome
 
 FONT_SIZE = 8
+ALL_PATIENTS = "All patients"
 _LINE = 12  # points from one line of text to the next
 _GREY = "#666666"
 _FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -56,7 +57,7 @@ class KaplanMeierDisplay:
 
     @classmethod
     def from_outcomes(
-        cls, outcome: Outcome, regimen: ArrayLike, endpoint: str = "Overall survival"
+        cls, outcome: Outcome, regimen: ArrayLike | None, endpoint: str = "Overall survival"
     ) -> KaplanMeierDisplay:
         """Estimate the curve and the median of every regimen, with log-log limits.
 
@@ -64,11 +65,13 @@ class KaplanMeierDisplay:
         ----------
         outcome : Outcome
             Time in months and event of n patients.
-        regimen : array-like of shape (n,), str
-            Arm of each patient.
+        regimen : array-like of shape (n,), str, or None
+            Arm of each patient. None gives one curve, of all patients.
         endpoint : str
             What survival means here ("Event-free survival").
         """
+        if regimen is None:
+            regimen = [ALL_PATIENTS] * len(outcome)
         regimen = np.asarray(regimen, dtype=object)
         curves, medians = [], []
         for arm in sorted(set(regimen)):
@@ -102,6 +105,8 @@ class KaplanMeierDisplay:
         """Draw the curves, the numbers at risk under them and the caption; return the Axes."""
         ax = ax or _new_axes(6.5, 4.6)
         styles = arm_styles(self.medians["arm"])
+        if ALL_PATIENTS in styles:  # not the colour of any arm
+            styles[ALL_PATIENTS] = ArmStyle(OKABE_ITO["black"], "-")
         curves = {str(arm): curve for arm, curve in self.frame.groupby("arm", sort=True)}
         for arm, curve in curves.items():
             _draw_curve(ax, curve, styles[arm])
@@ -119,7 +124,10 @@ class KaplanMeierDisplay:
         heights = _spread([curve["survival"].iloc[-1] for curve in curves.values()], gap=0.06)
         for (arm, end), y in zip(ends.items(), heights, strict=True):
             x = last if end > 0.8 * last else end
-            _note(ax, arm, (x, y), (6, 0), "data", va="center", color=styles[arm].color)
+            # A label may lie on another arm's curve.
+            paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+            color = styles[arm].color
+            _note(ax, arm, (x, y), (6, 0), "data", va="center", color=color, bbox=paper)
 
         depth = 36
         _note(ax, "Number at risk", (0, 0), (0, -depth), va="top", ha="left", color=_GREY)
@@ -317,7 +325,7 @@ class ForestPlotDisplay:
         if "n" in rows:
             left.append(["n", *(f"{n:.0f}" if np.isfinite(n) else "" for n in rows["n"])])
         interval = rows[["estimate", "ci_low", "ci_high"]].itertuples(index=False)
-        right = [["Estimate (95% CI)", *(format_estimate(*row) for row in interval)]]
+        right = [["Estimate (95% interval)", *(format_estimate(*row) for row in interval)]]
         if "p_value" in rows:
             right.append(["p", *(format_p(p) for p in rows["p_value"])])
         return left, right

@@ -166,7 +166,7 @@ def regimen_effect_table(
     DataFrame
         With REGIMEN_COLUMNS.
     """
-    method = f"bootstrap percentile, {len(replicates)} refits with fixed tuning"
+    method = f"percentiles over {len(replicates)} bootstrap refits, parameters fixed"
     notes = (
         "contribution of the regimen to this model's prediction; not causal",
         "mean prediction with everyone under each regimen; not causal",
@@ -177,7 +177,9 @@ def regimen_effect_table(
     ):
         for a, arm in enumerate(arms[1:]):
             for h, horizon in enumerate(horizons):
-                low, high = percentile_interval(replicates[:, which, a, h])
+                refits = replicates[:, which, a, h]
+                low, high = percentile_interval(refits)
+                without = float(np.mean(refits == 0))
                 rows.append(
                     {
                         "family": "model-based",
@@ -193,7 +195,12 @@ def regimen_effect_table(
                         "ci_method": method,
                         "n": n,
                         "events": events,
-                        "note": note,
+                        "note": note
+                        + (
+                            f"; the regimen left the model in {without:.0%} of refits"
+                            if without
+                            else ""
+                        ),
                     }
                 )
     return regimen_table(rows)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, select_autoescape
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.displays import CalibrationDisplay, ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.html_page import DPI, embed_figure, html_table, render_page
 from evaluation.results import format_estimate, format_p
 from features.outcome import Outcome
-
-TEMPLATES = Path(__file__).with_name("templates")
-DPI = 110
 
 METRIC_LABELS = {
     "harrell_c": "Harrell C",
@@ -76,27 +70,22 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write the report as one HTML file."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pictures = {
-        section: {caption: _embed(figure) for caption, figure in figures.items()}
+        section: {caption: embed_figure(figure) for caption, figure in figures.items()}
         for section, figures in report.pictures.items()
     }
     calibration = report.metrics["metric"].str.startswith("calibration")
-    page = environment.get_template("report.html").render(
+    page = render_page(
+        "report.html",
         report=report,
         pictures=pictures,
-        metrics=_html(_labelled(metrics_by_learner(report.metrics[~calibration]))),
-        calibration=_html(_labelled(metrics_by_learner(report.metrics[calibration]))),
-        differences=_html(readable_differences(report.differences)),
-        regimen=None if report.regimen is None else _html(readable_regimen(report.regimen)),
-        claims=None if report.claims is None else _html(report.claims),
-        contributions=None if report.contributions is None else _html(report.contributions),
-        parameters=_html(report.parameters),
+        metrics=html_table(_labelled(metrics_by_learner(report.metrics[~calibration]))),
+        calibration=html_table(_labelled(metrics_by_learner(report.metrics[calibration]))),
+        differences=html_table(readable_differences(report.differences)),
+        regimen=None if report.regimen is None else html_table(readable_regimen(report.regimen)),
+        claims=None if report.claims is None else html_table(report.claims),
+        contributions=None if report.contributions is None else html_table(report.contributions),
+        parameters=html_table(report.parameters),
     )
     path.write_text(page, encoding="utf-8")
 
@@ -154,7 +143,7 @@ def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
             "arms": describe_arms(regimen),
             "scale": regimen["scale"],
             "months": [f"{h:g}" if np.isfinite(h) else "" for h in regimen["horizon"]],
-            "estimate (95% CI)": [
+            "estimate (95% interval)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
                 for r in regimen.itertuples()
             ],
@@ -177,15 +166,15 @@ def describe_arms(regimen: pd.DataFrame) -> list[str]:
     return described
 
 
-def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray, endpoint: str) -> Figure:
-    """Survival curves by regimen with numbers at risk."""
+def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: str) -> Figure:
+    """Survival curves by regimen, or of all patients, with numbers at risk."""
     display = KaplanMeierDisplay.from_outcomes(outcome, regimen, endpoint=endpoint)
-    return _figure(display.plot())
+    return axes_figure(display.plot())
 
 
 def calibration_figure(table: pd.DataFrame, predicted: np.ndarray, summary: str) -> Figure:
     """Observed against predicted event probability in risk groups, at one horizon."""
-    return _figure(CalibrationDisplay(table, predicted, summary=summary).plot())
+    return axes_figure(CalibrationDisplay(table, predicted, summary=summary).plot())
 
 
 def discrimination_figure(metrics: pd.DataFrame) -> Figure:
@@ -199,7 +188,7 @@ def discrimination_figure(metrics: pd.DataFrame) -> Figure:
         reference=0.5,
         log=False,
     )
-    return _figure(display.plot())
+    return axes_figure(display.plot())
 
 
 def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figure | None:
@@ -219,14 +208,15 @@ def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figu
     display = ForestPlotDisplay(
         frame,
         scale=f"Difference in probability of {endpoint} event by {horizon:g} months",
-        favours=("favours " + ("the arm" if several else arm), f"favours {reference}"),
+        favours=(f"fewer events, {'the arm' if several else arm}", f"fewer events, {reference}"),
         reference=0.0,
         log=False,
     )  # fmt: skip
-    return _figure(display.plot())
+    return axes_figure(display.plot())
 
 
-def _figure(ax: Axes) -> Figure:
+def axes_figure(ax: Axes) -> Figure:
+    """The figure that holds an axes."""
     figure = ax.get_figure(root=True)
     assert isinstance(figure, Figure)
     return figure
@@ -237,16 +227,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
 
 
-def _embed(figure: Figure) -> Markup:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    return Markup("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
-
-
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(learner=table["learner"].map(lambda name: name.replace("_", " ")))
-
-
-def _html(table: pd.DataFrame) -> Markup:
-    html = table.to_html(index=False, border=0, classes="table", na_rep="", escape=True)
-    return Markup(html)

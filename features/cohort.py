@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
+from features.codes import Codes, read_codes
 from features.columns import ColumnSource, check_columns, read_covariates
 from features.covariates import derive_covariates, needed_inputs
 from features.dataset import Dataset
 from features.dictionary import Covariate
-from features.endpoints import Endpoint, derive_outcome
+from features.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
+from features.endpoints import Endpoint, derive_endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
 
+NOT_EVALUATED = (
+    "not evaluated", "not evaluable", "not assessed", "unknown", "missing", "ne", "na", "nd", "n/a",
+)  # fmt: skip
+
+# The first dose of venetoclax, from drug records.
+INDEX_DATE = "index_date"
+
 
 class ResponseColumn(BaseModel):
-    """The column of the best response, and which of its values count as CR/CRi."""
+    """The column of the best response, and which of its values count as CR/CRi.
+
+    Numbers may be written without quotes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
-    responders: tuple[str, ...]
-    non_responders: tuple[str, ...] = Field(
-        default=(), description="Empty: every other value that is not missing."
+    responders: Codes
+    non_responders: Codes = Field(
+        default=(),
+        description="Empty: every other value but those that say it was not evaluated.",
     )
 
 
@@ -40,11 +54,12 @@ class CohortColumns(BaseModel):
     ----------
     patient_id, center : str, optional
         Columns. The identifier serves to find duplicates and is then dropped.
-    regimen : RegimenColumn, optional
-        Without it, everything about regimens is left out.
+    regimen : RegimenColumn or DrugRecords, optional
+        A column, or with `drugs` the rules that derive it from drug records. Without it, everything
+        about regimens is left out.
     covariates : mapping of dictionary name -> ColumnSource
         For columns whose name, unit or coding differs from the dictionary's.
-    endpoints : mapping of key -> Endpoint
+    endpoints : mapping of key -> Endpoint, DatedEndpoint or EfsEln2022
     response : ResponseColumn, optional
     adverse_events : mapping of label -> 0/1 column
     """
@@ -53,11 +68,26 @@ class CohortColumns(BaseModel):
 
     patient_id: str | None = None
     center: str | None = None
-    regimen: RegimenColumn | None = None
+    regimen: RegimenColumn | DrugRecords | None = None
     covariates: dict[str, ColumnSource] = {}
+    # Endpoint validates every form of an endpoint and returns the one stated.
     endpoints: dict[str, Endpoint]
     response: ResponseColumn | None = None
     adverse_events: dict[str, str] = {}
+
+    @field_validator("regimen", mode="before")
+    @classmethod
+    def _column_or_drugs(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # A mistyped `drugs` is told as such.
+        other = set(value) - {"column", "values", "reference_arm"}
+        drugs = "drugs" in value or (other and not {"column", "values"} & set(value))
+        return (DrugRecords if drugs else RegimenColumn).model_validate(value)
+
+    @field_serializer("endpoints")
+    def _each_in_its_form(self, endpoints: dict[str, Endpoint]) -> dict[str, Any]:
+        return {key: endpoint.model_dump(mode="json") for key, endpoint in endpoints.items()}
 
     @field_validator("endpoints")
     @classmethod
@@ -80,11 +110,19 @@ class Cohort:
     dictionary : mapping of name -> Covariate
     regimen, center : ndarray of shape (n,) or None
     outcomes : mapping of endpoint label -> Outcome
+        Of the patients whom the endpoint is about, in the cohort's order.
+    eligible : mapping of endpoint label -> ndarray of shape (n,), bool
+        Who they are; an endpoint without an entry is about everybody.
     responder : ndarray of shape (n,), float, or None
         1 CR/CRi, 0 not, NaN not evaluated.
     adverse_events : DataFrame of shape (n, n_events), or None
     provenance : str
         What a reader must know about where the table comes from; empty for real patients.
+    regimen_counts : DataFrame, or None
+        With drug records: patients of the table by regimen (empty: left out of the cohort), reason
+        and whether they switched later. Columns regimen, reason, switched, patients.
+    places : ndarray of shape (n,), int, or None
+        Position of each patient among the rows of the table that was read, from 0.
     """
 
     inputs: pd.DataFrame
@@ -95,6 +133,9 @@ class Cohort:
     responder: np.ndarray | None = None
     adverse_events: pd.DataFrame | None = None
     provenance: str = ""
+    eligible: Mapping[str, np.ndarray] = field(default_factory=dict)
+    regimen_counts: pd.DataFrame | None = None
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -104,8 +145,13 @@ class Cohort:
         """SHA-256 over everything read, in row order. It identifies the data and reveals none."""
         parts = self.inputs.astype({c: str for c in self.inputs if self.inputs[c].dtype == object})
         parts = parts.assign(
-            **{f"{k} time": o.time for k, o in self.outcomes.items()},
-            **{f"{k} event": o.event for k, o in self.outcomes.items()},
+            **{f"{k} time": self._spread(k, o.time) for k, o in self.outcomes.items()},
+            **{f"{k} event": self._spread(k, o.event) for k, o in self.outcomes.items()},
+            **{
+                f"{k} competing": self._spread(k, o.competing)
+                for k, o in self.outcomes.items()
+                if o.competing is not None
+            },
             **({} if self.regimen is None else {"regimen": self.regimen.astype(str)}),
             **({} if self.center is None else {"center": self.center.astype(str)}),
             **({} if self.responder is None else {"responder": self.responder}),
@@ -116,12 +162,31 @@ class Cohort:
         digest.update(pd.util.hash_pandas_object(parts, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
+    def of_endpoint(self, endpoint: str) -> np.ndarray:
+        """Whom an endpoint is about, shape (n,), bool."""
+        return self.eligible.get(endpoint, np.ones(len(self), dtype=bool))
+
+    def _spread(self, endpoint: str, values: np.ndarray) -> np.ndarray:
+        """Values of an endpoint's patients over all patients; NaN for the others."""
+        rows = self.of_endpoint(endpoint)
+        if rows.all():
+            return values
+        spread = np.full(len(self), np.nan)
+        spread[rows] = values
+        return spread
+
     def dataset(self, covariates: Sequence[str], endpoint: str) -> Dataset:
-        """Build the dataset of the named covariates and one endpoint."""
+        """Build the dataset of the named covariates and one endpoint, of whom it is about alone."""
+        rows, inputs = self.of_endpoint(endpoint), self.inputs
+        regimen, center = self.regimen, self.center
+        if not rows.all():
+            inputs = inputs[rows].reset_index(drop=True)
+            regimen = None if regimen is None else regimen[rows]
+            center = None if center is None else center[rows]
         return Dataset(
-            derive_covariates(self.inputs, covariates, self.dictionary),
-            self.regimen,
-            self.center,
+            derive_covariates(inputs, covariates, self.dictionary),
+            regimen,
+            center,
             self.outcomes[endpoint],
         )
 
@@ -131,6 +196,7 @@ def read_cohort(
     columns: CohortColumns,
     covariates: Sequence[str],
     dictionary: Mapping[str, Covariate],
+    drugs: pd.DataFrame | None = None,
 ) -> Cohort:
     """Turn a table as a hospital hands it over into a checked cohort.
 
@@ -142,6 +208,14 @@ def read_cohort(
     covariates : sequence of str
         Covariates that the models will see; their inputs are read and checked.
     dictionary : mapping of name -> Covariate
+    drugs : DataFrame, optional
+        The long drug table that `columns.regimen.drugs.path` names. Its first dose of venetoclax is
+        at hand for endpoints as the column `index_date`.
+
+    Returns
+    -------
+    Cohort
+        Of every patient of the table; with drug records, of those who have a regimen.
 
     Raises
     ------
@@ -155,15 +229,26 @@ def read_cohort(
     needed = collect(problems, lambda: needed_inputs(covariates, dictionary)) or {}
     collect(problems, lambda: _check_mapping(columns, needed, dictionary))
     inputs = collect(problems, lambda: read_covariates(table, needed.values(), columns.covariates))
-    outcomes = {}
-    for endpoint in columns.endpoints.values():
-        outcome = collect(problems, partial(derive_outcome, table, endpoint))
-        if outcome is not None:
-            outcomes[endpoint.label] = outcome
-    regimen_column, response_column = columns.regimen, columns.response
-    regimen = responder = adverse = None
-    if regimen_column:
-        regimen = collect(problems, lambda: derive_regimen(table, regimen_column))
+    regimen_source, response_column = columns.regimen, columns.response
+    regimen = responder = adverse = assignment = None
+    kept = np.ones(len(table), dtype=bool)
+    if isinstance(regimen_source, DrugRecords):
+        assignment = collect(
+            problems, partial(derive_regimens, table, regimen_source, drugs, columns.patient_id)
+        )
+        if assignment is not None:
+            regimen, kept = assignment.regimen, assignment.eligible
+            table = _with_index_date(table, assignment)
+    elif regimen_source:
+        regimen = collect(problems, partial(derive_regimen, table, regimen_source))
+    outcomes, eligible = {}, {}
+    # Without the drug records it is not known whose outcome counts, nor from when.
+    unplaced = isinstance(regimen_source, DrugRecords) and assignment is None
+    for endpoint in () if unplaced else columns.endpoints.values():
+        derived = collect(problems, partial(derive_endpoint, table, endpoint, kept))
+        if derived is not None:
+            outcomes[endpoint.label] = derived.outcome
+            eligible[endpoint.label] = derived.eligible[kept]
     if response_column:
         responder = collect(problems, lambda: _read_response(table, response_column))
     if columns.adverse_events:
@@ -171,16 +256,27 @@ def read_cohort(
     if problems or inputs is None:
         raise InputError(problems)
     told = table["provenance"].dropna().tolist() if "provenance" in table.columns else []
+    center = _read_center(table, columns)
     return Cohort(
-        inputs=inputs,
+        inputs=inputs[kept].reset_index(drop=True),
         dictionary=dictionary,
-        regimen=regimen,
-        center=_read_center(table, columns),
+        regimen=None if regimen is None else regimen[kept],
+        center=None if center is None else center[kept],
         outcomes=outcomes,
-        responder=responder,
-        adverse_events=adverse,
+        eligible=eligible,
+        responder=None if responder is None else responder[kept],
+        adverse_events=None if adverse is None else adverse[kept].reset_index(drop=True),
         provenance=str(told[0]) if told else "",
+        regimen_counts=None if assignment is None else assignment.counts,
+        places=np.flatnonzero(kept),
     )
+
+
+def _with_index_date(table: pd.DataFrame, assignment: RegimenAssignment) -> pd.DataFrame:
+    """The table with the first dose of venetoclax as a column, unless it has one of that name."""
+    if assignment.index_date is None or INDEX_DATE in table.columns:
+        return table
+    return table.assign(**{INDEX_DATE: assignment.index_date.astype("datetime64[s]")})
 
 
 def _check_identity(table: pd.DataFrame, columns: CohortColumns) -> None:
@@ -227,8 +323,9 @@ def _read_center(table: pd.DataFrame, columns: CohortColumns) -> np.ndarray | No
 
 def _read_response(table: pd.DataFrame, source: ResponseColumn) -> np.ndarray:
     check_columns(table, {"response": source.column})
-    response = table[source.column].astype("string").str.strip()
-    known = response.notna()
+    response = read_codes(table[source.column])
+    # A response that nobody looked for is not a failure to respond.
+    known = response.notna() & ~response.str.lower().isin(NOT_EVALUATED)
     if source.non_responders:
         known &= response.isin([*source.responders, *source.non_responders])
     responder = response.isin(source.responders)

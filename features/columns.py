@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def read_covariates(
     read = {c.name: _convert(table[by_name[c.name].column], c, by_name[c.name], problems)
             for c in covariates}  # fmt: skip
     frame = pd.DataFrame(read, index=table.index)
-    problems += _check_values(frame, covariates, by_name)
+    problems += _check_values(frame, covariates, by_name, table)
     if problems:
         raise InputError(problems)
     return frame
@@ -120,7 +121,7 @@ def _convert(
 
     def report(what: str, wrong: pd.Series, remedy: str, allowed: str = "") -> None:
         if wrong.any():
-            rows = np.append(wrong.to_numpy(dtype=bool), False)[codes]
+            rows = np.concatenate([wrong.to_numpy(dtype=bool), [False]])[codes]
             got = text.reindex(codes).set_axis(values.index)
             problems.append(_problem(what, got, rows, covariate, source, remedy, allowed))
 
@@ -133,7 +134,7 @@ def _convert(
         )
         text = text.map(source.values, na_action="ignore").astype("string")
     if not covariate.is_numeric:
-        words = np.append(text.to_numpy(dtype=object, na_value=None), None)
+        words = np.array([*text.to_numpy(dtype=object, na_value=None), None], dtype=object)
         return pd.Series(words[codes], index=values.index, dtype=object)
     digits = text
     if covariate.kind == "flag":
@@ -178,7 +179,10 @@ def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Prob
 
 
 def _check_values(
-    frame: pd.DataFrame, covariates: list[Covariate], sources: Mapping[str, ColumnSource]
+    frame: pd.DataFrame,
+    covariates: list[Covariate],
+    sources: Mapping[str, ColumnSource],
+    table: pd.DataFrame,
 ) -> list[Problem]:
     import pandera.pandas as pa
 
@@ -195,11 +199,14 @@ def _check_values(
             continue
         wrong = frame.index.isin(rows)
         values, source = frame[covariate.name], sources[covariate.name]
-        problems.append(
-            _problem("Not a possible value", values, wrong, covariate, source,
-                     remedy=_hint(values[wrong], covariate)
-                            + "correct it, or leave the cell empty when it is unknown")
-        )  # fmt: skip
+        remedy = "correct it, or leave the cell empty when it is unknown"
+        remedy = _hint(values[wrong], covariate) + remedy
+        problem = _problem("Not a possible value", values, wrong, covariate, source, remedy)
+        if source.unit and source.unit != covariate.unit:
+            cell = str(table[source.column][wrong].iloc[0]).strip()
+            converted = f"{cell} {source.unit}, that is {problem.got} {covariate.unit}"
+            problem = replace(problem, got=converted)
+        problems.append(problem)
     return problems
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from features.dictionary import Covariate
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.genetic_risk import RISKS, derive_genetic_risk, read_genetic_risk
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,27 @@ def _derive_refractory_or_early_relapse(table: pd.DataFrame) -> pd.Series:
     return (refractory | early).astype(float).where(known)
 
 
+def _derive_relapse_timing(table: pd.DataFrame) -> pd.Series:
+    # A relapse within 12 months of the first remission is early, from 12 months on late; refractory
+    # disease stands alone, however long an earlier remission was.
+    status, months = table["rr_status"], table["cr1_months"]
+    timing = np.full(len(table), None, dtype=object)
+    timing[status == "refractory"] = "refractory"
+    timing[(status == "relapsed") & (months < 12)] = "early relapse"
+    timing[(status == "relapsed") & (months >= 12)] = "late relapse"
+    return pd.Series(timing, index=table.index, dtype=object)
+
+
+def _genetic_risk(scheme: str) -> Derivation:
+    # The rules and their clinical sentences stand in configs/genetic_risk.yaml.
+    rules = read_genetic_risk()[scheme]
+    return Derivation(
+        Covariate(name=scheme, label=rules.label, kind="category", vocabulary=RISKS),
+        rules.inputs,
+        lambda table: derive_genetic_risk(table, scheme)[0],
+    )
+
+
 def _any_mutated(*names: str) -> Callable[[pd.DataFrame], pd.Series]:
     # Mutated when any is; unmutated only when all were tested.
     def derive(table: pd.DataFrame) -> pd.Series:
@@ -87,6 +109,12 @@ DERIVATIONS: dict[str, Derivation] = {
             _derive_refractory_or_early_relapse,
         ),
         Derivation(
+            Covariate(name="relapse_timing", label="Refractory, early or late relapse",
+                      kind="category", vocabulary=("refractory", "early relapse", "late relapse")),
+            ("rr_status", "cr1_months"),
+            _derive_relapse_timing,
+        ),
+        Derivation(
             Covariate(name="mut_ras", label="N/KRAS mutated", kind="flag"),
             ("mut_nras", "mut_kras"),
             _any_mutated("mut_nras", "mut_kras"),
@@ -96,6 +124,7 @@ DERIVATIONS: dict[str, Derivation] = {
             ("mut_idh1", "mut_idh2"),
             _any_mutated("mut_idh1", "mut_idh2"),
         ),
+        *(_genetic_risk(scheme) for scheme in read_genetic_risk()),
     )
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from features.errors import InputError, Problem
 
@@ -35,6 +35,14 @@ class Covariate(BaseModel):
     units: dict[str, float] = {}
     synonyms: tuple[str, ...] = ()
     structural_missing: str = ""
+    structural_when: dict[str, tuple[str, ...]] = {}
+
+    @field_validator("structural_when", mode="before")
+    @classmethod
+    def _one_value_or_several(cls, rules: object) -> object:
+        if not isinstance(rules, Mapping):
+            return rules
+        return {k: (v,) if isinstance(v, str) else v for k, v in rules.items()}
 
     @model_validator(mode="after")
     def _complete(self) -> Covariate:

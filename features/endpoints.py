@@ -1,23 +1,36 @@
-"""Endpoints as data: which columns hold the time and the event, in which unit and coding."""
+"""Endpoints as data: from ready columns of time and event, from dates, or by ELN 2022's rule."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    field_validator,
+    model_validator,
+)
 
+from features.codes import cell, rows_of
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some
-from features.outcome import Outcome
-
-# A month is a twelfth of a Julian year, so that 12 months are 365.25 days.
-MONTHS = {"days": 12 / 365.25, "months": 1.0, "years": 12.0}
+from features.dated_endpoints import DatedEndpoint, derive_dated
+from features.efs_eln2022 import EfsEln2022, derive_efs_eln2022
+from features.endpoint_presets import expand_preset
+from features.errors import InputError, Problem
+from features.landmark import landmark
+from features.outcome import MONTHS, Outcome
 
 
 class Endpoint(BaseModel):
     """A time-to-event endpoint in ready columns.
+
+    Validated as part of a configuration, this class stands for every form of an endpoint: a mapping
+    with `preset`, `rule` or `origin` becomes a `DatedEndpoint` or an `EfsEln2022`.
 
     Attributes
     ----------
@@ -27,8 +40,10 @@ class Endpoint(BaseModel):
         Columns of the user's table.
     unit : {'days', 'months', 'years'}
         Unit of `time`.
-    event_values, censored_values : tuple of str
-        Codes in the event column that mean observed and censored.
+    event_values, censored_values, competing_values : tuple of str
+        Codes in the event column that mean observed, censored, and ended by a competing event.
+    landmark_months : float, optional
+        Re-base to this landmark: see `features.landmark`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,73 +54,159 @@ class Endpoint(BaseModel):
     unit: Literal["days", "months", "years"]
     event_values: tuple[str, ...] = ("1", "1.0", "true")
     censored_values: tuple[str, ...] = ("0", "0.0", "false")
+    competing_values: tuple[str, ...] = ()
+    landmark_months: float | None = Field(default=None, gt=0)
 
-    @field_validator("event_values", "censored_values", mode="before")
+    @model_validator(mode="wrap")
+    @classmethod
+    def _form(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        if isinstance(value, DatedEndpoint | EfsEln2022):
+            return value
+        if isinstance(value, dict):
+            stated = expand_preset(value) if "preset" in value else value
+            if "rule" in stated:
+                return EfsEln2022.model_validate(stated)
+            if "origin" in stated or "events" in stated:
+                return DatedEndpoint.model_validate(stated)
+        endpoint = handler(value)
+        _check_one_meaning(endpoint)
+        return endpoint
+
+    @field_validator("event_values", "censored_values", "competing_values", mode="before")
     @classmethod
     def _as_text(cls, values: Any) -> Any:
         return tuple(str(v) for v in values) if isinstance(values, list | tuple) else (str(values),)
 
-    @model_validator(mode="after")
-    def _one_meaning_a_code(self) -> Endpoint:
-        censored = {code.lower() for code in self.censored_values}
-        both = [code for code in self.event_values if code.lower() in censored]
-        if both:
-            raise ValueError(
-                f"code {', '.join(both)} is both observed and censored; "
-                "state `event_values` and `censored_values`"
-            )
-        return self
+
+def _check_one_meaning(endpoint: Endpoint) -> None:
+    meanings = {
+        "observed": endpoint.event_values,
+        "censored": endpoint.censored_values,
+        "competing": endpoint.competing_values,
+    }
+    found: dict[str, str] = {}
+    for meaning, codes in meanings.items():
+        for code in {code.lower(): code for code in codes}.values():
+            if code.lower() in found:
+                raise ValueError(
+                    f"code {code} is both {found[code.lower()]} and {meaning}; "
+                    "state `event_values`, `censored_values` and `competing_values`"
+                )
+            found[code.lower()] = meaning
 
 
-def derive_outcome(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
-    """Derive an endpoint for every patient.
+AnyEndpoint = Endpoint | DatedEndpoint | EfsEln2022
+
+
+class Derived(NamedTuple):
+    """The outcome of the patients whom an endpoint is about, and who they are.
+
+    Attributes
+    ----------
+    outcome : Outcome of the eligible patients, in their order
+    eligible : ndarray of shape (n,), bool
+        Over all patients of the table.
+    """
+
+    outcome: Outcome
+    eligible: np.ndarray
+
+
+def read_endpoint(stated: Mapping[str, Any]) -> AnyEndpoint:
+    """The endpoint that a mapping of a configuration describes, of whatever form.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        When a key is unknown, missing or wrong.
+    """
+    endpoint: AnyEndpoint = Endpoint.model_validate(dict(stated))
+    return endpoint
+
+
+def derive_endpoint(
+    table: pd.DataFrame, endpoint: AnyEndpoint, among: np.ndarray | None = None
+) -> Derived:
+    """Derive an endpoint for the patients whom it is about.
 
     Parameters
     ----------
     table : DataFrame of shape (n, any)
         As read; cells may be text.
+    among : ndarray of shape (n,), bool, optional
+        Patients of the cohort; the cells of others are not read.
 
     Returns
     -------
-    Outcome
+    Derived
         Times in months. A time of 0 (an event on the index date) is kept.
 
     Raises
     ------
     InputError
-        When a column is absent, or a time or event is missing, negative, not a number or not a
-        known code: an outcome is never imputed and no patient is left out silently.
+        When a column is absent, or a time, date or event is missing, impossible or not a known
+        code: an outcome is never imputed and no patient is left out silently.
     """
+    table = table.reset_index(drop=True)
+    eligible = np.ones(len(table), dtype=bool) if among is None else among.copy()
+    patients = table if eligible.all() else table[eligible]
+    if isinstance(endpoint, DatedEndpoint):
+        outcome, population = derive_dated(patients, endpoint)
+        eligible[eligible] = population
+    elif isinstance(endpoint, EfsEln2022):
+        outcome = derive_efs_eln2022(patients, endpoint)
+    else:
+        outcome = _derive_ready(patients, endpoint)
+    if endpoint.landmark_months is not None:
+        at = landmark(outcome, endpoint.landmark_months)
+        outcome, eligible[eligible] = at.outcome, at.at_risk
+    return Derived(outcome, eligible)
+
+
+def derive_outcome(table: pd.DataFrame, endpoint: AnyEndpoint) -> Outcome:
+    """Derive an endpoint: the outcome of `derive_endpoint`, of whom it is about alone."""
+    return derive_endpoint(table, endpoint).outcome
+
+
+def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     where = f"endpoint {endpoint.label}"
     check_columns(table, {f"{where}, time": endpoint.time, f"{where}, event": endpoint.event})
     # Read as text first: a date would otherwise count as nanoseconds since 1970.
     text = table[endpoint.time].astype("string").str.strip()
     time = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    code = table[endpoint.event].astype("string").str.strip().str.lower()
-    event = code.isin([v.lower() for v in endpoint.event_values]).to_numpy(dtype=bool)
-    censored = code.isin([v.lower() for v in endpoint.censored_values]).to_numpy(dtype=bool)
+    number, codes = pd.factorize(table[endpoint.event].astype("string").str.strip())
+    lower = [str(code).lower() for code in codes]
+
+    def holds(values: tuple[str, ...]) -> np.ndarray:
+        known = {value.lower() for value in values}
+        return np.array([*(code in known for code in lower), False])[number]
+
+    event, censored = holds(endpoint.event_values), holds(endpoint.censored_values)
+    competing = holds(endpoint.competing_values)
+    competing_codes = ", ".join(endpoint.competing_values)
     problems = []
-    for bad, column, what, allowed in (
+    for bad, column, what, allowed, how in (
         (~np.isfinite(time), endpoint.time, "The time is missing or not a number",
-         f"{endpoint.unit} as a plain number"),
+         f"{endpoint.unit} as a plain number",
+         "derive the endpoint from dates with `origin:`, `events:` and `censors:`"),
         (np.nan_to_num(time) < 0, endpoint.time, "The time is negative",
-         "0 or more: it runs from the index date"),
-        (~(event | censored), endpoint.event, "The event is missing or not a known code",
+         "0 or more: it runs from the index date", "correct the dates that it was computed from"),
+        (~(event | censored | competing), endpoint.event,
+         "The event is missing or not a known code",
          f"observed: {', '.join(endpoint.event_values)}; "
-         f"censored: {', '.join(endpoint.censored_values)}"),
+         f"censored: {', '.join(endpoint.censored_values)}"
+         + (f"; competing: {competing_codes}" if competing_codes else ""),
+         "state the codes with `event_values:` and `censored_values:`"),
     ):  # fmt: skip
         if bad.any():
-            rows = np.flatnonzero(bad) + 1
-            got = table[column].iloc[rows[0] - 1]
             problems.append(
                 Problem(
                     what=what,
-                    where=f"{where}, column {column}, {len(rows)} patient(s): "
-                    f"row {name_some(rows, 5)} (the first patient is row 1)",
-                    got="empty" if pd.isna(got) else str(got),
+                    where=f"{where}, column {column}, {rows_of(table, bad)}",
+                    got=cell(table[column], bad),
                     allowed=allowed,
-                    remedy="correct the table, state the codes with `event_values:` and "
-                    "`censored_values:`, or leave these patients out with a stated reason",
+                    remedy=f"correct the table, {how}, or leave these patients out with a stated "
+                    "reason",
                 )
             )
     if problems:
@@ -118,4 +219,11 @@ def derive_outcome(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
                 remedy="check the coding: which code means that the event was observed?",
             )
         )
-    return Outcome(time * MONTHS[endpoint.unit], event)
+    reasons = np.array([*(f"{endpoint.event} = {code}" for code in codes), ""], dtype=object)
+    return Outcome(
+        time * MONTHS[endpoint.unit],
+        event,
+        reasons[number],
+        np.full(len(table), endpoint.event, dtype=object),
+        competing if endpoint.competing_values else None,
+    )

@@ -1,4 +1,4 @@
-"""What happened to each patient: time to the event or to censoring."""
+"""What happened to each patient: time to the event or to censoring, and why it ended there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+# A month is a twelfth of a Julian year, so that 12 months are 365.25 days.
+MONTHS = {"days": 12 / 365.25, "months": 1.0, "years": 12.0}
 
 
 @dataclass(frozen=True)
@@ -19,28 +22,47 @@ class Outcome:
     event : ndarray of shape (n,), bool
         True when the event was observed at `time`, False when censored.
         Not a status code: 1/2 codings are mapped on reading.
+    reason : ndarray of shape (n,), object, or None
+        What ended each patient's follow-up, in words: 'relapse', 'last contact', 'cut-off'.
+    source : ndarray of shape (n,), object, or None
+        The column, or the rule, that said so.
+    competing : ndarray of shape (n,), bool, or None
+        True when a competing event ended follow-up at `time`; `event` is False there. None when
+        the endpoint knows none. An estimator that ignores it treats these patients as censored:
+        right for a cause-specific hazard, wrong for a cumulative incidence.
     """
 
     time: np.ndarray
     event: np.ndarray
+    reason: np.ndarray | None = None
+    source: np.ndarray | None = None
+    competing: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         time = np.array(self.time, dtype=float)
-        event = np.array(self.event)
+        event = _flags(self.event, "event")
         if time.ndim != 1 or time.shape != event.shape:
             raise ValueError(
                 f"time and event must be one-dimensional and equally long; got shapes "
                 f"{time.shape} and {event.shape}"
             )
-        if event.dtype != bool and not np.isin(event, (0, 1)).all():
-            raise ValueError("event must hold only True/False (or 1/0); recode it on reading")
         if not np.isfinite(time).all() or (time < 0).any():
             raise ValueError("time must be finite and >= 0 months for every patient")
-        event = event.astype(bool)
-        time.flags.writeable = False
-        event.flags.writeable = False
-        object.__setattr__(self, "time", time)
-        object.__setattr__(self, "event", event)
+        parts: dict[str, np.ndarray] = {"time": time, "event": event}
+        if self.competing is not None:
+            parts["competing"] = _flags(self.competing, "competing")
+        for name in ("reason", "source"):
+            if getattr(self, name) is not None:
+                parts[name] = np.array(getattr(self, name), dtype=object)
+        for name, values in parts.items():
+            if values.shape != time.shape:
+                raise ValueError(
+                    f"{name} must be as long as time; got shapes {values.shape} and {time.shape}"
+                )
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        if self.competing is not None and (self.event & self.competing).any():
+            raise ValueError("a patient's follow-up ends with the event or with a competing one")
 
     def __len__(self) -> int:
         return len(self.time)
@@ -58,4 +80,16 @@ class Outcome:
     def take(self, rows: ArrayLike) -> Outcome:
         """Return the outcome of the selected patients (integer positions or a mask)."""
         rows = np.asarray(rows)
-        return Outcome(self.time[rows], self.event[rows])
+        optional = (self.reason, self.source, self.competing)
+        return Outcome(
+            self.time[rows],
+            self.event[rows],
+            *(None if part is None else part[rows] for part in optional),
+        )
+
+
+def _flags(values: ArrayLike, name: str) -> np.ndarray:
+    flags = np.array(values)
+    if flags.dtype != bool and not np.isin(flags, (0, 1)).all():
+        raise ValueError(f"{name} must hold only True/False (or 1/0); recode it on reading")
+    return flags.astype(bool)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from features.codes import Code, code_text, read_codes
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
 
@@ -18,7 +22,8 @@ class RegimenColumn(BaseModel):
     column : str
         Name in the user's table.
     values : mapping of code in the table -> regimen
-        Every code must be listed; the regimens are the distinct targets.
+        Every code must be listed; the regimens are the distinct targets. Numbers may be written
+        without quotes; the words yes, no, on and off, which YAML reads as truth values, may not.
     reference_arm : str
         The regimen that the others are compared with.
     """
@@ -27,7 +32,14 @@ class RegimenColumn(BaseModel):
 
     column: str
     values: dict[str, str]
-    reference_arm: str
+    reference_arm: Code
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _as_text(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {code_text(code): code_text(regimen) for code, regimen in values.items()}
 
     @field_validator("reference_arm")
     @classmethod
@@ -40,8 +52,12 @@ class RegimenColumn(BaseModel):
     @property
     def arms(self) -> tuple[str, ...]:
         """Regimens, the reference arm first."""
-        others = [arm for arm in dict.fromkeys(self.values.values()) if arm != self.reference_arm]
-        return (self.reference_arm, *others)
+        return reference_first(self.values.values(), self.reference_arm)
+
+
+def reference_first(arms: Iterable[str], reference_arm: str) -> tuple[str, ...]:
+    """Each arm once, in the order given, but the reference arm first."""
+    return (reference_arm, *(arm for arm in dict.fromkeys(arms) if arm != reference_arm))
 
 
 def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
@@ -58,7 +74,7 @@ def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
         When the column is absent, or a value is missing or not a listed code.
     """
     check_columns(table, {"regimen": source.column})
-    code = table[source.column].astype("string").str.strip()
+    code = read_codes(table[source.column])
     # A name that is already a regimen's is taken as it is.
     mapping = {**{arm: arm for arm in source.arms}, **source.values}
     regimen = code.map(mapping, na_action="ignore")
@@ -71,7 +87,7 @@ def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
                 what="Unknown regimen",
                 where=f"row {name_some(rows, 5)} (the first patient is row 1), "
                 f"column {source.column}",
-                got="empty" if pd.isna(got) or got == "" else str(got),
+                got="empty" if pd.isna(got) else str(got),
                 allowed=", ".join(mapping),
                 remedy="correct it; these models know no other regimen, and none is assumed "
                 "for a patient whose regimen is unknown",

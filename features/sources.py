@@ -1,34 +1,109 @@
-"""Reading a patient table from a file, without interpreting it."""
+"""Where a patient table comes from, and reading it without interpreting it."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Literal
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
 
+from features.cbioportal import CbioportalSource, read_cbioportal
+from features.delimited import check_text, read_delimited
 from features.errors import InputError, Problem
+from features.omop import OmopSource, read_omop
+from features.redcap import RedcapSource, read_redcap
+from features.sql import SqlSource, read_sql
+from features.table_checks import (
+    MISSING_WORDS,
+    check_names,
+    check_table,
+    mask_missing,
+    no_such_file,
+    unreadable,
+)
 
-MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".")
+__all__ = ["MISSING_WORDS", "FileSource", "Source", "read_source", "read_table"]
+
+KINDS = ".csv, .parquet, .json, .xlsx, .xlsm"
+READABLE = "a .csv, .parquet or .json file, or of an .xlsx workbook"
 
 
-def read_table(path: str | Path, stdin: IO[str] | None = None) -> pd.DataFrame:
-    """Read one row a patient from CSV, Parquet or JSON.
+class FileSource(BaseModel):
+    """A file with one row a patient.
 
-    Every CSV and JSON cell comes back as text or missing, so that a wrong type can be reported
-    with its row instead of turning a whole column into something else.
+    Attributes
+    ----------
+    path : str
+        CSV, Parquet, JSON or Excel.
+    sheet : str, optional
+        Of an Excel workbook; needed when several sheets hold cells.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["file"] = "file"
+    path: str
+    sheet: str | None = None
+
+
+Source = Annotated[
+    FileSource | RedcapSource | CbioportalSource | SqlSource | OmopSource,
+    Field(discriminator="kind"),
+]
+
+
+def read_source(source: Source, folder: Path) -> pd.DataFrame:
+    """Read the table of a source.
+
+    Parameters
+    ----------
+    source : FileSource, RedcapSource, CbioportalSource, SqlSource or OmopSource
+    folder : Path
+        Where relative paths start: the folder of the configuration.
+
+    Returns
+    -------
+    DataFrame of shape (n, any)
+        One row a patient for REDCap, cBioPortal and OMOP; for a file or query, the rows as they
+        are. Cells are text or missing, except in Parquet, which keeps its types.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or cannot be read, or a rule of its reader is broken.
+    """
+    match source:
+        case FileSource():
+            return read_table(folder / source.path, sheet=source.sheet)
+        case RedcapSource():
+            return read_redcap(source, folder)
+        case CbioportalSource():
+            return read_cbioportal(source, folder)
+        case SqlSource():
+            return read_sql(source, folder)
+        case OmopSource():
+            return read_omop(source, folder)
+
+
+def read_table(
+    path: str | Path, stdin: IO[str] | None = None, sheet: str | None = None
+) -> pd.DataFrame:
+    """Read one row a patient from CSV, Parquet, JSON or Excel.
+
+    Every CSV, JSON and Excel cell comes back as text or missing, so that a wrong type can be
+    reported with its row instead of turning a whole column into something else.
 
     Parameters
     ----------
     path : str or Path
-        A file that ends in .csv, .parquet or .json, or '-' for CSV or JSON on standard input.
-        JSON is one object, or a list of objects, with a value a column.
+        A file that ends in .csv, .parquet, .json, .xlsx or .xlsm, or '-' for CSV or JSON on
+        standard input. JSON is one object, or a list of objects, with a value a column.
     stdin : text stream, optional
         Where '-' is read from.
+    sheet : str, optional
+        Of an Excel workbook.
 
     Raises
     ------
@@ -37,104 +112,73 @@ def read_table(path: str | Path, stdin: IO[str] | None = None) -> pd.DataFrame:
     """
     if str(path) == "-":
         text = (stdin.read() if stdin else "").strip()
-        return _read_json(text, "-") if text[:1] in "[{" and text else _read_csv(text, "-")
+        return _read_json(text, "-") if text[:1] in "[{" and text else _read_csv_text(text, "-")
     path = Path(path)
     if not path.is_file():
+        raise no_such_file(path, READABLE)
+    kind = path.suffix.lower()
+    if kind not in KINDS.split(", "):
+        raise _unknown_kind(path)
+    if sheet and kind not in (".xlsx", ".xlsm"):
         raise InputError(
             Problem(
-                what="No such table",
+                what="Only an Excel workbook has sheets",
                 where=str(path),
-                remedy="give the path of a .csv, .parquet or .json file, relative to the folder "
-                "you are in (in a configuration: to the configuration file)",
+                got=f"sheet: {sheet}",
+                remedy="take `sheet:` out",
             )
         )
-    if path.suffix == ".parquet":
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
-        return _checked(table, str(path))
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            Problem(
-                what="The table is not UTF-8 text",
-                where=str(path),
-                got=f"byte {error.start + 1} cannot be decoded",
-                remedy="save it again as CSV with UTF-8 encoding, or as Parquet",
-            )
-        ) from error
-    if path.suffix == ".json":
-        return _read_json(text, str(path))
-    if path.suffix == ".csv":
-        return _read_csv(text, str(path))
-    raise InputError(
+        if kind == ".parquet":
+            return check_table(pd.read_parquet(path), str(path))
+        if kind in (".xlsx", ".xlsm"):
+            from features.excel import read_excel
+
+            return read_excel(path, sheet)
+        data = path.read_bytes()
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    if kind == ".json":
+        return _read_json(check_text(data, str(path)).decode("utf-8"), str(path))
+    return read_delimited(data, str(path))
+
+
+def _unknown_kind(path: Path) -> InputError:
+    old = path.suffix.lower() in (".xls", ".ods")
+    return InputError(
         Problem(
             what="Unknown kind of table",
             where=str(path),
             got=path.suffix or "no suffix",
-            allowed=".csv, .parquet, .json",
-            remedy="save the table in one of these and give that file",
+            allowed=KINDS,
+            remedy="open it and save it as .xlsx"
+            if old
+            else "save the table in one of these and give that file",
         )
     )
 
 
-def _read_csv(text: str, where: str) -> pd.DataFrame:
-    if text.strip():
-        _check_header(text, where)
+def _read_csv_text(text: str, where: str) -> pd.DataFrame:
     try:
-        table = pd.read_csv(
-            io.StringIO(text), dtype=str, keep_default_na=False, na_values=list(MISSING_WORDS)
-        )
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise _unreadable(where, error) from error
-    if not isinstance(table.index, pd.RangeIndex):
-        # pandas would take the first column for row names and move every value one column on.
-        raise InputError(
-            Problem(
-                what="The rows hold more cells than there are column names",
-                where=where,
-                got=f"{len(table.columns)} names, {len(table.columns) + table.index.nlevels} cells",
-                remedy="name every column in the first line, and remove a comma at the row ends",
-            )
-        )
-    return _checked(table, where)
+        return read_delimited(text.encode("utf-8"), where)
+    except UnicodeEncodeError as error:
+        raise unreadable(where, error) from error
 
 
-def _check_header(text: str, where: str) -> None:
-    header = next(line for line in text.splitlines() if line.strip())
-    if "," not in header and (";" in header or "\t" in header):
-        raise InputError(
-            Problem(
-                what="The columns are not separated by commas",
-                where=f"{where}, first line",
-                got="semicolons" if ";" in header else "tabs",
-                remedy="save the table again as comma-separated CSV with decimal points",
-            )
-        )
-    _check_names(next(csv.reader([header])), f"{where}, first line")
-
-
-def _check_names(names: Iterable[object], where: str) -> None:
-    stripped = [str(name).strip() for name in names]
-    twice = sorted({name for name in stripped if stripped.count(name) > 1 and name})
-    if twice:
-        raise InputError(
-            Problem(
-                what="Two columns have the same name",
-                where=where,
-                got=", ".join(twice),
-                remedy="keep one of them, or rename one",
-            )
-        )
+def _once(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:
+    check_names([key for key, _ in pairs], where)  # Python would keep the last value and be silent.
+    return dict(pairs)
 
 
 def _read_json(text: str, where: str) -> pd.DataFrame:
     try:
-        rows = json.loads(text)
+        rows = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, where))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        raise _unreadable(where, error) from error
+        raise unreadable(where, error) from error
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(
@@ -157,25 +201,5 @@ def _read_json(text: str, where: str) -> pd.DataFrame:
     try:
         table = pd.DataFrame(rows).map(lambda v: None if v is None else str(v))
     except UnicodeEncodeError as error:
-        raise _unreadable(where, error) from error
-    return _checked(table.mask(table.isin(MISSING_WORDS)), where)
-
-
-def _checked(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    if table.empty:
-        raise InputError(
-            Problem(what="The table holds no patient", where=where, remedy="give at least one row")
-        )
-    _check_names(table.columns, where)
-    return table.rename(columns=lambda name: str(name).strip())
-
-
-def _unreadable(where: str | Path, error: Exception) -> InputError:
-    return InputError(
-        Problem(
-            what="The table cannot be read",
-            where=str(where),
-            got=str(error).splitlines()[0],
-            remedy="open it in a text editor or spreadsheet and save it again",
-        )
-    )
+        raise unreadable(where, error) from error
+    return check_table(mask_missing(table), where)

@@ -24,7 +24,8 @@ class SurvivalForest(BaseEstimator):
     Kaplan-Meier curve of the training patients in it, is kept on a grid of at most 100 event
     times; where there are more, an event counts at the next time of the grid and a censoring at the
     last one before it, so that nobody is at risk at an event that came later.
-    No patient's row, time or place in a tree is kept.
+    No patient's row or place in a tree is kept; the grid holds event times of the training
+    patients, as every survival curve does.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from features.cohort import Cohort
 from pipelines.cohorts import endpoint_label
@@ -11,6 +12,7 @@ from pipelines.config import TrainConfig
 EVENTS_PER_COVARIATE = 20
 FEW_AT_RISK = 10
 MANY_MISSING = 0.2
+TOO_GOOD = 0.9
 
 
 def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
@@ -52,4 +54,35 @@ def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
         found.append(f"{zero} patient(s) have time 0; they are kept, as events or censored there.")
     if cohort.center is not None and len(np.unique(cohort.center)) > 1:
         found.append("Folds mix the centers: performance in a new hospital is not measured here.")
+    return found
+
+
+def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
+    """What a learner's out-of-fold metrics do not show.
+
+    Parameters
+    ----------
+    metrics : DataFrame with METRIC_COLUMNS
+        Rows of other learners are left aside.
+    """
+    own = metrics[(metrics["learner"] == learner) & metrics["estimate"].notna()]
+    found = []
+    c_index = own[own["metric"] == "uno_c"]
+    if (c_index["ci_low"] <= 0.5).any():
+        found.append(
+            f"{learner} does not order patients better than chance: the interval of C holds 0.5."
+        )
+    if (c_index["estimate"] > TOO_GOOD).any():
+        found.append(
+            f"{learner} has a C above {TOO_GOOD}: no honest prognosis is that good. Look for a "
+            "covariate that knows the outcome."
+        )
+    for metric, holds, words in (
+        ("ipa", own["ci_low"] <= 0, "is not shown to predict better than Kaplan-Meier"),
+        ("calibration_slope", own["ci_high"] < 1, "gives predictions that are too extreme"),
+    ):
+        at = own.loc[(own["metric"] == metric) & holds, "horizon"]
+        if len(at):
+            months = ", ".join(f"{horizon:g}" for horizon in at)
+            found.append(f"{learner} {words} at {months} months.")
     return found

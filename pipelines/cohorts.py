@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from features.cohort import Cohort, read_cohort
 from features.dictionary import read_dictionary
+from features.drug_regimens import DrugRecords
+from features.drug_tables import LongRecords
 from features.errors import InputError, Problem, name_some
-from features.sources import read_table
+from features.guard import guard_cohort, guard_table
+from features.guard_findings import Finding, by_severity
+from features.guard_settings import Severity
+from features.inclusion import apply_inclusion
+from features.privacy import check_no_identifiers, pool_ages
+from features.sources import read_source, read_table
 from pipelines.config import REFERENCE_STUDY, TrainConfig
 
+# Findings that explain why values are then refused; the others are told by the reading itself.
+EXPLAINS_READING = (
+    "unit_other",
+    "unit_mixed",
+    "percent_as_fraction",
+    "percent_mixed",
+    "clock_start",
+)
 MIN_KNOWN = 10
+MAX_FOLLOW_UP = 600.0
 
 
 def load_table(config: TrainConfig) -> pd.DataFrame:
     """Read the configured table, or rebuild the reference study with the configured seed."""
+    if config.cohort.source is not None:
+        return read_source(config.cohort.source, Path(config.cohort.folder))
     if config.cohort.path == REFERENCE_STUDY:
         from features.reference_study import rebuild_reference_study
 
@@ -24,26 +43,132 @@ def load_table(config: TrainConfig) -> pd.DataFrame:
     return read_table(config.cohort.path)
 
 
-def load_cohort(config: TrainConfig, table: pd.DataFrame) -> Cohort:
-    """Check a table and turn it into a cohort that the configured training can use.
+@dataclass(frozen=True)
+class CheckedCohort:
+    """A cohort with everything that was found on the way to it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The patients that the inclusion rules left; the index keeps their places in the file.
+    cohort : Cohort
+    findings : tuple of Finding
+        Of the guard, the most severe first.
+    attrition : DataFrame or None
+        None without inclusion rules.
+    """
+
+    table: pd.DataFrame
+    cohort: Cohort
+    findings: tuple[Finding, ...]
+    attrition: pd.DataFrame | None
+
+
+def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> CheckedCohort:
+    """Read, include, guard and derive; the guard's failures are kept, not raised.
+
+    Parameters
+    ----------
+    table : DataFrame, optional
+        As `load_table` gives it; read when left out.
 
     Raises
     ------
     InputError
-        With every problem of the table, and where it is too small or too short for what the
-        configuration asks.
+        When the table cannot be read as the configuration says. What the guard saw in it before,
+        such as a column in another unit, is told first.
     """
-    cohort = read_cohort(
-        table, config.cohort.columns, config.covariates, read_dictionary(config.dictionary)
-    )
-    problems = [
+    table = load_table(config) if table is None else table
+    attrition = None
+    if config.cohort.inclusion:
+        included = apply_inclusion(table, config.cohort.inclusion)
+        table, attrition = table[included.mask], included.attrition
+    columns, guard = config.cohort.columns, config.cohort.guard
+    dictionary = read_dictionary(config.dictionary)
+    seen = guard_table(table, columns, config.covariates, dictionary, guard)
+    try:
+        cohort = read_cohort(table, columns, config.covariates, dictionary, load_drugs(config))
+    except InputError as error:
+        raise InputError([*_told_before(seen, attrition), *error.problems]) from error
+    if config.cohort.pool_ages_above is not None and "age_years" in cohort.inputs:
+        pooled = pool_ages(cohort.inputs["age_years"], config.cohort.pool_ages_above)
+        cohort = replace(cohort, inputs=cohort.inputs.assign(age_years=pooled))
+    check_no_identifiers(cohort.inputs)
+    labels = [endpoint.label for endpoint in columns.endpoints.values()]
+    # Rows as in the user's table, whoever was left out on the way.
+    numbered = pd.api.types.is_integer_dtype(table.index.dtype)
+    rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
+    seen += guard_cohort(cohort, labels, config.covariates, guard, rows)
+    return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
+
+
+def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:
+    told = [
+        Problem(what=f"{f.what} [{f.check}]", where=f.who, remedy=f.remedy)
+        for f in findings
+        if f.check in EXPLAINS_READING and f.severity >= Severity.WARN
+    ]
+    if attrition is not None:
+        removed = int(attrition["removed"].sum())
+        told.append(
+            Problem(
+                what="Rows are counted among the patients that the inclusion rules left",
+                got=f"{removed} row(s) were removed before",
+            )
+        )
+    return told
+
+
+def check_trainable(config: TrainConfig, cohort: Cohort) -> None:
+    """Check that a cohort is large and long enough for the configured training.
+
+    Raises
+    ------
+    InputError
+        With every reason why it is not.
+    """
+    problems = training_problems(config, cohort)
+    if problems:
+        raise InputError(problems)
+
+
+def with_training_problems(config: TrainConfig, checked: CheckedCohort) -> CheckedCohort:
+    """Add, as failures, why the training would refuse a cohort in which the guard found none."""
+    if any(finding.severity is Severity.FAIL for finding in checked.findings):
+        return checked
+    n = len(checked.cohort)
+    refused = [
+        Finding(
+            check="training",
+            severity=Severity.FAIL,
+            what=f"{problem.what} ({problem.where}): {problem.got}",
+            count=n,
+            total=n,
+            why=f"the configured training takes {problem.allowed}"
+            if problem.allowed
+            else "the configured training refuses it",
+            remedy=problem.remedy,
+        )
+        for problem in training_problems(config, checked.cohort)
+    ]
+    return replace(checked, findings=tuple(by_severity([*checked.findings, *refused])))
+
+
+def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+    """Why the configured training would refuse a cohort; empty when it would not."""
+    return [
         *_covariate_problems(config, cohort),
         *_size_problems(config, cohort),
         *_horizon_problems(config, cohort),
     ]
-    if problems:
-        raise InputError(problems)
-    return cohort
+
+
+def load_drugs(config: TrainConfig) -> pd.DataFrame | None:
+    """Read the long drug table, relative to the configuration; None without one."""
+    regimen = config.cohort.columns.regimen
+    if not isinstance(regimen, DrugRecords) or not isinstance(regimen.drugs, LongRecords):
+        return None
+    return read_table(Path(config.cohort.folder) / regimen.drugs.path)
 
 
 def endpoint_label(config: TrainConfig) -> str:
@@ -79,18 +204,30 @@ def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     folds = config.resampling.folds
     needed = 2 * folds
     problems = []
-    if outcome.n_events < needed or len(outcome) - outcome.n_events < 1:
+    if outcome.event.all():
+        problems.append(
+            Problem(
+                what="Nobody is censored",
+                where=f"endpoint {endpoint_label(config)}",
+                got=f"{outcome.n_events} events among {len(outcome)} patients",
+                remedy="check the coding of the event; a cohort in which everybody has the event "
+                "by the end of follow-up is rare, and calibration cannot be checked on it",
+            )
+        )
+    if outcome.n_events < needed:
         problems.append(
             Problem(
                 what="Too few events for cross-validation",
                 where=f"endpoint {endpoint_label(config)}",
                 got=f"{outcome.n_events} events among {len(outcome)} patients",
-                allowed=f"at least {needed} events, two a fold, and at least one censored patient",
+                allowed=f"at least {needed} events, two a fold",
                 remedy="use fewer folds, or do not model this endpoint",
             )
         )
     if cohort.regimen is not None:
-        arms = pd.Series(cohort.regimen).value_counts()
+        # An endpoint of some patients alone, such as responders, needs every arm among them.
+        among = cohort.of_endpoint(endpoint_label(config))
+        arms = pd.Series(cohort.regimen[among]).value_counts()
         known = config.cohort.columns.regimen
         assert known is not None
         few = [arm for arm in known.arms if arms.get(arm, 0) < folds]
@@ -98,10 +235,11 @@ def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
             problems.append(
                 Problem(
                     what="A regimen has too few patients",
-                    where="regimen",
+                    where=f"regimen, endpoint {endpoint_label(config)}",
                     got=name_some(f"{arm}: {arms.get(arm, 0)}" for arm in few),
                     allowed=f"at least {folds} patients, one a fold",
-                    remedy="join regimens in `regimen.values`, or leave `regimen` out",
+                    remedy="join regimens in `regimen.values` (with drug records: in "
+                    "`regimen.companions`), or leave `regimen` out",
                 )
             )
     return problems
@@ -109,6 +247,16 @@ def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
 
 def _horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     outcome = cohort.outcomes[endpoint_label(config)]
+    if outcome.follow_up > MAX_FOLLOW_UP:
+        return [
+            Problem(
+                what="The follow-up is longer than a life",
+                where=f"endpoint {endpoint_label(config)}",
+                got=f"{outcome.follow_up:.0f} months",
+                allowed=f"up to {MAX_FOLLOW_UP:.0f} months",
+                remedy="check the unit of the endpoint's time: are these days?",
+            )
+        ]
     beyond = [h for h in config.evaluation.horizons if h >= outcome.follow_up]
     if not beyond:
         return []

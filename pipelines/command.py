@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from features.errors import InputError
+from features.errors import InputError, Problem
 
 USER_MISTAKE = 2
 UI_PORT = 5000
@@ -35,3 +36,29 @@ def run_command(command: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def check_out(out: Path | None) -> None:
+    """Make an output folder and try that it can be written, before any long work.
+
+    Raises
+    ------
+    InputError
+        When it cannot.
+    """
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            Problem(
+                what="The output folder cannot be written",
+                where=f"--out {out}",
+                got=error.strerror or str(error),
+                remedy="name a folder that you may write to",
+            )
+        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from features.cohort import CohortColumns
 from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.guard_settings import Guard
+from features.inclusion import InclusionRule
+from features.sources import Source
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -28,8 +31,26 @@ class CohortConfig(_Section):
         default=REFERENCE_STUDY,
         description="CSV, Parquet or JSON, relative to the configuration file; or reference_study",
     )
+    source: Source | None = Field(
+        default=None, description="REDCap, cBioPortal, SQL or OMOP, in place of `path`"
+    )
     name: str = Field(default="", description="Name in tables and in MLflow; the file's if empty")
     columns: CohortColumns
+    inclusion: tuple[InclusionRule, ...] = ()
+    guard: Guard = Guard()
+    pool_ages_above: int | None = Field(
+        default=None, ge=60, le=110, description="Older patients count as one year older than this"
+    )
+    suppress_below: int | None = Field(
+        default=None, ge=2, le=20, description="Smaller counts are hidden in the data report"
+    )
+    folder: str = Field(default=".", exclude=True, description="Set on reading, not in the file")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> CohortConfig:
+        if self.source is not None and self.path != REFERENCE_STUDY:
+            raise ValueError("give `path` or `source`, not both")
+        return self
 
 
 class ResamplingConfig(_Section):
@@ -148,10 +169,21 @@ def read_config(path: Path) -> TrainConfig:
         config = TrainConfig.model_validate(content)
     except ValidationError as error:
         raise InputError([_problem(detail, path) for detail in error.errors()]) from error
-    if config.cohort.path == REFERENCE_STUDY:
+    folder = path.parent.resolve()
+    table = config.cohort.path
+    if table != REFERENCE_STUDY:
+        table = str((folder / table).resolve())
+    place = {"path": table, "folder": str(folder)}
+    return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
+
+
+def configured(path: Path | None, table: Path | None) -> TrainConfig:
+    """The configuration that a command was given, with another patient table if one was named."""
+    config = read_config(path or DEFAULT_CONFIG)
+    if table is None:
         return config
-    table = str((path.parent / config.cohort.path).resolve())
-    return config.model_copy(update={"cohort": config.cohort.model_copy(update={"path": table})})
+    place = {"path": str(table.resolve()), "source": None}
+    return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
 
 
 def resolved_yaml(config: TrainConfig) -> str:
@@ -192,13 +224,22 @@ def _section_at(location: tuple[str, ...]) -> type[BaseModel] | None:
         if field is None:
             return None
         annotation = field.annotation
-        if getattr(annotation, "__origin__", None) is dict:
-            next(parts, None)  # the user's own key, which no model describes
-        choices = [annotation, *getattr(annotation, "__args__", ())]
-        section = next(
-            (c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None
-        )
+        if getattr(annotation, "__origin__", None) in (dict, tuple):
+            next(parts, None)  # the user's own key, or a place in a list: no model describes it
+        models = _models_in(annotation)
+        if any("kind" in model.model_fields for model in models):
+            # A union says by its tag, in the place after, which of its models was meant.
+            tag = next(parts, None)
+            models = [m for m in models if "kind" in m.model_fields
+                      and m.model_fields["kind"].default == tag]  # fmt: skip
+        section = models[0] if models else None
     return section
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def _short(value: object) -> str:

@@ -81,7 +81,9 @@ def _predict(
         model, card, table, months or card.horizons, ignore_extra=ignore_extra
     )
     if output is Format.csv:
-        text = result.to_csv(index=False)
+        provenance = card.training.get("provenance")
+        told = result.assign(provenance=provenance) if provenance else result
+        text = told.to_csv(index=False)
     elif output is Format.json:
         text = _as_json(result, card)
     else:
@@ -125,7 +127,12 @@ def _as_json(result: pd.DataFrame, card: ModelCard) -> str:
     import json
 
     rows = result.astype(object).where(result.notna(), None).to_dict(orient="records")
-    content = {"model": _description(card), "patients": rows, "cautions": list(card.cautions)}
+    content = {
+        "model": _description(card),
+        "performance": card.performance,
+        "cautions": list(card.cautions),
+        "patients": rows,
+    }
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -164,7 +171,7 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
         "probabilities carry no interval of their own; how good they are on average:"
     )
     for name, value in card.performance.items():
-        if name.split(" ")[0] in ("uno_c", "calibration_oe"):
+        if name.split(" ")[0] in ("uno_c", "ipa", "calibration_oe", "calibration_slope"):
             console.print(f"  {name}: {value}, out-of-fold")
     for caution in card.cautions:
         console.print(f"  caution: {caution}")

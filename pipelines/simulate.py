@@ -1,7 +1,8 @@
-"""Simulated cohorts: the published study rebuilt from its aggregates, and its claims checked.
+"""Simulated cohorts: the published study rebuilt and its claims checked, or a known truth.
 
 python -m pipelines.simulate reference --out cohort.csv --seed 1
 python -m pipelines.simulate claims --seed 1
+python -m pipelines.simulate cohort --out cohort.csv --n 300 --seed 1 --scenario confounded
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = (".csv", ".parquet")
+# Where the true effect of a simulated cohort is printed.
+HORIZONS_MONTHS = (6.0, 12.0)
 
 app = typer.Typer(
-    help="Rebuild the published study and check its claims. No row is a real patient.",
+    help="Rebuild the published study and check its claims, or simulate a cohort with a known "
+    "truth. No row is a real patient.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,16 +38,37 @@ def reference(
     """Rebuild the published study as one patient table and write it."""
     _check_suffix(out, "--out")
     cohort = _rebuild(seed)
-    try:
-        if out.suffix.lower() == ".csv":
-            cohort.to_csv(out, index=False)
-        else:
-            cohort.to_parquet(out, index=False)
-    except OSError as problem:
-        _refuse(f"cannot write --out {out}: {problem.strerror or problem}; name a writable file")
-    arms = ", ".join(f"{arm} {n}" for arm, n in cohort["regimen"].value_counts().items())
+    _write(cohort, out)
     typer.echo(cohort.attrs["provenance"])
-    typer.echo(f"{out}: {len(cohort)} rows ({arms}), {cohort.shape[1]} columns, seed {seed}")
+    typer.echo(f"{out}: {_size(cohort)}, seed {seed}")
+
+
+@app.command()
+def cohort(
+    out: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
+    n: Annotated[int, typer.Option(min=1, help="Number of patients.")] = 300,
+    seed: SeedOption = 1,
+    scenario: Annotated[
+        str, typer.Option(help="A name under `scenarios` in configs/simulator.yaml.")
+    ] = "randomised",
+) -> None:
+    """Simulate a cohort with a known truth, write it and print the true regimen effect."""
+    _check_suffix(out, "--out")
+
+    from features.simulate import read_scenario, scenario_names, simulate_cohort
+
+    if scenario not in scenario_names():
+        _refuse(f"unknown --scenario {scenario!r}; use {', '.join(scenario_names())}")
+    simulated = simulate_cohort(read_scenario(scenario, {"n": n}), seed)
+    _write(simulated.table, out)
+    typer.echo(_provenance(simulated.table))
+    typer.echo(f"{out}: {_size(simulated.table)}, scenario {scenario}, seed {seed}")
+    for row in simulated.truth.regimen_difference(HORIZONS_MONTHS).itertuples():
+        unit = " months" if row.scale == "RMST difference" else ""
+        typer.echo(
+            f"true {row.scale} at {row.horizon:g} months, {row.arm} minus {row.reference_arm}: "
+            f"{row.estimate:+.3f}{unit}"
+        )
 
 
 @app.command()
@@ -82,6 +107,21 @@ def _rebuild(seed: int) -> pd.DataFrame:
         return rebuild_reference_study(seed)
     except RuntimeError as problem:
         _refuse(str(problem))
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    try:
+        if out.suffix.lower() == ".csv":
+            table.to_csv(out, index=False)
+        else:
+            table.to_parquet(out, index=False)
+    except OSError as problem:
+        _refuse(f"cannot write --out {out}: {problem.strerror or problem}; name a writable file")
+
+
+def _size(table: pd.DataFrame) -> str:
+    arms = ", ".join(f"{arm} {n}" for arm, n in table["regimen"].value_counts().items())
+    return f"{len(table)} rows ({arms}), {table.shape[1]} columns"
 
 
 def _check_suffix(path: Path, option: str) -> None:

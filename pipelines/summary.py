@@ -104,6 +104,7 @@ def _print_regimen(result: TrainingResult) -> None:
     if result.regimen is None:
         return
     endpoint = endpoint_label(result.config)
+    adverse = result.regimen["estimator"].str.startswith("adverse event").any()
     regimen = result.regimen[~result.regimen["estimator"].str.startswith("adverse event")]
     classical = regimen[regimen["family"] == "classical"]
     by_arm = classical["reference_arm"].isna() & (classical["estimator"] != "log-rank")
@@ -113,8 +114,11 @@ def _print_regimen(result: TrainingResult) -> None:
     _print_table("Regimens compared", _regimen_rows(contrasts))
     console.print(
         "Differences are in probability, arm minus reference; a hazard ratio above 1 is worse than "
-        "the reference.\nModel-based rows: contribution of the regimen to a model's prediction. "
-        "No row is causal. Adverse events: in the report.\n",
+        "the reference.\nModel-based rows: contribution of the regimen to a model's prediction; "
+        "their intervals are the range over refits of a shrunken model, not the uncertainty of a "
+        "treatment difference, and the two rows of a model are two readings of it, not two "
+        "confirmations. No row is causal."
+        + (" Adverse events: in the report.\n" if adverse else "\n"),
         style="dim",
     )
 
@@ -127,7 +131,7 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
             "estimator": table["estimator"],
             "months": [f"{h:g}" if np.isfinite(h) else "" for h in table["horizon"]],
             "arms": describe_arms(table),
-            "estimate (95% CI)": [
+            "estimate (95% interval)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
                 for r in table.itertuples()
             ],
@@ -154,7 +158,7 @@ def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> N
     own = f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
     store = own if uri == own_store_uri() else uri
     if out is not None:
-        console.print(f"Report   {_short(out / 'report.html')} (and metrics.csv, summary.json)")
+        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV and JSON")
     else:
         console.print(
             "Report   report.html among the run's artifacts; --out DIR writes it here too"

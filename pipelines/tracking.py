@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ import mlflow
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT
 
+SERVER_SECONDS = 10
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -45,6 +48,11 @@ def connect() -> str:
     -------
     str
         The tracking URI.
+
+    Raises
+    ------
+    InputError
+        When a server is named and does not answer.
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -52,8 +60,28 @@ def connect() -> str:
     if not uri:
         store_folder().mkdir(exist_ok=True)
         uri = own_store_uri()
+    if uri.startswith("http"):
+        _check_answers(uri)
     mlflow.set_tracking_uri(uri)
     return uri
+
+
+def _check_answers(uri: str) -> None:
+    """Ask a server once, because MLflow itself would try for minutes without a word."""
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return  # It answers; a server behind a login may know no /health.
+    except (OSError, ValueError) as error:
+        raise InputError(
+            Problem(
+                what="The MLflow server does not answer",
+                where="MLFLOW_TRACKING_URI",
+                got=str(getattr(error, "reason", error)),
+                remedy="start it or correct the address; unset the variable to use the project's "
+                "own store",
+            )
+        ) from error
 
 
 def artifact_location(uri: str) -> str | None:

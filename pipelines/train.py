@@ -44,54 +44,31 @@ def train(
 def _train(
     config_path: Path | None, table_path: Path | None, out: Path | None, workers: int | None
 ) -> None:
-    from pipelines.config import DEFAULT_CONFIG, read_config
+    from pipelines.command import check_out
+    from pipelines.config import configured
 
-    config = read_config(config_path or DEFAULT_CONFIG)
-    if table_path is not None:
-        path = str(table_path.resolve())
-        config = config.model_copy(
-            update={"cohort": config.cohort.model_copy(update={"path": path})}
-        )
-    _check_out(out)
+    config = configured(config_path, table_path)
+    check_out(out)
     _run(config, out, workers)
-
-
-def _check_out(out: Path | None) -> None:
-    from features.errors import InputError, Problem
-
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".write-test"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            Problem(
-                what="The output folder cannot be written",
-                where=f"--out {out}",
-                got=error.strerror or str(error),
-                remedy="name a folder that you may write to",
-            )
-        ) from error
 
 
 def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     import os
 
+    from features.guard_findings import raise_failures
     from pipelines import summary, tracking
-    from pipelines.cohorts import load_cohort, load_table
+    from pipelines.cohorts import check_cohort, check_trainable
     from pipelines.training import Training
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    table = load_table(config)
-    cohort = load_cohort(config, table)
-    summary.print_start(config, cohort)
+    checked = check_cohort(config)
+    raise_failures(checked.findings)
+    check_trainable(config, checked.cohort)
+    summary.print_start(config, checked.cohort)
     tracking.connect()
-    training = Training(config, cohort, table, workers or os.cpu_count() or 1)
+    training = Training(config, checked, workers or os.cpu_count() or 1)
     with summary.progress_bar(training.steps) as advance:
         result = training.run(advance)
     if out is not None:

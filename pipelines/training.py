@@ -18,7 +18,6 @@ from evaluation.calibration import grouped_calibration
 from evaluation.champion import Champion, choose_champion
 from evaluation.performance import fold_scores, paired_difference, performance_table
 from evaluation.published import check_published_claims
-from evaluation.regimen_comparison import compare_regimens
 from evaluation.regimen_effects import covariate_contributions, regimen_effect_table
 from evaluation.report import (
     Report,
@@ -30,16 +29,17 @@ from evaluation.report import (
     write_report,
 )
 from evaluation.results import format_estimate
-from features.cohort import Cohort
 from features.covariates import needed_inputs
+from features.guard_settings import Severity
+from features.regimens import RegimenColumn
 from models.card import ModelCard, category_levels, covariate_ranges, software_versions
 from models.fitted import FittedModel
 from models.learners import LEARNERS
 from models.registry import register
 from models.resampling import repeated_folds, stratification
 from pipelines import tracking
-from pipelines.cautions import cautions
-from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.cautions import cautions, performance_cautions
+from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label
 from pipelines.config import REFERENCE_STUDY, TrainConfig, resolved_yaml
 from pipelines.nested_validation import (
     LearnerFit,
@@ -49,6 +49,7 @@ from pipelines.nested_validation import (
     task_seed,
     validate_learner,
 )
+from pipelines.populations import compare_in_populations, population_cautions
 
 Advance = Callable[[str, int], None]
 
@@ -92,14 +93,15 @@ class TrainingResult:
 
     def summary(self) -> dict[str, object]:
         """The result in a form for other programs."""
-        rows = self.metrics.replace({np.nan: None})
         return {
             "cohort": cohort_name(self.config),
             "endpoint": endpoint_label(self.config),
             "champion": self.champion.learner,
             "reason": self.champion.reason,
             "cautions": list(self.cautions),
-            "metrics": rows.astype(object).where(rows.notna(), None).to_dict(orient="records"),
+            "metrics": _records(self.metrics),
+            "learner_differences": _records(self.differences),
+            "regimen": None if self.regimen is None else _records(self.regimen),
             "data_fingerprint": self.fingerprint,
             "run_id": self.run_id,
             "model": self.model_uri,
@@ -107,19 +109,23 @@ class TrainingResult:
         }
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows for JSON, in which a missing number is null."""
+    return table.astype(object).where(table.notna(), None).to_dict(orient="records")
+
+
 class Training:
     """A training of the configured learners on one cohort."""
 
-    def __init__(
-        self, config: TrainConfig, cohort: Cohort, table: pd.DataFrame, workers: int
-    ) -> None:
+    def __init__(self, config: TrainConfig, checked: CheckedCohort, workers: int) -> None:
         self.config = config
-        self.cohort = cohort
-        self.table = table
+        self.cohort = checked.cohort
+        self.table = checked.table
+        self.findings = checked.findings
         self.workers = workers
         self.endpoint = endpoint_label(config)
         self.horizons = config.evaluation.horizons
-        self.dataset = cohort.dataset(config.covariates, self.endpoint)
+        self.dataset = self.cohort.dataset(config.covariates, self.endpoint)
         self.learners = [name for name in LEARNERS if name in config.learners]
         self.times = prediction_times(self.horizons)
         self.folds = repeated_folds(
@@ -141,13 +147,18 @@ class Training:
 
     @cached_property
     def arm_sizes(self) -> dict[str, int]:
-        """Patients under each regimen."""
-        return {arm: int(np.sum(self.cohort.regimen == arm)) for arm in self.arms}
+        """Patients under each regimen, of those whom the modelled endpoint is about."""
+        return {arm: int(np.sum(self.dataset.regimen == arm)) for arm in self.arms}
 
     @cached_property
-    def cautions(self) -> tuple[str, ...]:
-        """What the cohort cannot support."""
-        return tuple(cautions(self.config, self.cohort))
+    def cohort_cautions(self) -> tuple[str, ...]:
+        """What the cohort cannot support, and whom it and each endpoint leave out."""
+        warnings = [f for f in self.findings if f.severity >= Severity.WARN]
+        return (
+            *cautions(self.config, self.cohort),
+            *population_cautions(self.cohort, self.arms[0] if self.arms else None),
+            *(f"{f.what}: {f.who}." for f in warnings),
+        )
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -263,6 +274,10 @@ class Training:
 
             claims = check_published_claims(self.table, read_reference_study())
         best = fits[champion.learner]
+        self.cautions = (
+            *performance_cautions(champion.learner, metrics),
+            *self.cohort_cautions,
+        )
         model_uri = self._register(best, metrics)
         html = self._log_conclusion(
             fits, metrics, differences, regimen, claims, champion, model_uri
@@ -285,14 +300,7 @@ class Training:
     def _compare_regimens(self, effects: list[pd.DataFrame]) -> pd.DataFrame | None:
         if not self.arms or self.cohort.regimen is None:
             return None
-        classical = compare_regimens(
-            self.cohort.outcomes,
-            self.cohort.regimen,
-            self.arms[0],
-            self.horizons,
-            self.cohort.responder,
-            self.cohort.adverse_events,
-        )
+        classical = compare_in_populations(self.cohort, self.arms[0], self.horizons)
         return pd.concat([classical, *effects], ignore_index=True)
 
     def _register(self, fit: LearnerFit, metrics: pd.DataFrame) -> str:
@@ -312,6 +320,7 @@ class Training:
         columns = self.config.cohort.columns
         inputs = needed_inputs(self.config.covariates, self.cohort.dictionary)
         own = metrics[metrics["learner"] == fit.learner]
+        inputs_seen = self.cohort.inputs[self.cohort.of_endpoint(self.endpoint)]
         return ModelCard(
             learner=fit.learner,
             learner_label=LEARNERS[fit.learner].label,
@@ -322,10 +331,10 @@ class Training:
             covariates=self.config.covariates,
             inputs=tuple(inputs.values()),
             sources={k: v for k, v in columns.covariates.items() if k in inputs},
-            ranges=covariate_ranges(self.cohort.inputs),
-            levels=category_levels(self.cohort.inputs),
+            ranges=covariate_ranges(inputs_seen),
+            levels=category_levels(inputs_seen),
             arms=self.arms,
-            regimen=columns.regimen,
+            regimen=columns.regimen if isinstance(columns.regimen, RegimenColumn) else None,
             training={
                 "cohort": cohort_name(self.config),
                 "provenance": self.cohort.provenance,
@@ -556,8 +565,12 @@ class Training:
         if regimen is None or self.cohort.regimen is None:
             return pictures
         for label, outcome in self.cohort.outcomes.items():
+            # With competing events a Kaplan-Meier curve would overstate the probability.
+            if outcome.competing is not None:
+                continue
             caption = f"Kaplan-Meier, {label}, with 95% log-log intervals"
-            pictures["regimen"][caption] = kaplan_meier_figure(outcome, self.cohort.regimen, label)
+            among = self.cohort.regimen[self.cohort.of_endpoint(label)]
+            pictures["regimen"][caption] = kaplan_meier_figure(outcome, among, label)
         for horizon in self.horizons:
             figure = regimen_figure(regimen, self.endpoint, horizon)
             if figure is not None:

@@ -12,7 +12,10 @@ from pipelines.config import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("features", "models", "evaluation", "pipelines")
-NOT_A_TRAINING = {"configs/dictionary.yaml", "configs/reference_study.yaml"}
+NOT_A_TRAINING = {
+    f"configs/{name}.yaml"
+    for name in ("dictionary", "endpoints", "genetic_risk", "guard", "reference_study", "simulator")
+}
 
 # Joined here so that this file does not find itself.
 MACHINE_PATHS = ["/" + folder + "/" for folder in ("work", "root", "home", "Users")]

@@ -102,6 +102,15 @@ def test_kaplan_meier_of_one_arm_without_events_has_no_test():
     assert isinstance(display.plot(), Axes)
 
 
+def test_kaplan_meier_without_a_regimen_is_one_black_curve():
+    display = KaplanMeierDisplay.from_outcomes(OUTCOME, None)
+    pd.testing.assert_frame_equal(display.frame.drop(columns="arm"), kaplan_meier(OUTCOME))
+    assert "All patients: median" in display.caption
+    ax = display.plot()
+    assert texts(ax).count("All patients") == 2
+    assert {line.get_color() for line in ax.lines} == {"#000000"}
+
+
 def test_numbers_at_risk_stand_under_their_ticks():
     ax = KaplanMeierDisplay.from_outcomes(OUTCOME, REGIMEN).plot()
     # Ticks at 0, 6, ..., 24. HMA: 4 at 0, 2 at 6 (6 and 12), 1 at 12, then none.
@@ -134,7 +143,9 @@ def test_calibration_takes_one_horizon_of_probabilities():
 
 def test_forest_plot_writes_the_columns_and_both_directions():
     shown = texts(forest().plot())
-    assert {"0.74 (0.52-1.04)", ".083", "148", "not estimable", "Estimate (95% CI)"} <= set(shown)
+    assert {"0.74 (0.52-1.04)", ".083", "148", "not estimable", "Estimate (95% interval)"} <= set(
+        shown
+    )
     assert "\N{LEFTWARDS ARROW} favours HMA" in shown
     assert "favours LDAC \N{RIGHTWARDS ARROW}" in shown
 

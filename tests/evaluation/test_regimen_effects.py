@@ -225,7 +225,7 @@ def test_the_table_has_a_row_a_contrast_and_the_shared_columns():
     assert (table[["n", "events"]] == [70, 58]).all(axis=None)
     assert table["p_value"].isna().all()
     assert table["note"].str.contains("not causal").all()
-    assert table["ci_method"].str.contains("41 refits").all()
+    assert table["ci_method"].str.contains("41 bootstrap refits").all()
 
 
 def test_refits_that_failed_too_often_leave_no_interval():

@@ -208,3 +208,134 @@ def test_the_fingerprint_changes_with_any_value_read(column, cells):
 
 def test_the_fingerprint_knows_the_order_of_the_rows():
     assert read(TABLE.iloc[::-1]).fingerprint != read().fingerprint
+
+
+RESPONDERS = {
+    "label": "RFS",
+    "origin": "cr_date",
+    "population": {"best": ["CR", "CRi"]},
+    "events": [{"date": "died"}],
+    "censors": [{"date": "seen"}],
+}
+DATED = TABLE.assign(
+    cr_date=["2024-01-01", "2024-02-01", None, None],
+    died=["2024-03-01", None, "2024-02-01", None],
+    seen=[None, "2024-03-02", None, None],
+)
+
+
+def read_with_rfs(table=DATED):
+    return read(table, endpoints={**COLUMNS["endpoints"], "rfs": RESPONDERS})
+
+
+def test_an_endpoint_of_some_patients_keeps_who_they_are():
+    cohort = read_with_rfs()
+    assert cohort.of_endpoint("RFS").tolist() == [True, True, False, False]
+    assert cohort.of_endpoint("OS").all()
+    assert len(cohort.outcomes["RFS"]) == 2
+    assert len(cohort.outcomes["OS"]) == len(cohort) == 4
+
+
+def test_its_dataset_holds_those_patients_alone():
+    dataset = read_with_rfs().dataset(COVARIATES, "RFS")
+    assert dataset.covariates["age_years"].tolist() == [61, 70.5]
+    assert dataset.covariates.index.tolist() == [0, 1]
+    assert dataset.regimen.tolist() == ["HMA", "LDAC"]
+    assert dataset.center.tolist() == ["north", "unknown"]
+    assert dataset.outcome.event.tolist() == [True, False]
+
+
+def test_the_fingerprint_knows_the_population_of_an_endpoint():
+    first = read_with_rfs().fingerprint
+    assert first != read(DATED).fingerprint
+    assert first == read_with_rfs(DATED.copy()).fingerprint
+    later = DATED.assign(seen=[None, "2024-03-03", None, None])
+    assert first != read_with_rfs(later).fingerprint
+
+
+def test_competing_events_are_part_of_the_fingerprint():
+    def with_codes(**codes):
+        return read(
+            TABLE.assign(dead=["0", "1", "1", "2"]),
+            endpoints={"os": {**COLUMNS["endpoints"]["os"], **codes}},
+        ).fingerprint
+
+    assert with_codes(competing_values=[2]) != with_codes(censored_values=[0, 2])
+
+
+DRUGS = {
+    "columns": {"venetoclax": "ven", "azacitidine": "aza", "cytarabine": "arac"},
+    "holds": "start_date",
+}
+FROM_DRUGS = {"drugs": DRUGS, "low_dose": {}, "reference_arm": "LDAC"}
+WITH_DRUGS = TABLE.assign(
+    ven=["2024-01-01", None, "2024-01-01", "2024-01-05"],
+    aza=["2024-01-01", "2024-01-01", None, None],
+    arac=[None, None, "2024-01-01", "2024-01-05"],
+    died=["2024-01-31", None, None, None],
+    seen=[None, None, "2024-02-01", "2024-02-05"],
+)
+
+
+def test_patients_without_a_regimen_are_left_out_and_counted():
+    os = {"label": "OS", "origin": "index_date", "events": [{"date": "died"}],
+          "censors": [{"date": "seen"}]}  # fmt: skip
+    cohort = read(WITH_DRUGS, regimen=FROM_DRUGS, endpoints={"os": os})
+    assert cohort.regimen.tolist() == ["HMA", "LDAC", "LDAC"]
+    assert cohort.inputs["age_years"].tolist() == pytest.approx([61, np.nan, 55], nan_ok=True)
+    assert cohort.center.tolist() == ["north", "south", "north"]
+    assert cohort.responder == pytest.approx([1, 0, np.nan], nan_ok=True)
+    assert cohort.adverse_events["febrile neutropenia"].tolist() == pytest.approx(
+        [1, np.nan, 1], nan_ok=True
+    )
+    # From the first dose of venetoclax: 30, 31 and 31 days.
+    assert cohort.outcomes["OS"].time * 365.25 / 12 == pytest.approx([30, 31, 31])
+    left_out = cohort.regimen_counts.query("regimen == ''")
+    assert left_out[["reason", "patients"]].to_numpy().tolist() == [["no venetoclax", 1]]
+
+
+def test_the_outcome_of_a_patient_left_out_is_not_read_but_rows_are_those_of_the_table():
+    # P2 has no venetoclax, so its time is nobody's; P4 has.
+    assert len(read(WITH_DRUGS.assign(time=["9", "lost", "9", "9"]), regimen=FROM_DRUGS)) == 3
+    (problem,) = refused(WITH_DRUGS.assign(time=["9", "lost", "9", "?"]), regimen=FROM_DRUGS)
+    assert "row 4 (the first patient is row 1)" in problem.where
+
+
+def test_a_long_drug_table_comes_beside_the_patients():
+    drugs = pd.DataFrame(
+        {"id": ["P1", "P1", "P3", "P3", "P4", "P4"],
+         "drug": ["venetoclax", "azacitidine"] + ["venetoclax", "cytarabine"] * 2,
+         "from": ["2024-01-01"] * 6}
+    )  # fmt: skip
+    long = {"path": "drugs.csv", "patient_id": "id", "drug": "drug", "start": "from"}
+    columns = CohortColumns.model_validate({**COLUMNS, "regimen": {**FROM_DRUGS, "drugs": long}})
+    cohort = read_cohort(TABLE, columns, COVARIATES, DICTIONARY, drugs)
+    assert cohort.regimen.tolist() == ["HMA", "LDAC", "LDAC"]
+
+
+def test_codes_of_the_response_may_be_numbers_but_not_truth_values():
+    response = {"column": "best", "responders": [1, 2], "non_responders": 3}
+    cohort = read(TABLE.assign(best=[1, 2, 3, None]), response=response)
+    assert cohort.responder == pytest.approx([1, 1, 0, np.nan], nan_ok=True)
+    with pytest.raises(ValidationError, match="in quotes as the table writes it"):
+        read(response={"column": "best", "responders": [True]})
+
+
+@pytest.mark.parametrize("regimen", [COLUMNS["regimen"], FROM_DRUGS, None])
+def test_the_columns_as_logged_are_the_same_columns(regimen):
+    stated = {**COLUMNS, "regimen": regimen, "endpoints": {"rfs": RESPONDERS}}
+    columns = CohortColumns.model_validate(stated)
+    assert CohortColumns.model_validate(columns.model_dump(mode="json")) == columns
+
+
+@pytest.mark.parametrize(
+    ("regimen", "told"),
+    [
+        ({"drug": DRUGS, "reference_arm": "LDAC"}, "did you mean 'drugs'"),
+        ({"column": "arm", "drugs": DRUGS, "reference_arm": "LDAC"}, "unknown key column"),
+        ({"column": "arm", "reference_arm": "LDAC"}, "Field required"),
+    ],
+)
+def test_a_regimen_is_a_column_or_drug_records(regimen, told):
+    with pytest.raises(ValidationError, match=told):
+        read(regimen=regimen)

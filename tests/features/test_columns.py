@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -237,6 +237,8 @@ def patient_tables(draw):
 @given(patient_tables(), st.sampled_from(["csv", "json"]))
 def test_valid_tables_come_back_from_a_file_as_they_were(drawn, kind):
     covariates, table = drawn
+    # A spreadsheet leaves rows of commas alone at the end; such a row is no patient.
+    assume(kind == "json" or table.iloc[-1].notna().any())
     as_json = json.dumps(table.to_dict("records"))
     text = table.to_csv(index=False) if kind == "csv" else as_json
     frame = read_covariates(read_table("-", io.StringIO(text)), covariates, {})

@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from features.endpoints import MONTHS, Endpoint, derive_outcome
+from features.dated_endpoints import DatedEndpoint
+from features.efs_eln2022 import EfsEln2022
+from features.endpoints import (
+    MONTHS,
+    Endpoint,
+    derive_endpoint,
+    derive_outcome,
+    read_endpoint,
+)
 from features.errors import InputError, collect
 
 
@@ -175,3 +183,49 @@ def test_any_text_gives_an_outcome_or_an_input_error(rows):
     if outcome is not None:
         assert len(outcome) == len(rows)
         assert outcome.n_events > 0
+
+
+def test_a_competing_code_ends_follow_up_without_an_event():
+    outcome = derive_outcome(
+        table(["1", "2", "3"], ["relapse", "death", "none"]),
+        endpoint(event_values=["relapse"], censored_values=["none"], competing_values="death"),
+    )
+    assert outcome.event.tolist() == [True, False, False]
+    assert outcome.competing.tolist() == [False, True, False]
+    assert outcome.reason.tolist() == ["os_event = relapse", "os_event = death", "os_event = none"]
+    assert set(outcome.source) == {"os_event"}
+
+
+def test_without_competing_codes_there_are_no_competing_events():
+    assert derive_outcome(table(["1"], ["1"]), endpoint()).competing is None
+
+
+def test_an_unknown_code_shows_the_competing_codes_too():
+    (problem,) = refused(["1", "2"], ["1", "?"], competing_values=[2])
+    assert problem.allowed.endswith("; competing: 2")
+
+
+@pytest.mark.parametrize("codes", [{"competing_values": [1]}, {"competing_values": ["FALSE"]}])
+def test_a_competing_code_means_nothing_else(codes):
+    with pytest.raises(ValidationError, match=r"is both (observed|censored) and competing"):
+        endpoint(**codes)
+
+
+def test_a_landmark_leaves_those_at_risk():
+    read = derive_endpoint(table(["1", "2", "5"], ["1", "0", "1"]), endpoint(landmark_months=2))
+    assert read.eligible.tolist() == [False, False, True]
+    assert read.outcome.time.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("stated", "form"),
+    [
+        ({"label": "OS", "time": "t", "event": "e", "unit": "days"}, Endpoint),
+        ({"label": "OS", "origin": "start", "events": [{"date": "died"}]}, DatedEndpoint),
+        ({"preset": "efs_eln2022"}, EfsEln2022),
+    ],
+)
+def test_each_form_is_told_by_its_keys(stated, form):
+    read = read_endpoint(stated)
+    assert type(read) is form
+    assert read_endpoint(read.model_dump(mode="json")) == read

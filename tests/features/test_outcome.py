@@ -59,3 +59,38 @@ def test_take_selects_by_position_in_order_or_by_mask(rows):
     else:
         assert taken.time.tolist() == [1.0, 3.0]
         assert taken.event.tolist() == [True, False]
+
+
+FULL = Outcome(
+    [1.0, 2.0, 3.0],
+    [True, False, False],
+    ["relapse", "death", "last contact"],
+    ["relapse_date", "death_date", "last_contact_date"],
+    [False, True, False],
+)
+
+
+def test_taking_patients_takes_everything_along():
+    taken = FULL.take([2, 1])
+    assert taken.reason.tolist() == ["last contact", "death"]
+    assert taken.source.tolist() == ["last_contact_date", "death_date"]
+    assert taken.competing.tolist() == [False, True]
+    bare = Outcome([1.0], [True]).take([0])
+    assert bare.reason is bare.source is bare.competing is None
+
+
+def test_nobody_can_change_what_an_outcome_says():
+    for part in (FULL.reason, FULL.source, FULL.competing):
+        with pytest.raises(ValueError, match="read-only"):
+            part[0] = part[1]
+
+
+@pytest.mark.parametrize("part", ["reason", "source", "competing"])
+def test_every_part_is_as_long_as_the_times(part):
+    with pytest.raises(ValueError, match=f"{part} must be as long as time"):
+        Outcome([1.0, 2.0], [True, False], **{part: [False]})
+
+
+def test_an_event_is_no_competing_event():
+    with pytest.raises(ValueError, match="ends with the event or with a competing one"):
+        Outcome([1.0], [True], competing=[True])

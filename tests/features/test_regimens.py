@@ -89,3 +89,28 @@ def test_any_cell_gives_an_arm_or_an_input_error(cells):
     if read is not None:
         assert set(read) <= set(SOURCE.arms)
         assert len(read) == len(cells)
+
+
+def test_numbers_of_a_yaml_file_are_codes():
+    coded = RegimenColumn(column="arm", values={1: "HMA", 2: 7}, reference_arm=7)
+    assert coded.arms == ("7", "HMA")
+    # pandas makes floats of whole numbers where a cell of another column type was missing.
+    assert derive_regimen(pd.DataFrame({"arm": [1.0, 2.0]}), coded).tolist() == ["HMA", "7"]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"values": {True: "HMA", False: "LDAC"}, "reference_arm": "LDAC"},
+        {"values": {"a": True, "b": "LDAC"}, "reference_arm": "LDAC"},
+        {"values": {"a": "HMA", "b": "LDAC"}, "reference_arm": False},
+    ],
+)
+def test_truth_values_are_no_codes(stated):
+    with pytest.raises(ValidationError, match="in quotes as the table writes it"):
+        RegimenColumn(column="arm", **stated)
+
+
+def test_three_arms_keep_their_order_behind_the_reference():
+    three = RegimenColumn(column="a", values={1: "A", 2: "B", 3: "C", 4: "A"}, reference_arm="B")
+    assert three.arms == ("B", "A", "C")

@@ -1,13 +1,15 @@
 import io
 import json
 
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from features.errors import InputError, collect
-from features.sources import MISSING_WORDS, read_table
+from features.sources import MISSING_WORDS, FileSource, Source, read_source, read_table
 
 
 def from_stdin(text):
@@ -89,11 +91,11 @@ def test_a_missing_file_names_the_path_and_what_to_give(tmp_path):
     assert ".csv, .parquet or .json" in problem.remedy
 
 
-@pytest.mark.parametrize(("name", "got"), [("a.xlsx", ".xlsx"), ("table", "no suffix")])
+@pytest.mark.parametrize(("name", "got"), [("a.xls", ".xls"), ("table", "no suffix")])
 def test_an_unknown_kind_names_the_known_ones(tmp_path, name, got):
     problem = refused(written(tmp_path, name, "a,b\n1,2\n"))
     assert problem.what == "Unknown kind of table"
-    assert (problem.got, problem.allowed) == (got, ".csv, .parquet, .json")
+    assert (problem.got, problem.allowed) == (got, ".csv, .parquet, .json, .xlsx, .xlsm")
 
 
 def test_another_encoding_names_the_byte(tmp_path):
@@ -241,3 +243,64 @@ def test_text_comes_back_from_csv_and_json_as_it_was(rows):
     for table in (as_csv, as_json):
         assert table["a"].tolist() == [row["a"] for row in rows]
         assert [None if pd.isna(b) else b for b in table["b"]] == [row["b"] for row in rows]
+
+
+def test_an_excel_sheet(tmp_path):
+    openpyxl.Workbook().save(tmp_path / "empty.xlsx")
+    assert refused(tmp_path / "empty.xlsx").what == "The table cannot be read"
+    book = openpyxl.Workbook()
+    book.active.title = "patients"
+    book.active.append(["id", "age"])
+    book.active.append(["007", 60.0])
+    book.save(tmp_path / "A.XLSX")
+    table = read_table(tmp_path / "A.XLSX", sheet="patients")
+    assert table.to_dict("records") == [{"id": "007", "age": "60"}]
+
+
+def test_only_a_workbook_has_sheets(tmp_path):
+    with pytest.raises(InputError, match="Only an Excel workbook has sheets"):
+        read_table(written(tmp_path, "a.csv", "id,age\n1,60\n"), sheet="patients")
+
+
+def test_json_in_another_encoding_names_the_byte(tmp_path):
+    assert "byte 9" in refused(written(tmp_path, "a.json", b'[{"a": "\xe9"}]')).got
+
+
+def test_a_json_value_is_given_once():
+    problem = refused("-", io.StringIO('{"age": 60, "age": 61}'))
+    assert (problem.what, problem.got) == ("Two columns have the same name", "age")
+
+
+SOURCE = TypeAdapter(Source)
+
+
+def test_a_source_is_told_by_its_kind(tmp_path):
+    written(tmp_path, "a.csv", "id,age\n1,60\n")
+    source = SOURCE.validate_python({"kind": "file", "path": "a.csv"})
+    assert source == FileSource(path="a.csv")
+    assert read_source(source, tmp_path)["age"].tolist() == ["60"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "redcap", "export": "e.csv", "dictionary": "d.csv"},
+        {"kind": "cbioportal", "patients": "p.txt", "origin": "index"},
+        {"kind": "sql", "url": "sqlite:///no.db", "query": "SELECT 1"},
+        {"kind": "omop", "url": "sqlite:///no.db"},
+        {"kind": "file", "path": "no.xlsx"},
+    ],
+    ids=lambda fields: fields["kind"],
+)
+def test_every_kind_starts_in_the_folder_and_names_what_is_missing(tmp_path, fields):
+    with pytest.raises(InputError) as error:
+        read_source(SOURCE.validate_python(fields), tmp_path)
+    (problem,) = error.value.problems
+    assert problem.what == "No such table"
+    assert problem.where.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("fields", [{"kind": "fax"}, {"kind": "file", "path": "a", "sheets": "b"}])
+def test_an_unknown_kind_or_key_is_refused(fields):
+    with pytest.raises(ValidationError):
+        SOURCE.validate_python(fields)

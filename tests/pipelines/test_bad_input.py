@@ -188,7 +188,7 @@ def setting(column, row, value):
         ),
         pytest.param(
             lambda t: t.assign(mut_tp53=0),
-            ["same for everybody", "mut_tp53", "1 distinct", "take it out"],
+            ["same for everybody", "mut_tp53", "constant_covariate", "take it out"],
             id="a covariate that never varies",
         ),
         pytest.param(
@@ -533,13 +533,13 @@ def test_the_untouched_table_configuration_and_patient_are_good(
     capsys, monkeypatch, tmp_path, table, model_folder, no_store
 ):
     # Otherwise the refusals above could have another reason than the one they name.
-    from pipelines.cohorts import load_cohort, load_table
+    from pipelines.cohorts import check_cohort
     from pipelines.config import read_config
 
     table.to_csv(tmp_path / "patients.csv", index=False)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     config = read_config(tmp_path / "config.yaml")
-    assert len(load_cohort(config, load_table(config))) == len(table)
+    assert len(check_cohort(config).cohort) == len(table)
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(PATIENT)))
     with pytest.raises(SystemExit) as end:
         predict.main(["-", "--model", model_folder, "--format", "csv"])

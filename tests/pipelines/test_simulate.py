@@ -141,3 +141,53 @@ def test_the_module_runs_from_any_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "cohort.csv").exists()
+
+
+def test_a_cohort_with_a_known_truth(tmp_path, capsys):
+    out = tmp_path / "cohort.csv"
+    main(["cohort", "--out", str(out), "--n", "80", "--seed", "3", "--scenario", "confounded"])
+    printed = capsys.readouterr().out
+    cohort = pd.read_csv(out)
+    assert len(cohort) == 80
+    assert {"patient_id", "center", "regimen", "os_months", "os_event"} <= set(cohort)
+    assert set(cohort["provenance"]) == {"simulated; no real patient"}
+    assert "simulated; no real patient" in printed
+    assert "scenario confounded, seed 3" in printed
+    assert "true event probability difference at 12 months, HMA minus LDAC: -0." in printed
+
+
+@pytest.mark.parametrize(
+    "scenario", ["randomised", "confounded", "null", "non_proportional", "unmeasured"]
+)
+def test_every_named_scenario_can_be_asked_for(tmp_path, scenario):
+    out = tmp_path / "cohort.parquet"
+    main(["cohort", "--out", str(out), "--n", "20", "--scenario", scenario])
+    assert len(pd.read_parquet(out)) == 20
+
+
+def test_the_same_seed_writes_the_same_simulated_bytes(tmp_path):
+    paths = [tmp_path / name for name in ("first.csv", "again.csv", "other.csv")]
+    for path, seed in zip(paths, "112", strict=True):
+        main(["cohort", "--out", str(path), "--n", "50", "--seed", seed])
+    first, again, other = (path.read_bytes() for path in paths)
+    assert first == again != other
+
+
+def test_an_unknown_scenario_is_refused(tmp_path, capsys):
+    message = refused(
+        capsys, ["cohort", "--out", str(tmp_path / "cohort.csv"), "--scenario", "confounding"]
+    )
+    assert message.count("error:") == 1
+    assert "use randomised, confounded, null, non_proportional, unmeasured" in message
+    assert not (tmp_path / "cohort.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--out", "cohort.xlsx"], ["--out", "cohort.csv", "--n", "0"],
+     ["--out", "none/cohort.csv", "--n", "20"]],
+)  # fmt: skip
+def test_a_mistake_in_asking_for_a_cohort_is_refused(tmp_path, monkeypatch, capsys, argv):
+    monkeypatch.chdir(tmp_path)
+    assert refused(capsys, ["cohort", *argv])
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,40 @@
+"""Self-contained HTML pages: the templates, with tables and pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+TEMPLATES = Path(__file__).with_name("templates")
+DPI = 110
+
+
+def render_page(template: str, **content: Any) -> str:
+    """Fill a template of evaluation/templates; text is escaped, Markup is not."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**content)
+
+
+def html_table(table: pd.DataFrame, classes: str = "table") -> Markup:
+    """Write a table as HTML, its text escaped, missing cells empty."""
+    html = table.to_html(index=False, border=0, classes=classes, na_rep="", escape=True)
+    return Markup(html)
+
+
+def embed_figure(figure: Figure) -> Markup:
+    """Write a figure as a data address for an img tag, the same text each time."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    return Markup("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())

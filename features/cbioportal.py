@@ -1,0 +1,254 @@
+"""cBioPortal's clinical files: patients, their samples, and where their clock starts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from features.delimited import check_text, read_delimited
+from features.errors import InputError, Problem, did_you_mean, name_some
+from features.table_checks import read_bytes
+
+PATIENT, SAMPLE = "PATIENT_ID", "SAMPLE_ID"
+NOT_KNOWN = (
+    "[Not Available]", "[Not Applicable]", "[Not Evaluated]", "[Unknown]", "[Discrepancy]",
+    "[Completed]",
+)  # fmt: skip
+# What survival files held before codes were written in front of the words.
+BARE_WORDS = {"LIVING": "0", "DECEASED": "1"}
+
+
+class CbioportalSource(BaseModel):
+    """Clinical files of a cBioPortal study.
+
+    OS_MONTHS runs from diagnosis. One of `start_offset_column` and `origin` must therefore be
+    stated.
+
+    Attributes
+    ----------
+    patients : str
+        data_clinical_patient.txt
+    samples : str, optional
+        data_clinical_sample.txt
+    several_samples : {'error', 'first'}
+        What to do with a patient of several samples: refuse, or keep the first in the file.
+    start_offset_column : str, optional
+        Months from diagnosis to the index date (first venetoclax dose): patients are at risk from
+        there on (delayed entry).
+    origin : {'index'}, optional
+        States that the months of this study do run from the index date.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["cbioportal"] = "cbioportal"
+    patients: str
+    samples: str | None = None
+    several_samples: Literal["error", "first"] = "error"
+    start_offset_column: str | None = None
+    origin: Literal["index"] | None = None
+
+
+def read_cbioportal(source: CbioportalSource, folder: Path) -> pd.DataFrame:
+    """Read clinical files into one row a patient.
+
+    Samples are joined on PATIENT_ID; a patient without a sample has missing cells there. Each
+    column X_STATUS beside X_MONTHS keeps the code in front of its colon alone: '1:DECEASED'
+    becomes '1'. Months stay as they are.
+
+    Parameters
+    ----------
+    source : CbioportalSource
+    folder : Path
+        Where relative paths start.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, n_attributes)
+        Text cells. `attrs['time_origin']` is 'diagnosis' or 'index';
+        `attrs['start_offset_column']` names the delayed entry, in months, if there is one.
+
+    Raises
+    ------
+    InputError
+        When the clock's start is not stated, an offset is impossible, a file is not a clinical
+        file, samples are ambiguous, or a status has no code.
+    """
+    _check_start(source)
+    where = str(folder / source.patients)
+    table = _read_clinical(folder / source.patients)
+    _check_once(table[PATIENT], where)
+    if source.samples:
+        table = _with_samples(table, source, folder)
+    table = _split_status(table, where)
+    table.attrs["time_origin"] = source.origin or "diagnosis"
+    if source.start_offset_column:
+        _check_offset(table, source.start_offset_column, where)
+        table.attrs["start_offset_column"] = source.start_offset_column
+    return table
+
+
+def _check_start(source: CbioportalSource) -> None:
+    if (source.start_offset_column is None) == (source.origin is None):
+        raise InputError(
+            Problem(
+                what="OS_MONTHS runs from diagnosis: as time from venetoclax it carries immortal "
+                "time",
+                where=source.patients,
+                got="neither start_offset_column nor origin"
+                if source.origin is None
+                else "both start_offset_column and origin",
+                allowed="start_offset_column: a column of months from diagnosis to the first "
+                "venetoclax dose; or origin: index",
+                remedy="state one. Patients cannot die before the drug they lived to receive: "
+                "with an offset they count as at risk from that dose on (delayed entry); state "
+                "`origin: index` only if the study's months do run from it",
+            )
+        )
+
+
+def _read_clinical(path: Path) -> pd.DataFrame:
+    where = str(path)
+    data = check_text(read_bytes(path, "a cBioPortal clinical file"), where)
+    comments = re.match(rb"(?:#[^\r\n]*(?:\r\n|\r|\n))*", data)
+    assert comments is not None  # the pattern matches nothing, too
+    body = data[comments.end() :]
+    table = read_delimited(body, where, separator="\t", quotes=False)
+    count = len(comments.group().splitlines())
+    if count != 4 or PATIENT not in table.columns:
+        raise InputError(
+            Problem(
+                what="Not a cBioPortal clinical file",
+                where=where,
+                got=f"{count} lines that begin with #; columns {name_some(table.columns, 4)}",
+                allowed="4 lines that begin with # (name, description, datatype, priority), then "
+                f"a tab-separated header with {PATIENT}",
+                remedy="give data_clinical_patient.txt or data_clinical_sample.txt of the study's "
+                "download, not a table exported from its web page",
+            )
+        )
+    lacking = int(table[PATIENT].isna().sum())
+    if lacking:
+        raise InputError(
+            Problem(
+                what=f"Rows have no {PATIENT}",
+                where=where,
+                got=f"{lacking} row(s)",
+                remedy="download the file again",
+            )
+        )
+    return table.mask(table.isin(NOT_KNOWN))
+
+
+def _check_once(patients: pd.Series, where: str) -> None:
+    twice = int(patients[patients.duplicated()].nunique())
+    if twice:
+        raise InputError(
+            Problem(
+                what="A patient stands in several rows",
+                where=f"{where}, column {PATIENT}",
+                got=f"{twice} patient(s)",
+                remedy="keep one row a patient in the patient file",
+            )
+        )
+
+
+def _with_samples(table: pd.DataFrame, source: CbioportalSource, folder: Path) -> pd.DataFrame:
+    path = folder / str(source.samples)
+    samples = _read_clinical(path)
+    several = int(samples.loc[samples[PATIENT].duplicated(), PATIENT].nunique())
+    unknown = int((~samples[PATIENT].isin(table[PATIENT])).sum())
+    both = [name for name in samples.columns if name in table.columns and name != PATIENT]
+    problems = []
+    if several and source.several_samples == "error":
+        problems.append(
+            Problem(
+                what="Patients have several samples",
+                where=str(path),
+                got=f"{several} patient(s)",
+                allowed="one sample a patient",
+                remedy="state `several_samples: first`, or keep the sample taken before "
+                "venetoclax in the file",
+            )
+        )
+    if unknown:
+        problems.append(
+            Problem(
+                what="Samples belong to no patient of the patient file",
+                where=str(path),
+                got=f"{unknown} sample(s)",
+                remedy="give both files of the same study",
+            )
+        )
+    if both:
+        problems.append(
+            Problem(
+                what="A column stands in both files",
+                where=str(path),
+                got=name_some(both),
+                remedy="rename or remove it in one of them",
+            )
+        )
+    if problems:
+        raise InputError(problems)
+    return table.merge(samples.drop_duplicates(PATIENT), on=PATIENT, how="left")
+
+
+def _split_status(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    codes, problems = {}, []
+    for name in table.columns:
+        if not (name.endswith("_STATUS") and f"{name.removesuffix('_STATUS')}_MONTHS" in table):
+            continue
+        values = table[name]
+        code = values.str.extract(r"^([01]):", expand=False)
+        code = code.fillna(values.map(BARE_WORDS)).astype(values.dtype)
+        wrong = values.notna() & code.isna()
+        if wrong.any():
+            problems.append(
+                Problem(
+                    what="A status has no code",
+                    where=f"{where}, column {name}",
+                    got=name_some(values[wrong].unique(), 4),
+                    allowed="0:word for censored, 1:word for the event, LIVING, DECEASED",
+                    remedy="write the code and a colon in front",
+                )
+            )
+        codes[name] = code
+    if problems:
+        raise InputError(problems)
+    return table.assign(**codes)
+
+
+def _check_offset(table: pd.DataFrame, column: str, where: str) -> None:
+    if column not in table.columns:
+        raise InputError(
+            Problem(
+                what="The table has no such column",
+                where=f"{where}, start_offset_column",
+                got=column,
+                allowed=name_some(table.columns),
+                remedy=did_you_mean(column, table.columns)
+                + "add months from diagnosis to the index date as a column",
+            )
+        )
+    offset = pd.to_numeric(table[column], errors="coerce")
+    pairs = [n for n in table.columns if n.endswith("_MONTHS") and n[:-7] + "_STATUS" in table]
+    wrong = {"not months, 0 or more": table[column].notna() & ~(offset >= 0)}
+    wrong |= {f"after {n}": offset > pd.to_numeric(table[n], errors="coerce") for n in pairs}
+    problems = [
+        Problem(
+            what="A start offset is impossible",
+            where=f"{where}, column {column}",
+            got=f"{int(rows.sum())} patient(s) {how}, such as {table.loc[rows, column].iloc[0]}",
+            allowed="months from diagnosis to the index date, no later than the end of follow-up",
+            remedy="correct it, or leave it empty when it is unknown",
+        )
+        for how, rows in wrong.items()
+        if rows.any()
+    ]
+    if problems:
+        raise InputError(problems)

@@ -1,0 +1,107 @@
+"""Codes of a table: what a cell says, and which codes of a configuration it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BeforeValidator
+
+from features.columns import check_columns
+from features.errors import Problem, name_some
+
+
+def code_text(value: Any) -> Any:
+    """A code of a YAML file as text; numbers may be written without quotes.
+
+    Raises
+    ------
+    ValueError
+        For true and false, which YAML also makes of the unquoted words yes, no, on and off.
+    """
+    if isinstance(value, bool):
+        raise ValueError(
+            f"{str(value).lower()} is no code: YAML reads yes, no, on, off, true and false as "
+            "truth values; put the code in quotes as the table writes it, such as 'yes'"
+        )
+    if isinstance(value, int | float):
+        return f"{value:.15g}"
+    return value
+
+
+def code_texts(values: Any) -> Any:
+    """One code or several, each as text."""
+    return tuple(map(code_text, values if isinstance(values, list | tuple) else (values,)))
+
+
+Code = Annotated[str, BeforeValidator(code_text)]
+Codes = Annotated[tuple[str, ...], BeforeValidator(code_texts)]
+
+
+def read_codes(values: pd.Series) -> pd.Series:
+    """The cells of a column as codes: text without outer blanks, missing where empty.
+
+    Whole numbers that pandas holds as floats, because a cell is missing, are written without the
+    point: 1, not 1.0.
+    """
+    if pd.api.types.is_float_dtype(values.dtype):
+        number = values.to_numpy(dtype=float, na_value=np.nan)
+        known = number[~np.isnan(number)]
+        # Beyond 2**53 a float no longer tells neighbouring whole numbers apart.
+        if (np.abs(known) < 2**53).all() and (known % 1 == 0).all():
+            values = values.astype("Int64")
+    text = values.astype("string").str.strip()
+    return text.mask(text == "")
+
+
+def meets(table: pd.DataFrame, condition: Mapping[str, tuple[str, ...]], where: str) -> np.ndarray:
+    """Which patients meet a condition.
+
+    Parameters
+    ----------
+    condition : mapping of column -> codes
+        Every column must hold one of its codes; upper and lower case count as the same. A missing
+        cell meets nothing.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    check_columns(table, {f"{where}, condition {column}": column for column in condition})
+    met = np.ones(len(table), dtype=bool)
+    for column, codes in condition.items():
+        known = {code.lower() for code in codes}
+        number, texts = pd.factorize(read_codes(table[column]))
+        met &= np.append([str(text).lower() in known for text in texts], False)[number]
+    return met
+
+
+def rows_of(table: pd.DataFrame, wrong: np.ndarray) -> str:
+    """'2 patient(s): row 3, 5 (the first patient is row 1)', by the table's index 0..n-1."""
+    rows = table.index.to_numpy()[wrong] + 1
+    return f"{len(rows)} patient(s): row {name_some(rows, 5)} (the first patient is row 1)"
+
+
+def cell(values: pd.Series, wrong: np.ndarray) -> str:
+    """The first wrong cell, for a message."""
+    got = values.to_numpy(dtype=object)[np.flatnonzero(wrong)[0]]
+    return "empty" if pd.isna(got) else str(got)
+
+
+def unknown_code(
+    table: pd.DataFrame,
+    column: str,
+    wrong: np.ndarray,
+    where: str,
+    allowed: Mapping[str, tuple[str, ...]],
+) -> Problem:
+    """A code that nobody stated; `allowed` maps each key of the configuration to its codes."""
+    return Problem(
+        what="The code is not a known one",
+        where=f"{where}, column {column}, {rows_of(table, wrong)}",
+        got=cell(table[column], wrong),
+        allowed="; ".join(f"{key}: {name_some(codes)}" for key, codes in allowed.items()),
+        remedy="correct the table, or add the code under one of these keys",
+    )

@@ -1,0 +1,163 @@
+"""The cohort guard: what is wrong with a cohort, before anybody reads a number.
+
+It changes nothing. `guard_table` looks at the table as handed over, before reading refuses
+impossible values; `guard_cohort` looks at the cohort as read. configs/guard.yaml says of every
+check how severe it is, why it matters and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from features import (
+    guard_columns,
+    guard_leakage,
+    guard_patients,
+    guard_regimens,
+    guard_times,
+    guard_units,
+)
+from features.cohort import Cohort, CohortColumns
+from features.columns import check_columns
+from features.covariates import derive_covariates
+from features.dictionary import Covariate
+from features.guard_evidence import CohortEvidence, Followed, TableEvidence
+from features.guard_findings import Check, Finding, Observation, run_checks
+from features.guard_settings import Guard
+
+A_DAY = 12 / 365.25  # months; less is rounding
+
+
+def zero_time(evidence: CohortEvidence) -> Iterator[Observation]:
+    """An event, or censoring, on the index date."""
+    for label, outcome in evidence.outcomes.items():
+        if (outcome.time == 0).any():
+            yield Observation(f"Times of {label} are 0", outcome.time == 0)
+
+
+def endpoint_order(evidence: CohortEvidence) -> Iterator[Observation]:
+    """Another endpoint that is followed longer than life was."""
+    survival = evidence.outcomes.get("OS")
+    if survival is None:
+        return
+    for label, outcome in evidence.outcomes.items():
+        # Endpoints of some patients alone start later and are not compared row by row.
+        if label != "OS" and len(outcome.time) == len(survival.time):
+            later = outcome.time > survival.time + A_DAY
+            if later.any():
+                yield Observation(f"{label} runs longer than OS", later)
+
+
+TABLE_CHECKS: dict[str, Check[TableEvidence]] = {
+    check.__name__: check
+    for check in (
+        *guard_units.CHECKS,
+        *guard_patients.CHECKS,
+        *guard_times.CHECKS,
+        *guard_columns.TABLE_CHECKS,
+    )
+}
+COHORT_CHECKS: dict[str, Check[CohortEvidence]] = {
+    check.__name__: check
+    for check in (
+        zero_time,
+        endpoint_order,
+        *guard_columns.COHORT_CHECKS,
+        *guard_leakage.CHECKS,
+        *guard_regimens.CHECKS,
+    )
+}
+
+
+def guard_table(
+    table: pd.DataFrame,
+    columns: CohortColumns,
+    covariates: Sequence[str],
+    dictionary: Mapping[str, Covariate],
+    guard: Guard | None = None,
+) -> list[Finding]:
+    """Look at a table as handed over, before `read_cohort`.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, any)
+        One row a patient. Its index, when whole numbers, says which row of the user's table each
+        was, from 0; so a table that inclusion rules have thinned keeps its row numbers.
+        `table.attrs["time_origin"]` may be 'diagnosis' (cBioPortal months).
+    columns : CohortColumns
+    covariates : sequence of str
+        The predictors.
+    dictionary : mapping of name -> Covariate
+    guard : Guard, optional
+        Severities, thresholds and columns that only the guard reads.
+
+    Returns
+    -------
+    list of Finding
+        The most severe first. Stop on failures with `guard_findings.raise_failures`.
+
+    Raises
+    ------
+    InputError
+        When a column that `guard` names is not in the table.
+    """
+    guard = guard or Guard()
+    check_columns(table, guard.named_columns)
+    rows = _row_numbers(table.index)
+    attrs, table = table.attrs, table.reset_index(drop=True)
+    table.attrs = attrs
+    evidence = TableEvidence(table, columns, tuple(covariates), dictionary, guard)
+    return run_checks(TABLE_CHECKS, evidence, guard, rows)
+
+
+def guard_cohort(
+    cohort: Cohort,
+    endpoints: Sequence[str],
+    covariates: Sequence[str],
+    guard: Guard | None = None,
+    row_numbers: ArrayLike | None = None,
+) -> list[Finding]:
+    """Look at a cohort as read.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    endpoints : sequence of str
+        Labels of the endpoints that are looked at.
+    covariates : sequence of str
+        The predictors.
+    guard : Guard, optional
+    row_numbers : array-like of shape (n,), int, optional
+        Row of the user's table, from 1; 1..n when not given. To be given when inclusion rules, or
+        drug records without a regimen, left patients out.
+
+    Returns
+    -------
+    list of Finding
+        The most severe first.
+    """
+    guard = guard or Guard()
+    evidence = CohortEvidence(
+        predictors=derive_covariates(cohort.inputs, covariates, cohort.dictionary),
+        inputs=cohort.inputs,
+        dictionary=cohort.dictionary,
+        outcomes={
+            label: Followed.of(cohort.outcomes[label], cohort.of_endpoint(label))
+            for label in endpoints
+        },
+        regimen=cohort.regimen,
+        center=cohort.center,
+        guard=guard,
+    )
+    rows = np.arange(1, len(cohort) + 1) if row_numbers is None else np.asarray(row_numbers)
+    return run_checks(COHORT_CHECKS, evidence, guard, rows)
+
+
+def _row_numbers(index: pd.Index) -> np.ndarray:
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.to_numpy() + 1
+    return np.arange(1, len(index) + 1)

@@ -1,0 +1,167 @@
+"""What the cohort guard finds: a Finding each, the patients counted, their values never told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from features.errors import InputError, Problem, name_some
+from features.guard_settings import Guard, Severity
+
+ROWS_SHOWN = 5
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one check saw.
+
+    Attributes
+    ----------
+    what : str
+        The defect, with column names. Never a patient's value.
+    who : ndarray of shape (n,), bool
+        The patients concerned.
+    among : ndarray of shape (n,), bool, optional
+        Those in whom it could be seen, such as the known values; None: everybody.
+    remedy : str
+        Where it can be said more exactly than in configs/guard.yaml.
+    """
+
+    what: str
+    who: np.ndarray
+    among: np.ndarray | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect of a cohort.
+
+    Attributes
+    ----------
+    check : str
+        Name in configs/guard.yaml.
+    severity : Severity
+    what, why, remedy : str
+    count, total : int
+        Patients concerned, among those in whom it could be seen.
+    rows : tuple of int
+        The first few of their rows; the first patient is row 1. Empty when it is everybody.
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    count: int
+    total: int
+    why: str
+    remedy: str
+    rows: tuple[int, ...] = ()
+
+    @property
+    def who(self) -> str:
+        """The patients, counted, with the first rows."""
+        text = f"{self.count} of {self.total} patient(s)"
+        if not self.rows:
+            return text
+        more = self.count - len(self.rows)
+        shown = ", ".join(map(str, self.rows)) + (f", ... ({more} more)" if more else "")
+        return f"{text}: row {shown} (the first patient is row 1)"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.severity.label}: {self.what} [{self.check}]\n"
+            f"  who:     {self.who}\n"
+            f"  why:     {self.why}\n"
+            f"  remedy:  {self.remedy}"
+        )
+
+
+Check = Callable[[E], Iterator[Observation]]
+
+
+def run_checks(
+    checks: Mapping[str, Check[E]], evidence: E, guard: Guard, row_numbers: np.ndarray
+) -> list[Finding]:
+    """Run every check that is not ignored.
+
+    Parameters
+    ----------
+    checks : mapping of name -> function of the evidence that yields Observations
+    row_numbers : ndarray of shape (n,), int
+        Each patient's row in the user's table, from 1.
+
+    Returns
+    -------
+    list of Finding
+        The most severe first, else in the order of `checks`.
+    """
+    findings = []
+    for name, check in checks.items():
+        severity = guard.severity_of(name)
+        if severity is Severity.IGNORE:
+            continue
+        findings += [_finding(name, severity, seen, guard, row_numbers) for seen in check(evidence)]
+    return by_severity(findings)
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """The most severe first, otherwise in the order given."""
+    return sorted(findings, key=lambda finding: -finding.severity)
+
+
+def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+    """One row a finding: severity, check, what, count, total, rows, why, remedy."""
+    columns = ["severity", "check", "what", "count", "total", "rows", "why", "remedy"]
+    rows = [
+        [f.severity.label, f.check, f.what, f.count, f.total, name_some(f.rows), f.why, f.remedy]
+        for f in findings
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def raise_failures(findings: Iterable[Finding]) -> None:
+    """Stop on findings of severity fail.
+
+    Raises
+    ------
+    InputError
+        With one problem a failure.
+    """
+    problems = [
+        Problem(
+            what=f"{finding.what} [{finding.check}]",
+            where=finding.who,
+            allowed=f"none, because {finding.why}",
+            remedy=f"{finding.remedy}; to go on knowingly: "
+            f"`guard: {{severity: {{{finding.check}: warn}}}}`",
+        )
+        for finding in findings
+        if finding.severity is Severity.FAIL
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _finding(
+    name: str, severity: Severity, seen: Observation, guard: Guard, row_numbers: np.ndarray
+) -> Finding:
+    rule = guard.rule(name)
+    count = int(seen.who.sum())
+    everybody = count == len(seen.who)
+    rows = () if everybody else tuple(row_numbers[seen.who][:ROWS_SHOWN].tolist())
+    return Finding(
+        check=name,
+        severity=severity,
+        what=seen.what,
+        count=count,
+        total=len(seen.who) if seen.among is None else int(seen.among.sum()),
+        why=rule.why,
+        remedy=seen.remedy or rule.remedy,
+        rows=rows,
+    )

@@ -1,0 +1,91 @@
+"""Landmark analysis: patients still at risk at a landmark, with the clock started anew there.
+
+Comparing groups that form after treatment has started, such as responders, from the start of
+treatment gives them the time they had to survive to get there (Anderson, Cain, Gelber, J Clin Oncol
+1983;1:710). From a landmark on, nobody is given such time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.dataset import Dataset
+from features.errors import InputError, Problem
+from features.outcome import Outcome
+
+LEFT_OUT_COLUMNS = ("status", "reason", "patients")
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """Who is at risk at a landmark, and what happened to them from there.
+
+    Attributes
+    ----------
+    months : float
+        The landmark, from the index date.
+    at_risk : ndarray of shape (n,), bool
+    outcome : Outcome of the patients at risk
+        Months since the landmark.
+    left_out : DataFrame
+        status (event, competing event or censored by the landmark), reason (as the outcome says,
+        else empty), patients.
+    """
+
+    months: float
+    at_risk: np.ndarray
+    outcome: Outcome
+    left_out: pd.DataFrame
+
+
+def landmark(outcome: Outcome, months: float) -> Landmark:
+    """Re-base an outcome to a landmark.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    months : float
+        Above 0, below the longest follow-up.
+
+    Raises
+    ------
+    InputError
+        When nobody is at risk at the landmark.
+    """
+    if not months > 0:
+        raise ValueError(f"a landmark lies after the index date; got {months:g} months")
+    # At risk: neither an event nor censored by the landmark, the landmark's own day included.
+    at_risk = outcome.time > months
+    if not at_risk.any():
+        raise InputError(
+            Problem(
+                what="Nobody is at risk at the landmark",
+                where="landmark_months",
+                got=f"{months:g} months",
+                allowed=f"below {outcome.follow_up:.1f} months, the longest follow-up",
+                remedy="choose an earlier landmark",
+            )
+        )
+    later = outcome.take(at_risk)
+    rebased = Outcome(later.time - months, later.event, later.reason, later.source, later.competing)
+    return Landmark(months, at_risk, rebased, _left_out(outcome.take(~at_risk)))
+
+
+def landmark_dataset(dataset: Dataset, months: float) -> tuple[Dataset, Landmark]:
+    """The patients of a dataset at risk at a landmark, with their outcome from there."""
+    at = landmark(dataset.outcome, months)
+    kept = dataset.take(at.at_risk)
+    return Dataset(kept.covariates, kept.regimen, kept.center, at.outcome), at
+
+
+def _left_out(outcome: Outcome) -> pd.DataFrame:
+    status = np.where(outcome.event, "event", "censored").astype(object)
+    if outcome.competing is not None:
+        status[outcome.competing] = "competing event"
+    reason = np.full(len(outcome), "", dtype=object) if outcome.reason is None else outcome.reason
+    rows = pd.DataFrame({"status": status, "reason": reason}, dtype=object)
+    counts = rows.groupby(["status", "reason"], sort=True).size().rename("patients").reset_index()
+    return counts[list(LEFT_OUT_COLUMNS)]

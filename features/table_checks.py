@@ -1,0 +1,172 @@
+"""What every reader asks of a table: names that stand once, at least one patient."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+
+from features.errors import InputError, Problem, name_some
+
+MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".")
+
+
+def check_names(names: Iterable[object], where: str) -> None:
+    """Raise when two columns have the same name, blanks around it aside."""
+    stripped = [str(name).strip() for name in names]
+    twice = sorted(name for name, count in Counter(stripped).items() if count > 1 and name)
+    if twice:
+        raise InputError(
+            Problem(
+                what="Two columns have the same name",
+                where=where,
+                got=", ".join(twice),
+                remedy="keep one of them, or rename one",
+            )
+        )
+
+
+def check_header(names: Sequence[object], where: str) -> None:
+    """Raise when most of the names are numbers or dates: a first line of values, without header."""
+    filled = [name for name in (str(n).strip() for n in names) if name]
+    if 2 * sum(bool(re.fullmatch(r"[-+]?\d[\d.,:/-]*", name)) for name in filled) > len(filled) > 3:
+        raise InputError(
+            Problem(
+                what="The first line holds values, not column names",
+                where=where,
+                allowed="one line of names, then one line a patient",
+                remedy="write the names of the columns above the first patient",
+            )
+        )
+
+
+def check_title(rows: Sequence[Sequence[str]], where: str) -> None:
+    """Raise when the first row is a title above the column names.
+
+    It is one when its first cell alone is filled above two or more words, or when it has fewer
+    cells than a second row of words that stands above a row with numbers.
+    """
+    if len(rows) < 2 or not rows[0]:
+        return
+    cells = [[cell.strip() for cell in row] for row in rows]
+    filled, names = [cell for cell in cells[0] if cell], [cell for cell in cells[1] if cell]
+    words = len(names) >= 2 and not any(re.fullmatch(r"[-+\d.,:/% ]+", name) for name in names)
+    alone = filled == cells[0][:1]
+    above_numbers = len(rows) > 2 and any(re.match(r"[-+]?\d", cell) for cell in cells[2])
+    if words and (alone or (len(filled) < len(names) and above_numbers)):
+        raise InputError(
+            Problem(
+                what="The first line is a title, not the column names",
+                where=where,
+                got=name_some(filled, 3),
+                remedy="delete the lines above the column names",
+            )
+        )
+
+
+def name_columns(table: pd.DataFrame, names: Sequence[str], where: str) -> pd.DataFrame:
+    """Name the columns; drop those with neither name nor value.
+
+    A first column without a name holds row names, as R and pandas write them, and is called
+    'Unnamed: 0'. Values without a name elsewhere are what a merged header leaves behind.
+
+    Raises
+    ------
+    InputError
+        When a later column has values and no name.
+    """
+    blank = [not str(name).strip() for name in names]
+    empty = [blank[i] and bool(table.iloc[:, i].isna().all()) for i in range(len(names))]
+    nameless = [i + 1 for i in range(1, len(names)) if blank[i] and not empty[i]]
+    if nameless:
+        raise InputError(
+            Problem(
+                what="Columns with values have no name",
+                where=where,
+                got=f"column {name_some(nameless)} (the first is 1)",
+                remedy="write one name above every column; a merged header cell, or a header in "
+                "two lines, names only the first of its columns",
+            )
+        )
+    table = table.set_axis(
+        [f"Unnamed: {i}" if blank[i] else str(names[i]) for i in range(len(names))], axis=1
+    )
+    return table.loc[:, [not e for e in empty]]
+
+
+def check_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Strip the column names; raise when one stands twice or there is no patient."""
+    if table.empty:
+        raise InputError(
+            Problem(what="The table holds no patient", where=where, remedy="give at least one row")
+        )
+    check_names(table.columns, where)
+    return table.rename(columns=lambda name: str(name).strip())
+
+
+def text_cell(value: object) -> str | None:
+    """Write a typed value the way a person would, without changing it.
+
+    A date, or a date and time at midnight, is an ISO date; a whole number has no '.0'; true and
+    false are TRUE and FALSE, as Excel shows them.
+    """
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time() and value.tzinfo is None
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, float):
+        if value != value:
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else None
+    return str(value)
+
+
+def mask_missing(table: pd.DataFrame) -> pd.DataFrame:
+    """Make every missing word missing. Cells are text or None."""
+    return table.mask(table.isin(MISSING_WORDS))
+
+
+def unreadable(where: str | Path, reason: object, remedy: str = "") -> InputError:
+    """Say that a file cannot be read, with the first line of the reason."""
+    return InputError(
+        Problem(
+            what="The table cannot be read",
+            where=str(where),
+            got=(str(reason).splitlines() or [""])[0],
+            remedy=remedy or "open it in a text editor or spreadsheet and save it again",
+        )
+    )
+
+
+def no_such_file(path: Path, kind: str) -> InputError:
+    """Say that a file is not there."""
+    return InputError(
+        Problem(
+            what="No such table",
+            where=str(path),
+            remedy=f"give the path of {kind}, relative to the folder you are in "
+            "(in a configuration: to the configuration file)",
+        )
+    )
+
+
+def read_bytes(path: Path, kind: str) -> bytes:
+    """Read a file; raise InputError when it is not there or may not be read."""
+    if not path.is_file():
+        raise no_such_file(path, kind)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error, "check who may read it") from error

@@ -1,0 +1,66 @@
+"""Look at a cohort without training: read, validate, guard and report.
+
+python -m pipelines.check [--config FILE] [--cohort FILE] [--out DIR]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.command import run_command
+
+if TYPE_CHECKING:
+    from pipelines.config import TrainConfig
+
+CLEAN, FINDINGS, UNUSABLE = 0, 1, 2
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def check(
+    config: Annotated[
+        Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for data_report.html, findings.csv and table_one.csv.")
+    ] = Path("out/check"),
+) -> None:
+    """Check a cohort and describe it: inclusion, Table 1, missing values, findings, endpoints.
+
+    Exit status 0: clean. 1: there are findings to look at. 2: the table cannot be used as it
+    stands; a training would refuse it, too.
+    """
+    run_command(lambda: _check(config, cohort, out))
+
+
+def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
+    from features.guard_settings import Severity
+    from pipelines.cohorts import check_cohort, with_training_problems
+    from pipelines.command import check_out
+    from pipelines.config import configured
+    from pipelines.data_check import print_check, write_check
+
+    config: TrainConfig = configured(config_path, table_path)
+    check_out(out)
+    checked = with_training_problems(config, check_cohort(config))
+    report = write_check(config, checked, out)
+    print_check(config, checked, report)
+    worst = max((finding.severity for finding in checked.findings), default=Severity.IGNORE)
+    status = {Severity.FAIL: UNUSABLE, Severity.WARN: FINDINGS}.get(worst, CLEAN)
+    raise SystemExit(status)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command with the given arguments."""
+    app(args=argv, prog_name="python -m pipelines.check")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+import pytest
+
+from features.cbioportal import CbioportalSource, read_cbioportal
+from features.errors import InputError
+
+COMMENTS = "#name\n#description\n#STRING\n#1\n"
+PATIENTS = (
+    COMMENTS
+    + """PATIENT_ID\tSEX\tOS_STATUS\tOS_MONTHS\tDFS_STATUS\tDFS_MONTHS\tSMOKING_STATUS\tVEN_MONTHS
+P1\tMale\t1:DECEASED\t24.5\t1:Recurred/Progressed\t20\t1: never\t18
+P2\t"F"\t0:LIVING\t12\t\t\tformer\t2.5
+P3\tFemale\tLIVING\t3\t0:DiseaseFree\t3\t[Not Available]\t
+"""
+)
+SAMPLES = (
+    COMMENTS + "PATIENT_ID\tSAMPLE_ID\tTMB\nP1\tP1-b\t3\nP1\tP1-a\t5\nP2\tP2-a\t[Not Applicable]\n"
+)
+
+
+def read(folder, patients=PATIENTS, samples=None, **fields):
+    (folder / "p.txt").write_text(patients, encoding="utf-8")
+    if samples:
+        (folder / "s.txt").write_text(samples, encoding="utf-8")
+        fields["samples"] = "s.txt"
+    if not {"origin", "start_offset_column"} & set(fields):
+        fields["start_offset_column"] = "VEN_MONTHS"
+    return read_cbioportal(CbioportalSource(patients="p.txt", **fields), folder)
+
+
+def refused(folder, *args, **fields):
+    with pytest.raises(InputError) as error:
+        read(folder, *args, **fields)
+    (problem,) = error.value.problems
+    return problem
+
+
+def cells(table, name):
+    return [None if cell != cell else cell for cell in table[name]]
+
+
+def test_a_status_keeps_its_code_and_months_stay(tmp_path):
+    table = read(tmp_path)
+    assert cells(table, "OS_STATUS") == ["1", "0", "0"]
+    assert cells(table, "DFS_STATUS") == ["1", None, "0"]
+    assert cells(table, "OS_MONTHS") == ["24.5", "12", "3"]
+    # No months beside it: not a survival status.
+    assert cells(table, "SMOKING_STATUS") == ["1: never", "former", None]
+    # A quotation mark is a character in these files.
+    assert cells(table, "SEX") == ["Male", '"F"', "Female"]
+
+
+def test_the_clock_starts_at_diagnosis_with_an_offset(tmp_path):
+    table = read(tmp_path)
+    assert table.attrs == {"time_origin": "diagnosis", "start_offset_column": "VEN_MONTHS"}
+    assert read(tmp_path, origin="index").attrs == {"time_origin": "index"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"origin": None}, {"origin": "index", "start_offset_column": "VEN_MONTHS"}],
+)
+def test_the_start_must_be_stated(tmp_path, fields):
+    problem = refused(tmp_path, **fields)
+    assert "OS_MONTHS runs from diagnosis" in problem.what
+    assert "as time from venetoclax it carries immortal time" in problem.what
+    assert "delayed entry" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        ("18\n", "1 patient(s) after OS_MONTHS, such as 25"),
+        ("-1\n", "1 patient(s) not months, 0 or more, such as -1"),
+        ("2024-01-01\n", "1 patient(s) not months, 0 or more, such as 2024-01-01"),
+    ],
+)
+def test_an_impossible_offset(tmp_path, value, got):
+    # A patient who starts after the end of his own follow-up was never at risk.
+    value = "25\n" if value == "18\n" else value
+    patients = PATIENTS.replace("1: never\t18\n", "1: never\t" + value)
+    patients = patients.replace("\t1:Recurred/Progressed\t20", "\t\t")
+    problem = refused(tmp_path, patients)
+    assert (problem.what, problem.got) == ("A start offset is impossible", got)
+
+
+def test_an_offset_column_that_is_not_there(tmp_path):
+    problem = refused(tmp_path, start_offset_column="VEN_MONTH")
+    assert problem.got == "VEN_MONTH"
+    assert "did you mean 'VEN_MONTHS'" in problem.remedy
+
+
+def test_samples_join_their_patient(tmp_path):
+    table = read(tmp_path, samples=SAMPLES, several_samples="first")
+    assert cells(table, "SAMPLE_ID") == ["P1-b", "P2-a", None]
+    assert cells(table, "TMB") == ["3", None, None]
+    assert table.attrs["time_origin"] == "diagnosis"
+
+
+@pytest.mark.parametrize(
+    ("samples", "what", "got"),
+    [
+        (SAMPLES, "Patients have several samples", "1 patient(s)"),
+        (COMMENTS + "PATIENT_ID\tSAMPLE_ID\nP9\tP9-a\n",
+         "Samples belong to no patient of the patient file", "1 sample(s)"),
+        (COMMENTS + "PATIENT_ID\tSEX\nP1\tMale\n", "A column stands in both files", "SEX"),
+    ],
+)  # fmt: skip
+def test_samples_that_do_not_join(tmp_path, samples, what, got):
+    problem = refused(tmp_path, samples=samples)
+    assert (problem.what, problem.got) == (what, got)
+
+
+@pytest.mark.parametrize(
+    ("patients", "what"),
+    [
+        (PATIENTS.removeprefix("#name\n"), "Not a cBioPortal clinical file"),
+        ("Patient ID\tSex\nP1\tM\n", "Not a cBioPortal clinical file"),
+        (PATIENTS.replace("\t", ","), "Not a cBioPortal clinical file"),
+        (PATIENTS.replace("P2\t", "P1\t"), "A patient stands in several rows"),
+        (PATIENTS.replace("P2\t", "\t"), "Rows have no PATIENT_ID"),
+        (PATIENTS.replace("1:DECEASED", "dead"), "A status has no code"),
+        (PATIENTS.replace("P2\t", "P2\tx\t"), "The table cannot be read"),
+        (COMMENTS + "PATIENT_ID\tSEX\n", "The table holds no patient"),
+    ],
+)
+def test_what_is_no_clinical_file(tmp_path, patients, what):
+    assert refused(tmp_path, patients).what == what
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_cbioportal(CbioportalSource(patients="none.txt", origin="index"), tmp_path)
+    assert error.value.problems[0].what == "No such table"

@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.dataset import Dataset
+from features.errors import InputError
+from features.landmark import LEFT_OUT_COLUMNS, landmark, landmark_dataset
+from features.outcome import Outcome
+
+OUTCOME = Outcome(
+    [1, 3, 3, 2, 1, 5, 8],
+    [True, True, False, False, False, True, False],
+    ["relapse", "relapse", "last contact", "cut-off", "death", "relapse", "last contact"],
+    competing=[False, False, False, False, True, False, False],
+)
+
+
+def test_only_patients_at_risk_after_the_landmark_stay_with_time_shifted():
+    # At 3 months: the event at 3 and the censoring at 3 leave nothing to observe afterwards.
+    at = landmark(OUTCOME, 3)
+    assert at.at_risk.tolist() == [False, False, False, False, False, True, True]
+    assert at.outcome.time.tolist() == [2, 5]
+    assert at.outcome.event.tolist() == [True, False]
+    assert at.outcome.reason.tolist() == ["relapse", "last contact"]
+    assert at.outcome.competing.tolist() == [False, False]
+
+
+def test_who_was_left_out_and_why():
+    left_out = landmark(OUTCOME, 3).left_out
+    assert left_out.columns.tolist() == list(LEFT_OUT_COLUMNS)
+    assert left_out.to_numpy().tolist() == [
+        ["censored", "cut-off", 1],
+        ["censored", "last contact", 1],
+        ["competing event", "death", 1],
+        ["event", "relapse", 2],
+    ]
+
+
+def test_a_landmark_before_anything_happens_leaves_nobody_out():
+    at = landmark(Outcome([2, 4], [1, 0]), 1)
+    assert at.at_risk.all()
+    assert at.left_out.empty
+    assert at.outcome.reason is None
+
+
+def test_nobody_at_risk_names_the_follow_up():
+    with pytest.raises(InputError) as error:
+        landmark(OUTCOME, 8)
+    assert error.value.problems[0].allowed == "below 8.0 months, the longest follow-up"
+
+
+@pytest.mark.parametrize("months", [0, -1, np.nan])
+def test_a_landmark_lies_after_the_index_date(months):
+    with pytest.raises(ValueError, match="after the index date"):
+        landmark(OUTCOME, months)
+
+
+def test_a_dataset_at_a_landmark_keeps_its_rows_together():
+    covariates = pd.DataFrame({"age": np.arange(7.0)})
+    regimen = np.array(list("abababc"), dtype=object)
+    dataset, at = landmark_dataset(Dataset(covariates, regimen, None, OUTCOME), 3)
+    assert dataset.covariates["age"].tolist() == [5, 6]
+    assert dataset.regimen.tolist() == ["b", "c"]
+    assert dataset.outcome is at.outcome
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), min_size=1), st.floats(0.01, 99))
+def test_everybody_is_at_risk_or_left_out(rows, months):
+    outcome = Outcome(*map(list, zip(*rows, strict=True)))
+    if outcome.follow_up <= months:
+        return
+    at = landmark(outcome, months)
+    assert len(at.outcome) + at.left_out["patients"].sum() == len(outcome)
+    np.testing.assert_allclose(at.outcome.time + months, outcome.time[at.at_risk])

@@ -1,0 +1,231 @@
+"""Endpoints of different populations, three arms from drug records, and dates: end to end."""
+
+import contextlib
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from features.cohort import Cohort
+from features.outcome import Outcome
+from pipelines import predict, train
+from pipelines.populations import compare_in_populations, is_comparable, population_cautions
+
+N = 120
+REGIMEN = np.array(["HMA", "LDAC", "GILT"] * (N // 3), dtype=object)
+
+
+def cohort_of(outcomes, eligible, regimen=REGIMEN, **parts):
+    inputs = pd.DataFrame({"age_years": np.linspace(40, 80, N)})
+    return Cohort(inputs, {}, regimen, None, outcomes, eligible=eligible, **parts)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    """OS of everybody; relapse, with competing deaths, of every second patient."""
+    rng = np.random.default_rng(5)
+    half = np.arange(N) % 2 == 0
+    event = rng.random(half.sum()) < 0.5
+    relapse = Outcome(
+        rng.exponential(10, half.sum()), event, competing=~event & (rng.random(half.sum()) < 0.5)
+    )
+    os = Outcome(rng.exponential(10, N), rng.random(N) < 0.7)
+    responder = half.astype(float)
+    adverse = pd.DataFrame({"fever": rng.integers(0, 2, N)})
+    return cohort_of(
+        {"OS": os, "Relapse": relapse},
+        {"OS": np.ones(N, dtype=bool), "Relapse": half},
+        responder=responder, adverse_events=adverse,
+    )  # fmt: skip
+
+
+def test_each_endpoint_is_compared_among_its_own_patients(cohort):
+    table = compare_in_populations(cohort, "LDAC", [6])
+    log_rank = table[table["estimator"] == "log-rank"].set_index("endpoint")
+    assert log_rank["n"].to_dict() == {"OS": N, "Relapse": N // 2}
+    # Adverse events come last, as they do where all endpoints are about everybody.
+    adverse = table["estimator"].str.startswith("adverse event").to_numpy()
+    assert adverse[-1]
+    assert (np.diff(adverse.astype(int)) >= 0).all()
+
+
+def test_with_competing_events_only_what_is_cause_specific_stays(cohort):
+    table = compare_in_populations(cohort, "LDAC", [6])
+    relapse = table[table["endpoint"] == "Relapse"]
+    assert set(relapse["estimator"]) == {"log-rank", "Cox hazard ratio"}
+    number = int(cohort.outcomes["Relapse"].competing.sum())
+    said = f"cause-specific: {number} competing event(s) count as censored"
+    assert relapse["note"].str.endswith(said).all()
+    assert not table.loc[table["endpoint"] == "OS", "note"].str.contains("cause-specific").any()
+    assert {"median", "event probability"} <= set(table.loc[table["endpoint"] == "OS", "estimator"])
+
+
+def test_everybody_in_every_endpoint_changes_nothing(cohort):
+    from evaluation.regimen_comparison import compare_regimens
+
+    alone = dataclasses.replace(cohort, outcomes={"OS": cohort.outcomes["OS"]}, eligible={})
+    expected = compare_regimens(
+        alone.outcomes, REGIMEN, "LDAC", [6], cohort.responder, cohort.adverse_events
+    )
+    pd.testing.assert_frame_equal(compare_in_populations(alone, "LDAC", [6]), expected)
+
+
+def test_an_endpoint_without_the_reference_arm_is_left_out_and_said(cohort):
+    among = REGIMEN == "HMA"
+    outcome = Outcome(np.ones(among.sum()), np.ones(among.sum()))
+    mixed = cohort_of(
+        {"OS": cohort.outcomes["OS"], "RFS": outcome}, {"RFS": among, "OS": REGIMEN != ""}
+    )
+    assert not is_comparable(mixed, "RFS", "LDAC")
+    assert set(compare_in_populations(mixed, "LDAC", [6])["endpoint"]) == {"OS"}
+    told = population_cautions(mixed, "LDAC")
+    assert f"RFS is about {among.sum()} of {N} patients" in told[0]
+    assert "LDAC among them" in told[1]
+
+
+def test_who_has_no_regimen_and_who_switched_is_said(cohort):
+    counts = pd.DataFrame(
+        [["", "no venetoclax", False, 7], ["HMA", "venetoclax with HMA", True, 3],
+         ["LDAC", "venetoclax with LDAC", False, 20]],
+        columns=["regimen", "reason", "switched", "patients"],
+    )  # fmt: skip
+    told = population_cautions(dataclasses.replace(cohort, regimen_counts=counts), "LDAC")
+    assert told[0].startswith("7 of 30 patients of the table")
+    assert "no venetoclax 7" in told[0]
+    assert told[1].startswith("3 patient(s) started a drug of another arm later")
+    assert "competing event" in told[3]
+
+
+# ------------------------------------------------------------------------------- end to end
+
+
+def patients_and_drugs():
+    """Three arms of different hazards, from drug records; ten patients never had venetoclax."""
+    rng = np.random.default_rng(9)
+    start = np.datetime64("2022-01-01") + rng.integers(0, 400, N)
+    hazard = pd.Series(REGIMEN).map({"HMA": 1.0, "LDAC": 2.0, "GILT": 1.4}).to_numpy()
+    age = rng.normal(65, 8, N).clip(30, 88).round()
+    death = 20 + rng.exponential(300 / hazard / np.exp((age - 65) / 20)).astype(int)
+    seen = rng.integers(200, 900, N)
+    responded = rng.random(N) < 0.6
+    response_day = rng.integers(5, 20, N)
+    relapse = response_day + (0.5 * (death - response_day)).astype(int)
+    end = np.minimum(death, seen)
+
+    def dates(days, given):
+        return np.where(given, (start + days).astype(str), "").astype(object)
+
+    patients = pd.DataFrame(
+        {
+            "pid": [f"P{i}" for i in range(N)],
+            "age_years": age,
+            "ecog": rng.integers(0, 4, N),
+            "death_date": dates(death, death <= seen),
+            "last_contact_date": dates(end, True),
+            "relapse_date": dates(relapse, responded & (relapse < end) & (rng.random(N) < 0.6)),
+            "response": np.where(responded, "CR", "NR"),
+            "response_date": dates(response_day, responded),
+            "last_response_assessment_date": dates(end, responded),
+            "hsct_after_date": dates(np.minimum(100, end), rng.random(N) < 0.1),
+        }
+    )
+    companion = pd.Series(REGIMEN).map(
+        {"HMA": "azacitidine", "LDAC": "cytarabine", "GILT": "gilteritinib"}
+    )
+    ven = pd.DataFrame({"pid": patients["pid"], "drug": "venetoclax", "start": start.astype(str)})
+    rest = pd.DataFrame(
+        {"pid": patients["pid"], "drug": companion, "start": (start + 2).astype(str), "dose": 20}
+    )
+    return patients, pd.concat([ven[10:], rest])
+
+
+CONFIG = {
+    "seed": 1,
+    "cohort": {
+        "path": "patients.csv",
+        "name": "dated",
+        "columns": {
+            "patient_id": "pid",
+            "regimen": {
+                "drugs": {
+                    "path": "drugs.csv", "patient_id": "pid", "drug": "drug", "start": "start",
+                    "dose": "dose", "dose_unit": "mg/m2",
+                    "names": {"gilteritinib": ["gilteritinib"]},
+                },
+                "companions": {
+                    "HMA": ["azacitidine", "decitabine"], "LDAC": ["cytarabine"],
+                    "GILT": ["gilteritinib"],
+                },
+                "reference_arm": "LDAC",
+            },
+            "endpoints": {
+                name: {"preset": name, "columns": {"treatment_start_date": "index_date"}}
+                for name in ("os", "os_censored_at_hsct", "efs_eln2022", "early_death_30")
+            } | {name: {"preset": name} for name in ("rfs", "relapse")},
+            "response": {"column": "response", "responders": ["CR"]},
+        },
+    },
+    "endpoint": "rfs",
+    "covariates": ["age_years", "ecog"],
+    "learners": ["cox"],
+    "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
+    "tuning": {"trials": 1},
+    "evaluation": {"horizons": [3, 6], "bootstrap": 50, "regimen_refits": 20},
+    "tracking": {"experiment": "dated", "model_name": "dated"},
+}  # fmt: skip
+
+
+def succeed(main, argv):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == 0
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(connect_to_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dated")
+    patients, drugs = patients_and_drugs()
+    patients.to_csv(folder / "patients.csv", index=False)
+    drugs.to_csv(folder / "drugs.csv", index=False)
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    with pytest.MonkeyPatch.context() as patch:
+        connect_to_store(patch)
+        argv = ["--config", f"{folder / 'config.yaml'}", "--out", f"{folder / 'out'}"]
+        succeed(train.main, [*argv, "--workers", "1"])
+        (folder / "new.csv").write_text("regimen,age_years,ecog\nGILT,61,1\nHMA,61,1\n")
+        predicted = succeed(
+            predict.main, ["--model", "models:/dated@champion", f"{folder / 'new.csv'}"]
+        )
+    return folder / "out", predicted
+
+
+def test_a_training_on_responders_compares_every_endpoint_of_three_arms(trained):
+    out, _ = trained
+    table = pd.read_csv(out / "regimen_effects.csv")
+    ratios = table[(table["family"] == "classical") & (table["estimator"] == "Cox hazard ratio")]
+    pairs = ratios.groupby("endpoint")["arm"].agg(set)
+    assert set(pairs["OS"]) == set(pairs["RFS"]) == set(pairs["Relapse"]) == {"HMA", "GILT"}
+    counted = table[table["estimator"] == "log-rank"].set_index("endpoint")["n"]
+    assert counted["OS"] == N - 10
+    assert counted["RFS"] == counted["Relapse"] < N - 10
+    modelled = table[(table["family"] != "classical") & (table["endpoint"] == "RFS")]
+    assert set(modelled["arm"].dropna()) >= {"HMA", "GILT"}
+
+
+def test_who_was_left_out_is_told_in_the_summary(trained):
+    out, _ = trained
+    told = " ".join(json.loads((out / "summary.json").read_text())["cautions"])
+    assert f"10 of {N} patients of the table received none of the regimens" in told
+    assert "RFS is about" in told
+    assert "Relapse: " in told
+
+
+def test_the_model_of_three_arms_predicts_for_each(trained):
+    _, predicted = trained
+    assert "GILT" in predicted
