@@ -26,7 +26,7 @@ def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
     if outcome.n_events < EVENTS_PER_COVARIATE * predictors:
         found.append(
             f"{outcome.n_events} events for {predictors} predictors: fewer than "
-            f"{EVENTS_PER_COVARIATE} a predictor. Expect optimism, wide intervals and unstable "
+            f"{EVENTS_PER_COVARIATE} a predictor. Expect wide intervals and unstable "
             "individual predictions; these models are for comparison, not for care."
         )
     for horizon in config.evaluation.horizons:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.cohort import Cohort, read_cohort
+from features.cohort import Cohort, CohortColumns, read_cohort
 from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
+from features.endpoints import Endpoint
 from features.errors import InputError, Problem, name_some
 from features.guard import guard_cohort, guard_table
 from features.guard_findings import Finding, by_severity
@@ -86,6 +87,10 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
     columns, guard = config.cohort.columns, config.cohort.guard
     dictionary = read_dictionary(config.dictionary)
     seen = guard_table(table, columns, config.covariates, dictionary, guard)
+    entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
+    if entry:
+        table, note = _from_index_date(table, columns, entry)
+        seen.append(note)
     try:
         cohort = read_cohort(table, columns, config.covariates, dictionary, load_drugs(config))
     except InputError as error:
@@ -100,6 +105,36 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
     seen += guard_cohort(cohort, labels, config.covariates, guard, rows)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
+
+
+def _from_index_date(
+    table: pd.DataFrame, columns: CohortColumns, entry: str
+) -> tuple[pd.DataFrame, Finding]:
+    """Start the clock of ready-made times at the index date, and say so.
+
+    A patient had to live from diagnosis to the index date to be in the cohort; counted in, those
+    months would be immortal time.
+    """
+    before = pd.to_numeric(table[entry], errors="coerce")
+    rebased, labels = {}, []
+    for endpoint in columns.endpoints.values():
+        if not isinstance(endpoint, Endpoint):
+            continue  # Dates have their own origin.
+        time = pd.to_numeric(table[endpoint.time], errors="coerce")
+        since = (time - before).round(9).astype(object)
+        # What is no number stays as it is, to be refused with its own words.
+        rebased[endpoint.time] = since.where(time.notna(), table[endpoint.time])
+        labels.append(endpoint.label)
+    note = Finding(
+        check="clock_start",
+        severity=Severity.NOTE,
+        what=f"Times of {', '.join(labels)} start at the index date: column {entry} was taken off",
+        count=len(table),
+        total=len(table),
+        why="months before the index date are immortal time",
+        remedy="nothing to do; the column must be in the unit of the endpoints' times",
+    )
+    return table.assign(**rebased), note
 
 
 def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:
