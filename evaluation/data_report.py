@@ -74,6 +74,7 @@ def write_data_report(path: Path, report: DataReport) -> None:
     }
     levels = [_level(severity) for severity in report.findings["severity"]]
     worst = next((level for level in _LEVELS if level in levels), "none")
+    missing = readable_missingness(report.missingness)
     page = render_page(
         "data_report.html",
         report=report,
@@ -84,7 +85,8 @@ def write_data_report(path: Path, report: DataReport) -> None:
         attrition=_attrition(report.attrition),
         table_one=html_table(_once(report.table_one, "covariate")),
         hidden=bool((report.table_one == HIDDEN).to_numpy().any()),
-        missingness=html_table(readable_missingness(report.missingness)),
+        missingness=html_table(missing),
+        some_missing=not missing.empty,
         endpoints=html_table(_once(readable_endpoints(report.endpoints), "endpoint")),
         dictionary=html_table(readable_dictionary(report.dictionary)),
     )

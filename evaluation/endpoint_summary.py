@@ -84,7 +84,7 @@ def readable_endpoints(summary: pd.DataFrame) -> pd.DataFrame:
             "patients": summary["arm"],
             "n": summary["n"],
             "events": summary["events"],
-            "competing": summary["competing"],
+            "competing": ["" if pd.isna(c) else str(c) for c in summary["competing"]],
             "median follow-up, months (95% CI)": _medians(
                 summary, "follow_up", "follow_up_low", "follow_up_high"
             ),
