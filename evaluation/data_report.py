@@ -113,7 +113,8 @@ def readable_missingness(missingness: pd.DataFrame) -> pd.DataFrame:
 
 def readable_dictionary(dictionary: pd.DataFrame) -> pd.DataFrame:
     """Put the dictionary under headers that a reader understands, empty columns left out."""
-    headers = {"unusual": "unusual outside", "missing": "may have no value",
+    headers = {"unusual": "unusual outside", "source": "recorded in",
+               "missing": "may have no value",
                "source_column": "column in the table", "source_unit": "its unit"}  # fmt: skip
     return dictionary.loc[:, (dictionary != "").any()].rename(columns=headers)
 

@@ -43,7 +43,8 @@ def dictionary_table(
     Returns
     -------
     DataFrame of str
-        name, label, unit, allowed, unusual (outside this range), missing (what a missing value
+        name, label, unit, allowed, unusual (outside this range), source (where a hospital
+        records it), missing (what a missing value
         means, where it may be structural), and with sources source_column, source_unit.
     """
     rows = []
@@ -54,13 +55,14 @@ def dictionary_table(
             "unit": covariate.unit,
             "allowed": covariate.allowed.removesuffix(f" {covariate.unit}"),
             "unusual": _range(covariate.unusual),
+            "source": covariate.source,
             "missing": covariate.structural_missing,
         }
         if sources is not None:
             source = sources.get(covariate.name, ColumnSource(column=covariate.name))
             row |= {"source_column": source.column, "source_unit": source.unit or covariate.unit}
         rows.append(row)
-    columns = ["name", "label", "unit", "allowed", "unusual", "missing"]
+    columns = ["name", "label", "unit", "allowed", "unusual", "source", "missing"]
     columns += ["source_column", "source_unit"] if sources is not None else []
     return pd.DataFrame(rows, columns=columns)
 
@@ -78,6 +80,7 @@ def dictionary_markdown(dictionary: Mapping[str, Covariate]) -> str:
             table["name"] = "`" + table["name"] + "`"
             headers = {
                 "unusual": "unusual outside",
+                "source": "recorded in",
                 "missing": "may have no value",
                 "units": "other units (factor)",
                 "synonyms": "also called",

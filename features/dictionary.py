@@ -32,6 +32,7 @@ class Covariate(BaseModel):
     unusual: tuple[float, float] | None = None
     vocabulary: tuple[str, ...] = ()
     timing: Literal["baseline", "post_baseline", "outcome"] = "baseline"
+    source: str = ""
     units: dict[str, float] = {}
     synonyms: tuple[str, ...] = ()
     structural_missing: str = ""

@@ -88,7 +88,8 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
     dictionary = read_dictionary(config.dictionary)
     seen = guard_table(table, columns, config.covariates, dictionary, guard)
     entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
-    if entry:
+    # With a failure nothing is trained; the times then stay as the failure describes them.
+    if entry and all(finding.severity < Severity.FAIL for finding in seen):
         table, note = _from_index_date(table, columns, entry)
         seen.append(note)
     try:

@@ -67,7 +67,7 @@ def test_table_says_where_the_values_come_from(source, column, unit):
 
 def test_table_without_sources():
     table = dictionary_table([HB, SEX])
-    assert list(table) == ["name", "label", "unit", "allowed", "unusual", "missing"]
+    assert list(table) == ["name", "label", "unit", "allowed", "unusual", "source", "missing"]
     assert table["allowed"].tolist() == ["a number from 20 to 220", "one of F, M"]
 
 

@@ -3,6 +3,7 @@ import pytest
 import yaml
 
 from features.errors import InputError
+from features.guard_findings import raise_failures
 from pipelines.cohorts import check_cohort
 from pipelines.config import read_config
 
@@ -55,9 +56,11 @@ def test_times_from_diagnosis_start_at_the_first_dose(diagnosed):
 
 
 def test_a_first_dose_after_death_is_refused(diagnosed):
+    checked = check_cohort(diagnosed(to_dose=[20.0, *TO_FIRST_DOSE[1:]]))
     with pytest.raises(InputError) as error:
-        check_cohort(diagnosed(to_dose=[20.0, *TO_FIRST_DOSE[1:]]))
+        raise_failures(checked.findings)
     assert "row 1" in str(error.value)
+    assert not any("was taken off" in f.what for f in checked.findings)
 
 
 def test_a_time_that_is_no_number_is_named_as_it_stands(diagnosed):
