@@ -45,16 +45,15 @@ def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None
     from pipelines.cohorts import check_cohort, with_training_problems
     from pipelines.command import check_out
     from pipelines.config import configured
-    from pipelines.data_check import print_check, write_check
+    from pipelines.data_check import print_check, worst_severity, write_check
 
     config: TrainConfig = configured(config_path, table_path)
     check_out(out)
     checked = with_training_problems(config, check_cohort(config))
     report = write_check(config, checked, out)
     print_check(config, checked, report)
-    worst = max((finding.severity for finding in checked.findings), default=Severity.IGNORE)
-    status = {Severity.FAIL: UNUSABLE, Severity.WARN: FINDINGS}.get(worst, CLEAN)
-    raise SystemExit(status)
+    status = {Severity.FAIL: UNUSABLE, Severity.WARN: FINDINGS}
+    raise SystemExit(status.get(worst_severity(checked), CLEAN))
 
 
 def main(argv: list[str] | None = None) -> None:
