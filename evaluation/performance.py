@@ -192,34 +192,6 @@ def fold_scores(
     return pd.DataFrame(rows, columns=["repeat", "fold", "ibs", "harrell_c"])
 
 
-def fold_standard_error(scores: pd.DataFrame, metric: str = "ibs") -> float:
-    """Standard error of a fold-wise metric, for choosing the simplest learner within one of it.
-
-    Standard deviation over the folds of a repeat / sqrt(folds), averaged over repeats: further
-    repeats reuse the same patients and do not make it smaller.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        From `fold_scores`.
-    metric : {"ibs", "harrell_c"}
-
-    Returns
-    -------
-    float
-        NaN when a fold has no score, or there is a single fold.
-
-    References
-    ----------
-    Breiman et al., Classification and Regression Trees, 1984, section 3.4.3
-    """
-    by_repeat = scores.groupby("repeat")[metric]
-    # A fold without a score would be left out silently by the mean of pandas.
-    if scores[metric].isna().any():
-        return np.nan
-    return float((by_repeat.std(ddof=1) / np.sqrt(by_repeat.size())).mean(skipna=False))
-
-
 @dataclass(frozen=True)
 class _Judged:
     """Out-of-fold predictions of one learner beside what happened.

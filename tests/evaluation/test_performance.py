@@ -9,7 +9,6 @@ from evaluation.discrimination import harrell_c
 from evaluation.kaplan_meier import survival_at
 from evaluation.performance import (
     fold_scores,
-    fold_standard_error,
     paired_difference,
     performance_table,
 )
@@ -224,14 +223,6 @@ def test_folds_average_to_the_cohort():
     second = folds[0] == 1
     expected = harrell_c(outcome.take(second), predictions[0].risk_score[second])
     assert scores["harrell_c"].iloc[1] == expected
-
-
-def test_standard_error_over_folds_by_hand():
-    scores = pd.DataFrame({"repeat": [0, 0, 1, 1], "fold": [0, 1, 0, 1], "ibs": [1, 3, 2, 2]})
-    # First repeat: sd sqrt(2), over sqrt(2): 1. Second: 0. Mean 0.5.
-    assert fold_standard_error(scores) == pytest.approx(0.5)
-    scores.loc[0, "ibs"] = np.nan
-    assert np.isnan(fold_standard_error(scores))
 
 
 def test_wrong_arguments_are_named():
