@@ -17,7 +17,7 @@ class Champion:
     reason: str
 
 
-def corrected_standard_error(differences: np.ndarray, folds: int) -> float:
+def corrected_standard_error(differences: np.ndarray, test_to_train: float) -> float:
     """Standard error of a mean difference over the folds of a repeated cross-validation.
 
     Training sets overlap, so that the plain standard error is far too small; the corrected
@@ -25,16 +25,19 @@ def corrected_standard_error(differences: np.ndarray, folds: int) -> float:
 
     Parameters
     ----------
-    differences : ndarray of shape (folds * repeats,)
-    folds : int
+    differences : ndarray of shape (splits,)
+    test_to_train : float
+        Patients tested for each one trained on: 1 / (K - 1) in K-fold cross-validation.
     """
     count = len(differences)
     if count < 2:
         return float("nan")
-    return float(np.sqrt(differences.var(ddof=1) * (1 / count + 1 / (folds - 1))))
+    return float(np.sqrt(differences.var(ddof=1) * (1 / count + test_to_train)))
 
 
-def choose_champion(scores: Mapping[str, pd.DataFrame], rule: str, folds: int) -> Champion:
+def choose_champion(
+    scores: Mapping[str, pd.DataFrame], rule: str, test_to_train: float
+) -> Champion:
     """Choose by the integrated Brier score (IBS, lower is better).
 
     Parameters
@@ -43,9 +46,10 @@ def choose_champion(scores: Mapping[str, pd.DataFrame], rule: str, folds: int) -
         Ordered from the simplest learner on; all on the same folds.
     rule : {'lowest_ibs_one_se', 'lowest_ibs'}
         The first takes the simplest learner whose mean paired difference to the lowest IBS is at
-        most one corrected standard error.
-    folds : int
-        Folds a repeat.
+        most one corrected standard error. With a single split there is no standard error, and the
+        lowest is taken.
+    test_to_train : float
+        As in `corrected_standard_error`.
 
     Raises
     ------
@@ -59,11 +63,13 @@ def choose_champion(scores: Mapping[str, pd.DataFrame], rule: str, folds: int) -
     best = min(usable, key=lambda name: usable[name])
     if rule == "lowest_ibs":
         return Champion(best, f"lowest IBS {usable[best]:.4f}")
+    if len(scores[best]) < 2:
+        return Champion(best, f"lowest IBS {usable[best]:.4f}; one split has no standard error")
     for name in usable:
         if name == best:
             break
         paired = scores[name]["ibs"].to_numpy() - scores[best]["ibs"].to_numpy()
-        error = corrected_standard_error(paired, folds)
+        error = corrected_standard_error(paired, test_to_train)
         if paired.mean() <= error:
             return Champion(
                 name,

@@ -6,7 +6,7 @@ share the counts of the bootstrap, so that their differences are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -58,8 +58,9 @@ def performance_table(
         One a repeat, each out-of-fold for all n patients in order, on the same increasing `times`
         from near 0 to tau, every horizon among them. Survival may be NaN.
     folds : sequence of ndarray of shape (n,), int
-        One a repeat: the fold of each patient. Risk scores of different folds come from different
-        fitted models, so concordance compares patients of the same fold only.
+        One a repeat: the fold of each patient, -1 for one whom the repeat does not test. Risk
+        scores of different folds come from different fitted models, so concordance compares
+        patients of the same fold only. A patient whom no repeat tests is left out altogether.
     horizons : sequence of float
         Months.
     tau : float
@@ -84,7 +85,7 @@ def performance_table(
     KeyError
         When tau or a horizon is not among the predicted times; nothing is interpolated.
     """
-    judged = _Judged(outcome, predictions, folds, counts)
+    judged = _judge(outcome, predictions, folds, counts)
     until_tau = judged.unknown_outcome(tau)
     values = [
         ("harrell_c", np.nan, judged.harrell_c(), "", ""),
@@ -104,7 +105,7 @@ def performance_table(
             "learner": learner_name,
             "metric": metric,
             "horizon": horizon,
-            "n": len(outcome),
+            "n": len(judged.outcome),
             "events": judged.events_by(horizon),
         }
         | _summary(replicates, obstacle or _why_not(metric, replicates), note)
@@ -135,19 +136,19 @@ def paired_difference(
         below 0 favour the named learner.
     """
     (reference, first), *others = predictions.items()
-    base = _Judged(outcome, first, folds, counts)
+    base = _judge(outcome, first, folds, counts)
     base_c, base_ibs = base.harrell_c(), base.ibs(tau)
     base_obstacle = base.unknown_outcome(tau) or base.unpredicted(base.up_to(tau))
     rows = []
     for name, repeats in others:
-        own = _Judged(outcome, repeats, folds, counts)
+        own = _judge(outcome, repeats, folds, counts)
         c_difference = own.harrell_c() - base_c
         ibs_difference = own.ibs(tau) - base_ibs
         ibs_obstacle = base_obstacle or own.unpredicted(own.up_to(tau))
-        pair = {"learner": f"{name} - {reference}", "n": len(outcome)}
+        pair = {"learner": f"{name} - {reference}", "n": len(own.outcome)}
         rows += [
             pair
-            | {"metric": "harrell_c_difference", "events": outcome.n_events}
+            | {"metric": "harrell_c_difference", "events": own.outcome.n_events}
             | _summary(c_difference, _why_not("harrell_c", c_difference)),
             pair
             | {"metric": "ibs_difference", "horizon": tau, "events": own.events_by(tau)}
@@ -187,9 +188,30 @@ def fold_scores(
                     outcome.take(fold == label), prediction.risk_score[fold == label]
                 ),
             }
-            for label in np.unique(fold)
+            for label in np.unique(fold[fold >= 0])
         ]
     return pd.DataFrame(rows, columns=["repeat", "fold", "ibs", "harrell_c"])
+
+
+def _judge(
+    outcome: Outcome,
+    predictions: Sequence[SurvivalPrediction],
+    folds: Sequence[np.ndarray],
+    counts: np.ndarray,
+) -> _Judged:
+    """Put predictions beside the outcomes of the patients whom some repeat tests."""
+    _check_shapes(outcome, predictions, folds)
+    if np.ndim(counts) != 2 or counts.shape[1] != len(outcome):
+        raise ValueError(f"counts has shape {np.shape(counts)}; expected (B, {len(outcome)})")
+    ever = np.any([fold >= 0 for fold in folds], axis=0)
+    if ever.all():
+        return _Judged(outcome, predictions, folds, counts)
+    return _Judged(
+        outcome.take(ever),
+        [prediction.take(ever) for prediction in predictions],
+        [fold[ever] for fold in folds],
+        counts[:, ever],
+    )
 
 
 @dataclass(frozen=True)
@@ -205,13 +227,6 @@ class _Judged:
     folds: Sequence[np.ndarray]
     counts: np.ndarray
 
-    def __post_init__(self) -> None:
-        _check_shapes(self.outcome, self.predictions, self.folds)
-        if np.ndim(self.counts) != 2 or self.counts.shape[1] != len(self.outcome):
-            raise ValueError(
-                f"counts has shape {np.shape(self.counts)}; expected (B, {len(self.outcome)})"
-            )
-
     @property
     def times(self) -> np.ndarray:
         return self.predictions[0].times
@@ -225,22 +240,40 @@ class _Judged:
     @cached_property
     def losses(self) -> np.ndarray:
         """Brier losses averaged over repeats, (n, n_times): the scores are linear in them."""
-        each = [brier_losses(self.outcome, p.survival, p.times) for p in self.predictions]
-        return np.mean(each, axis=0)
+        total, tested = np.zeros((len(self.outcome), len(self.times))), np.zeros(len(self.outcome))
+        for prediction, fold in zip(self.predictions, self.folds, strict=True):
+            losses = brier_losses(self.outcome, prediction.survival, self.times)
+            total += np.where((fold >= 0)[:, None], losses, 0.0)
+            tested += fold >= 0
+        return total / tested[:, None]
+
+    def mean_over_repeats(
+        self, metric: Callable[[Outcome, SurvivalPrediction, np.ndarray, np.ndarray], Any]
+    ) -> np.ndarray:
+        """A metric of each repeat's tested patients, averaged: (1 + B,)."""
+        each = []
+        for prediction, fold in zip(self.predictions, self.folds, strict=True):
+            rows = fold >= 0
+            if rows.all():
+                each.append(metric(self.outcome, prediction, fold, self.samples))
+            else:
+                part = self.outcome.take(rows), prediction.take(rows), fold[rows]
+                each.append(metric(*part, self.samples[:, rows]))
+        return np.mean(np.asarray(each, dtype=float), axis=0)
 
     def harrell_c(self) -> np.ndarray:
-        each = [
-            np.asarray(harrell_c(self.outcome, p.risk_score, counts=self.samples, group=fold))
-            for p, fold in zip(self.predictions, self.folds, strict=True)
-        ]
-        return np.mean(each, axis=0)
+        return self.mean_over_repeats(
+            lambda outcome, p, fold, counts: harrell_c(
+                outcome, p.risk_score, counts=counts, group=fold
+            )
+        )
 
     def uno_c(self, tau: float) -> np.ndarray:
-        each = [
-            np.asarray(uno_c(self.outcome, p.risk_score, tau, counts=self.samples, group=fold))
-            for p, fold in zip(self.predictions, self.folds, strict=True)
-        ]
-        return np.mean(each, axis=0)
+        return self.mean_over_repeats(
+            lambda outcome, p, fold, counts: uno_c(
+                outcome, p.risk_score, tau, counts=counts, group=fold
+            )
+        )
 
     def ibs(self, tau: float) -> np.ndarray:
         grid = self.up_to(tau)
@@ -256,18 +289,16 @@ class _Judged:
         return scaled_brier(self.brier(horizon), replicate_scores(null, self.samples)[:, 0])
 
     def calibration_oe(self, horizon: float) -> np.ndarray:
-        each = [
-            replicate_observed_expected(self.outcome, 1.0 - p.at(horizon), horizon, self.samples)
-            for p in self.predictions
-        ]
-        return np.mean(each, axis=0)
+        return self.mean_over_repeats(
+            lambda outcome, p, _, counts: replicate_observed_expected(
+                outcome, 1.0 - p.at(horizon), horizon, counts
+            )
+        )
 
     def calibration_slope(self, horizon: float) -> np.ndarray:
-        each = [
-            replicate_slopes(self.outcome, 1.0 - p.at(horizon), self.samples)
-            for p in self.predictions
-        ]
-        return np.mean(each, axis=0)
+        return self.mean_over_repeats(
+            lambda outcome, p, _, counts: replicate_slopes(outcome, 1.0 - p.at(horizon), counts)
+        )
 
     def column(self, horizon: float) -> int:
         return _column(self.times, horizon)
@@ -289,7 +320,10 @@ class _Judged:
 
     def unpredicted(self, columns: list[int]) -> str:
         """For how many patients survival is missing at these times, in any repeat."""
-        each = [np.isnan(p.survival[:, columns]).any(axis=1) for p in self.predictions]
+        each = [
+            np.isnan(p.survival[:, columns]).any(axis=1) & (fold >= 0)
+            for p, fold in zip(self.predictions, self.folds, strict=True)
+        ]
         missing = int(np.any(each, axis=0).sum())
         if not missing:
             return ""

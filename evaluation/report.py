@@ -43,6 +43,10 @@ class Report:
         What the data cannot support.
     metrics, differences : DataFrame with METRIC_COLUMNS
     champion, reason : str
+    verdict : str
+        Whether Cox is enough; empty when that was not asked.
+    sample_size : DataFrame
+        How many parameters the cohort supports, by criterion; `sample_size_text` says it in words.
     regimen : DataFrame with REGIMEN_COLUMNS, or None without regimens
     claims : DataFrame or None
         Published claims against recomputed values.
@@ -61,6 +65,9 @@ class Report:
     differences: pd.DataFrame
     champion: str
     reason: str
+    verdict: str
+    sample_size: pd.DataFrame
+    sample_size_text: str
     regimen: pd.DataFrame | None
     claims: pd.DataFrame | None
     contributions: pd.DataFrame | None
@@ -81,6 +88,7 @@ def write_report(path: Path, report: Report) -> None:
         pictures=pictures,
         metrics=html_table(_labelled(metrics_by_learner(report.metrics[~calibration]))),
         calibration=html_table(_labelled(metrics_by_learner(report.metrics[calibration]))),
+        sample_size=html_table(readable_sample_size(report.sample_size)),
         differences=html_table(readable_differences(report.differences)),
         regimen=None if report.regimen is None else html_table(readable_regimen(report.regimen)),
         claims=None if report.claims is None else html_table(report.claims),
@@ -128,6 +136,20 @@ def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
                 for r in differences.itertuples()
             ],
             "note": differences["note"],
+        }
+    )
+
+
+def readable_sample_size(sample_size: pd.DataFrame) -> pd.DataFrame:
+    """Riley's criteria, one row each."""
+    return pd.DataFrame(
+        {
+            "criterion": sample_size["criterion"],
+            "parameters supported": [
+                "" if np.isnan(value) else f"{value:.0f}" for value in sample_size["supported"]
+            ],
+            "met": sample_size["holds"].map({True: "yes", False: "no"}),
+            "detail": sample_size["detail"],
         }
     )
 

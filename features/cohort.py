@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 
 from features.codes import Codes, read_codes
 from features.columns import ColumnSource, check_columns, read_covariates
-from features.covariates import derive_covariates, needed_inputs
+from features.covariates import derive_covariates, describe_covariates, needed_inputs
 from features.dataset import Dataset
 from features.dictionary import Covariate
 from features.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
@@ -188,6 +188,11 @@ class Cohort:
             regimen,
             center,
             self.outcomes[endpoint],
+            {
+                name: covariate.monotone
+                for name, covariate in describe_covariates(covariates, self.dictionary).items()
+                if covariate.monotone
+            },
         )
 
 

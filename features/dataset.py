@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -25,12 +26,16 @@ class Dataset:
         Treatment category; None when the cohort has none.
     center : ndarray of shape (n,) or None
     outcome : Outcome
+    monotone : mapping of covariate name -> 1 or -1
+        What the dictionary declares of the risk: 1 where a higher value may only raise it, -1 where
+        it may only lower it.
     """
 
     covariates: pd.DataFrame
     regimen: np.ndarray | None
     center: np.ndarray | None
     outcome: Outcome
+    monotone: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {len(self.covariates), len(self.outcome)}
@@ -56,7 +61,23 @@ class Dataset:
             None if self.regimen is None else self.regimen[rows],
             None if self.center is None else self.center[rows],
             self.outcome.take(rows),
+            self.monotone,
         )
+
+    def select(self, names: Sequence[str]) -> Dataset:
+        """Keep the named predictors alone; the regimen is one of them where 'regimen' is named.
+
+        Raises
+        ------
+        KeyError
+            When a name is no predictor.
+        """
+        missing = [name for name in names if name not in self.predictors.columns]
+        if missing:
+            raise KeyError(f"not among the predictors: {', '.join(missing)}")
+        kept = self.covariates[[name for name in names if name != REGIMEN]]
+        regimen = self.regimen if REGIMEN in names else None
+        return replace(self, covariates=kept, regimen=regimen)
 
 
 def as_predictors(covariates: pd.DataFrame, regimen: np.ndarray | None) -> pd.DataFrame:

@@ -37,6 +37,7 @@ class Covariate(BaseModel):
     synonyms: tuple[str, ...] = ()
     structural_missing: str = ""
     structural_when: dict[str, tuple[str, ...]] = {}
+    risk: Literal["rises", "falls"] | None = None
 
     @field_validator("structural_when", mode="before")
     @classmethod
@@ -55,7 +56,14 @@ class Covariate(BaseModel):
                 raise ValueError(
                     f"{self.name}: {field} run from low to high, not [{low:g}, {high:g}]"
                 )
+        if self.risk and self.kind not in ("number", "integer", "flag"):
+            raise ValueError(f"{self.name}: `risk` is for numbers and flags, not a {self.kind}")
         return self
+
+    @property
+    def monotone(self) -> int:
+        """1 where a higher value may only raise the risk, -1 where it may only lower it, else 0."""
+        return {"rises": 1, "falls": -1, None: 0}[self.risk]
 
     @property
     def is_numeric(self) -> bool:

@@ -136,8 +136,14 @@ def _bare(query: str) -> str:
     return NO_COMMAND.sub(" ", query).strip().rstrip(";").rstrip()
 
 
-def _resolved(template: str, folder: Path) -> URL:
-    """The URL with its variables filled in part by part, so that no value needs escaping."""
+def resolve_url(template: str) -> URL:
+    """A database URL with its variables filled in part by part, so that no value needs escaping.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, names a variable that is not set, or holds a password.
+    """
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -167,6 +173,11 @@ def _resolved(template: str, folder: Path) -> URL:
                 for key, v in url.query.items()
             },
         )
+    return url
+
+
+def _resolved(template: str, folder: Path) -> URL:
+    url = resolve_url(template)
     return _read_only_file(url, folder) if url.get_backend_name() == "sqlite" else url
 
 

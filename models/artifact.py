@@ -9,8 +9,8 @@ import skops.io
 
 from features.errors import InputError, Problem
 from models.card import ModelCard
-from models.fitted import FittedModel
 from models.learners import LEARNERS
+from models.prediction import SurvivalModel
 
 CARD = "card.json"
 MODEL = "model.skops"
@@ -20,7 +20,7 @@ MODEL = "model.skops"
 COMMON_TYPES = ("models.fitted.FittedModel", "numpy.dtype")
 
 
-def save_model(folder: Path, model: FittedModel, card: ModelCard) -> None:
+def save_model(folder: Path, model: SurvivalModel, card: ModelCard) -> None:
     """Write a model and its card into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     skops.io.dump(model, folder / MODEL)
@@ -48,7 +48,7 @@ def load_card(folder: Path) -> ModelCard:
     return ModelCard.model_validate(json.loads(path.read_text()))
 
 
-def load_model(folder: Path) -> tuple[FittedModel, ModelCard]:
+def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
     """Load a model and its card.
 
     Raises

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from features.dataset import Dataset
-from models.learners import LEARNERS, SurvivalEstimator
-from models.prediction import SurvivalPrediction
-from models.preprocessing import make_preprocessing, to_features
+from features.errors import InputError, Problem
+from models.learners import LEARNERS, STACK, Learner, SurvivalEstimator
+from models.prediction import SurvivalModel, SurvivalPrediction, increasing_times, within_follow_up
+from models.preprocessing import FeatureColumns, feature_columns, make_preprocessing, to_features
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class FittedModel:
         What it was made with.
     columns : tuple of str
         Predictors in the order of fitting.
+    preprocessing : transformer, or None without predictors
     follow_up : float
         Longest time seen in training, months; nothing is predicted beyond it.
     """
@@ -58,16 +60,18 @@ class FittedModel:
         ValueError
             When the times are not increasing and >= 0.
         """
-        times = np.atleast_1d(np.asarray(times, dtype=float))
-        if (np.diff(times) <= 0).any() or (times < 0).any():
-            raise ValueError("times must be increasing and >= 0 months")
-        X = to_features(self.preprocessing, predictors[list(self.columns)])
-        survival = self.estimator.survival(X, times)
-        survival[:, times > self.follow_up] = np.nan
-        return SurvivalPrediction(self.estimator.risk_score(X), survival, times)
+        months = increasing_times(times)
+        X = apply_preprocessing(self.preprocessing, predictors[list(self.columns)])
+        return within_follow_up(self.estimator.predict(X, months), self.follow_up)
 
 
-def fit_model(learner: str, params: dict[str, Any], dataset: Dataset, seed: int) -> FittedModel:
+def fit_model(
+    learner: str,
+    params: dict[str, Any],
+    dataset: Dataset,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> SurvivalModel:
     """Fit one learner with given parameters, preprocessing included.
 
     Parameters
@@ -78,19 +82,108 @@ def fit_model(learner: str, params: dict[str, Any], dataset: Dataset, seed: int)
         As the learner's search space gives them; empty for its defaults.
     seed : int
         Same seed and data, same model.
+    weights : ndarray of shape (n,), optional
+        How much each patient counts, >= 0; 0 leaves one out. Preprocessing does not look at them.
+
+    Raises
+    ------
+    InputError
+        When the learner takes no weights, or not so many patients.
+    ValueError
+        When the weights are not one number >= 0 a patient.
+    ArithmeticError
+        When the fit does not converge.
     """
-    entry = LEARNERS[learner]
-    predictors = dataset.predictors
-    preprocessing = make_preprocessing(
-        predictors, handles_missing=entry.handles_missing, scale=entry.scale
-    )
-    X = preprocessing.fit_transform(predictors)
-    estimator = entry.make(params, seed).fit(X, dataset.outcome)
+    if weights is not None:
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape != (len(dataset),) or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(f"weights must be {len(dataset)} finite numbers >= 0, one a patient")
+        check_weights(learner)
+        # Weight 0 is not there at all: neither bins nor draws of rows may know of such a patient.
+        dataset, weights = dataset.take(weights > 0), weights[weights > 0]
+    check_size(learner, len(dataset))
+    if learner == STACK:
+        from models.stack import fit_stack
+
+        return fit_stack(params, dataset, seed)
+    encoded = encode(LEARNERS[learner], dataset)
+    estimator = LEARNERS[learner].make(params, seed)
     return FittedModel(
         learner=learner,
         params=dict(params),
-        columns=tuple(predictors.columns),
-        preprocessing=preprocessing,
-        estimator=estimator,
+        columns=tuple(dataset.predictors.columns),
+        preprocessing=encoded.preprocessing,
+        estimator=estimator.fit(encoded.X, dataset.outcome, weights, encoded.columns),
         follow_up=dataset.outcome.follow_up,
     )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Predictors of training patients as one learner takes them, and how they became so."""
+
+    preprocessing: Any
+    X: np.ndarray
+    columns: FeatureColumns | None
+
+
+def encode(learner: Learner, dataset: Dataset) -> Encoded:
+    """Fit the learner's preprocessing to these patients and apply it."""
+    predictors = dataset.predictors
+    if not predictors.shape[1]:
+        return Encoded(None, np.empty((len(dataset), 0)), None)
+    preprocessing = make_preprocessing(
+        predictors,
+        handles_missing=learner.handles_missing,
+        scale=learner.scale,
+        handles_categories=learner.handles_categories,
+    )
+    columns = feature_columns(predictors, dataset.monotone) if learner.handles_categories else None
+    return Encoded(preprocessing, np.asarray(preprocessing.fit_transform(predictors)), columns)
+
+
+def apply_preprocessing(preprocessing: Any, predictors: pd.DataFrame) -> np.ndarray:
+    """Features of new patients, shape (n, p)."""
+    if preprocessing is None:
+        return np.empty((len(predictors), 0))
+    return to_features(preprocessing, predictors)
+
+
+def check_weights(learner: str) -> None:
+    """Refuse weights for a learner whose engine leaves them out somewhere.
+
+    Raises
+    ------
+    InputError
+    """
+    if not LEARNERS[learner].handles_weights:
+        able = [name for name, entry in LEARNERS.items() if entry.handles_weights]
+        raise InputError(
+            Problem(
+                what="This learner takes no weights",
+                where=f"learner {learner}",
+                got="weights of patients",
+                allowed="weights with " + ", ".join(able),
+                remedy="leave the weights out, or use one of those learners",
+            )
+        )
+
+
+def check_size(learner: str, n: int) -> None:
+    """Refuse a cohort on which the learner would run for hours.
+
+    Raises
+    ------
+    InputError
+    """
+    entry = LEARNERS[learner]
+    if entry.most_patients is not None and n > entry.most_patients:
+        raise InputError(
+            Problem(
+                what="Too many patients for this learner: its time grows with their square",
+                where=f"learner {learner}",
+                got=f"{n} patients",
+                allowed=f"up to {entry.most_patients}",
+                remedy=f"use {entry.twin}: the same loss, made for any number of patients",
+            )
+        )

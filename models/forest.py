@@ -1,31 +1,37 @@
-"""Random survival forest, kept as trees and one table of leaf survival."""
+"""Survival forests, kept as trees and one table of leaf survival."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from optuna.trial import Trial
 from sklearn.base import BaseEstimator
-from sksurv.ensemble import RandomSurvivalForest
 from sksurv.util import Surv
 
 from features.outcome import Outcome
-from models.prediction import step_values
+from models.binning import quantile_edges, to_bins
+from models.prediction import SurvivalPrediction, step_values
+from models.preprocessing import FeatureColumns
+from models.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
+from models.search import SearchSize
 
 GRID_SIZE = 100
+# Below this the start of threads costs more than they save.
+THREADS_FROM = 2000
 
 
 class SurvivalForest(BaseEstimator):
     """Random survival forest (Ishwaran et al. 2008), with log-rank splits.
 
-    The trees are grown by scikit-survival in its low-memory mode. What each leaf predicts, the
-    Kaplan-Meier curve of the training patients in it, is kept on a grid of at most 100 event
-    times; where there are more, an event counts at the next time of the grid and a censoring at the
-    last one before it, so that nobody is at risk at an event that came later.
-    No patient's row or place in a tree is kept; the grid holds event times of the training
-    patients, as every survival curve does.
+    The trees are grown by scikit-survival in its low-memory mode, on event times and covariates of
+    few distinct values: a covariate is cut into at most 32 bins, and event times are kept on a grid
+    of at most 100. An event between two times of the grid counts at the next one and a
+    censoring at the last one before it, so that nobody is at risk at an event that came later.
+    What each leaf predicts, the Kaplan-Meier curve of the training patients in it, stands in one
+    table over the grid. No patient's row or place in a tree is kept; the grid holds event times
+    of the training patients, as every survival curve does.
 
     Parameters
     ----------
@@ -33,7 +39,20 @@ class SurvivalForest(BaseEstimator):
     max_features : float
         Share of the features tried at each split.
     seed : int
+
+    Attributes
+    ----------
+    times_ : ndarray of shape (n_times,)
+        The grid, in months. Beyond its last time a leaf's curve stays where it is up to the end of
+        the training follow-up, as Kaplan-Meier does; `FittedModel` gives NaN after that.
+    leaf_survival_ : ndarray of shape (n_leaves, n_times), float32
+        The leaves of all trees, one below the other.
+    leaf_mortality_ : ndarray of shape (n_leaves,)
+    leaf_row_ : list of ndarray of shape (n_nodes,), one a tree
+        Row of each leaf in these tables; -1 for a node that is split.
     """
+
+    engine: ClassVar[Any] = QuickSurvivalForest
 
     def __init__(
         self,
@@ -47,53 +66,81 @@ class SurvivalForest(BaseEstimator):
         self.max_features = max_features
         self.seed = seed
 
-    def fit(self, X: np.ndarray, outcome: Outcome) -> SurvivalForest:
-        """Grow the forest on features of shape (n, p); NaN is allowed and learned from."""
-        X = np.asarray(X, dtype=np.float32)
+    def fit(
+        self,
+        X: np.ndarray,
+        outcome: Outcome,
+        weights: np.ndarray | None = None,
+        columns: FeatureColumns | None = None,
+    ) -> SurvivalForest:
+        """Grow the forest on features of shape (n, p); NaN is allowed and learned from.
+
+        With weights, shape (n,), each tree draws its patients in proportion to them.
+        """
+        self.edges_ = quantile_edges(X)
+        binned = to_bins(X, self.edges_)
         self.times_ = _event_time_grid(outcome)
         step = _grid_step(outcome, self.times_)
         time = np.concatenate([[self.times_[0] / 2], self.times_])[step]
-        engine = RandomSurvivalForest(
+        engine = self.engine(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             min_samples_split=2 * self.min_samples_leaf,
             max_features=self.max_features,
+            bootstrap=True,
             low_memory=True,
             random_state=self.seed,
-        ).fit(X, Surv.from_arrays(outcome.event, time))
+            n_jobs=None if len(X) < THREADS_FROM else -1,
+        ).fit(binned, Surv.from_arrays(outcome.event, time), sample_weight=weights)
         self.trees_ = [member.tree_ for member in engine.estimators_]
-        tables = [
-            _leaf_tables(
-                member.tree_.apply(X),
+        self.leaf_row_, survival, mortality, start = [], [], [], 0
+        for tree, drawn in zip(self.trees_, engine.estimators_samples_, strict=True):
+            is_leaf = tree.children_left == -1
+            rows = np.where(is_leaf, np.cumsum(is_leaf) - 1, -1)
+            curves, totals = _leaf_tables(
+                rows[tree.apply(binned)],
                 np.bincount(drawn, minlength=len(X)),
                 step,
                 outcome.event,
-                member.tree_.node_count,
+                int(is_leaf.sum()),
                 len(self.times_),
             )
-            for member, drawn in zip(engine.estimators_, engine.estimators_samples_, strict=True)
-        ]
-        # float32 halves the stored model and keeps seven digits of a probability.
-        self.leaf_survival_ = [survival.astype(np.float32) for survival, _ in tables]
-        self.leaf_mortality_ = [mortality for _, mortality in tables]
+            # float32 halves the stored model and keeps seven digits of a probability.
+            survival.append(curves.astype(np.float32))
+            mortality.append(totals)
+            self.leaf_row_.append(np.where(is_leaf, rows + start, -1).astype(np.int32))
+            start += len(curves)
+        self.leaf_survival_ = np.concatenate(survival)
+        self.leaf_mortality_ = np.concatenate(mortality)
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Ensemble mortality: expected events if all were like this patient, shape (n,)."""
-        X = np.asarray(X, dtype=np.float32)
-        total = sum(
-            mortality[tree.apply(X)]
-            for tree, mortality in zip(self.trees_, self.leaf_mortality_, strict=True)
-        )
-        return np.asarray(total) / len(self.trees_)
+        return self.predict(X, np.empty(0)).risk_score
 
     def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
         """Event-free probability, shape (n, n_times): the mean of the leaf curves."""
-        X = np.asarray(X, dtype=np.float32)
-        total = np.zeros((len(X), len(np.atleast_1d(times))))
-        for tree, survival in zip(self.trees_, self.leaf_survival_, strict=True):
-            total += step_values(times, self.times_, survival, before=1.0)[tree.apply(X)]
-        return total / len(self.trees_)
+        return self.predict(X, np.atleast_1d(np.asarray(times, dtype=float))).survival
+
+    def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
+        """Risk score and survival, with each patient's leaves looked up once."""
+        binned = to_bins(X, self.edges_)
+        at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
+        mortality, survival = np.zeros(len(binned)), np.zeros((len(binned), len(times)))
+        for tree, rows in zip(self.trees_, self.leaf_row_, strict=True):
+            leaf = rows[tree.apply(binned)]
+            mortality += self.leaf_mortality_[leaf]
+            survival += at_times[leaf]
+        return SurvivalPrediction(mortality / len(self.trees_), survival / len(self.trees_), times)
+
+
+class ExtraTreesForest(SurvivalForest):
+    """Extremely randomised survival trees (Geurts et al. 2006): thresholds are drawn, not sought.
+
+    Parameters and attributes are those of `SurvivalForest`.
+    """
+
+    engine: ClassVar[Any] = QuickExtraSurvivalTrees
 
 
 def _event_time_grid(outcome: Outcome) -> np.ndarray:
@@ -116,19 +163,19 @@ def _leaf_tables(
     count: np.ndarray,
     step: np.ndarray,
     event: np.ndarray,
-    n_nodes: int,
+    n_leaves: int,
     n_times: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Meier curve (n_nodes, n_times) and summed Nelson-Aalen hazard (n_nodes,) of leaves.
+    """Kaplan-Meier curve (n_leaves, n_times) and summed Nelson-Aalen hazard (n_leaves,).
 
     `count` holds how often the tree drew each patient.
     """
-    leaving = np.zeros((n_nodes, n_times + 1))
-    events = np.zeros((n_nodes, n_times + 1))
-    np.add.at(leaving, (leaf, step), count)
-    np.add.at(events, (leaf, step), count * event)
+    shape = (n_leaves, n_times + 1)
+    cell = leaf * shape[1] + step
+    leaving = np.bincount(cell, count, minlength=shape[0] * shape[1]).reshape(shape)
+    events = np.bincount(cell, count * event, minlength=shape[0] * shape[1]).reshape(shape)
     at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    hazard = np.divide(events[:, 1:], at_risk, out=np.zeros((n_nodes, n_times)), where=at_risk > 0)
+    hazard = np.divide(events[:, 1:], at_risk, out=np.zeros((n_leaves, n_times)), where=at_risk > 0)
     return np.cumprod(1 - hazard, axis=1), np.cumsum(hazard, axis=1).sum(axis=1)
 
 
@@ -137,11 +184,20 @@ def make(params: dict[str, Any], seed: int) -> SurvivalForest:
     return SurvivalForest(**params, seed=seed)
 
 
-def search_space(trial: Trial, n_events: int) -> dict[str, Any]:
-    """Leaves from 3 patients to a third of the events; one feature in ten to all of them."""
+def make_extra_trees(params: dict[str, Any], seed: int) -> ExtraTreesForest:
+    """Make the estimator with its seed."""
+    return ExtraTreesForest(**params, seed=seed)
+
+
+def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
+    """Leaves from 3 patients, more where events are few, to a third of the events.
+
+    One feature in ten to all of them are tried at a split.
+    """
+    smallest = 3 if size.events_per_variable >= 10 else 5
     return {
         "min_samples_leaf": trial.suggest_int(
-            "min_samples_leaf", 3, max(10, n_events // 3), log=True
+            "min_samples_leaf", smallest, max(10, size.n_events // 3), log=True
         ),
         "max_features": trial.suggest_float("max_features", 0.1, 1.0),
     }

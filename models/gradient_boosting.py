@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from optuna.trial import Trial
 from sklearn.base import BaseEstimator
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis
 from sksurv.util import Surv
 
 from features.outcome import Outcome
-from models.baseline import BreslowBaseline
+from models.baseline import BreslowBaseline, ProportionalHazards
+from models.preprocessing import FeatureColumns
+from models.search import SearchSize
 
 
-class GradientBoostingCox(BaseEstimator):
+class GradientBoostingCox(ProportionalHazards, BaseEstimator):
     """scikit-survival's gradient boosting with the Cox loss (Ridgeway 1999).
 
     Parameters
@@ -41,7 +42,13 @@ class GradientBoostingCox(BaseEstimator):
         self.subsample = subsample
         self.seed = seed
 
-    def fit(self, X: np.ndarray, outcome: Outcome) -> GradientBoostingCox:
+    def fit(
+        self,
+        X: np.ndarray,
+        outcome: Outcome,
+        weights: np.ndarray | None = None,
+        columns: FeatureColumns | None = None,
+    ) -> GradientBoostingCox:
         """Fit on features of shape (n, p) without missing values."""
         engine = GradientBoostingSurvivalAnalysis(
             n_estimators=self.n_estimators,
@@ -61,22 +68,18 @@ class GradientBoostingCox(BaseEstimator):
         total = sum((tree.predict(X)[:, 0] for tree in self.trees_), start=np.zeros(len(X)))
         return self.learning_rate * total
 
-    def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
-        """Event-free probability, shape (n, n_times)."""
-        return self.baseline_.survival(self.risk_score(X), times)
-
 
 def make(params: dict[str, Any], seed: int) -> GradientBoostingCox:
     """Make the estimator with its seed."""
     return GradientBoostingCox(**params, seed=seed)
 
 
-def search_space(trial: Trial, n_events: int) -> dict[str, Any]:
-    """Stumps to depth 3, slow to fast."""
+def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
+    """Stumps, deeper trees where events allow; slow to fast."""
     return {
         "n_estimators": trial.suggest_int("n_estimators", 10, 150, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
-        "max_depth": trial.suggest_int("max_depth", 1, 3),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 3, max(10, n_events // 5)),
+        "max_depth": trial.suggest_int("max_depth", 1, size.tree_depth),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 3, max(10, size.n_events // 5)),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
     }

@@ -14,15 +14,14 @@ from features.dictionary import Covariate
 from features.errors import InputError, Problem, collect, did_you_mean, name_some
 from features.regimens import RegimenColumn, derive_regimen
 from models.card import ModelCard
-from models.fitted import FittedModel
-from models.prediction import median_survival
+from models.prediction import SurvivalModel, median_survival
 
 PATIENT_ID = "patient_id"
 MEDIAN_STEP = 0.1  # months
 
 
 def predict_patients(
-    model: FittedModel,
+    model: SurvivalModel,
     card: ModelCard,
     table: pd.DataFrame,
     horizons: Sequence[float],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,21 @@ class SurvivalModel(Protocol):
     """A fitted model: covariates in, risk score and survival out."""
 
     @property
+    def learner(self) -> str:
+        """Name of the learner."""
+        ...
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the learner was made with."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Predictors that it sees."""
+        ...
+
+    @property
     def follow_up(self) -> float:
         """Months; nothing is predicted beyond."""
         ...
@@ -64,6 +79,26 @@ class SurvivalModel(Protocol):
     def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
         """Predict for patients at increasing times in months."""
         ...
+
+
+def increasing_times(times: ArrayLike) -> np.ndarray:
+    """Check times for a prediction, shape (n_times,).
+
+    Raises
+    ------
+    ValueError
+        When they are not increasing and >= 0.
+    """
+    months = np.atleast_1d(np.asarray(times, dtype=float))
+    if (np.diff(months) <= 0).any() or (months < 0).any():
+        raise ValueError("times must be increasing and >= 0 months")
+    return months
+
+
+def within_follow_up(prediction: SurvivalPrediction, follow_up: float) -> SurvivalPrediction:
+    """Take back what was predicted beyond the training follow-up: nothing is known there."""
+    survival = np.where(prediction.times > follow_up, np.nan, prediction.survival)
+    return SurvivalPrediction(prediction.risk_score, survival, prediction.times)
 
 
 def step_values(

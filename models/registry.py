@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from models.card import ModelCard, software_versions
 from models.patients import predict_patients
 
 if TYPE_CHECKING:
-    from models.fitted import FittedModel
+    from models.prediction import SurvivalModel
 
 CHAMPION = "champion"
 ENTRY = Path(__file__).with_name("mlflow_entry.py")
@@ -45,7 +46,7 @@ class RegisteredModel(PythonModel):
 
 
 def register(
-    model: FittedModel, card: ModelCard, *, run_id: str, model_name: str, folder: Path
+    model: SurvivalModel, card: ModelCard, *, run_id: str, model_name: str, folder: Path
 ) -> str:
     """Store a model under a run and register it with the alias 'champion'.
 
@@ -68,6 +69,7 @@ def register(
             python_model=str(ENTRY),
             artifacts={"model": str(folder)},
             signature=make_signature(card),
+            input_example=synthetic_patient(card),
             # Stated, because guessing them would start the model in a process of its own.
             pip_requirements=[
                 f"{package}=={version}"
@@ -78,13 +80,16 @@ def register(
     client = mlflow.MlflowClient()
     # The client's calls, because mlflow.register_model prints.
     if not client.search_registered_models(f"name = '{model_name}'"):
-        client.create_registered_model(model_name)
+        # Another training may have made it meanwhile.
+        with contextlib.suppress(mlflow.MlflowException):
+            client.create_registered_model(model_name)
     version = client.create_model_version(
         model_name,
         source=info.model_uri,
         run_id=run_id,
         model_id=info.model_id,
         tags={"learner": card.learner},
+        description=describe_card(card),
     )
     client.set_registered_model_alias(model_name, CHAMPION, version.version)
     return str(version.version)
@@ -107,7 +112,49 @@ def make_signature(card: ModelCard) -> ModelSignature:
     return ModelSignature(Schema(columns), Schema(outputs), ParamSchema([horizons]))
 
 
-def load(uri: str) -> tuple[FittedModel, ModelCard]:
+def synthetic_patient(card: ModelCard) -> pd.DataFrame:
+    """One row that fits the model's input and is nobody: the middle of every range."""
+    values: dict[str, object] = {}
+    for covariate in card.inputs:
+        if not covariate.is_numeric:
+            known = card.levels.get(covariate.name) or covariate.vocabulary
+            values[covariate.name] = known[0]
+            continue
+        low, high = card.ranges.get(covariate.name, (0.0, 0.0))
+        middle = (low + high) / 2
+        values[covariate.name] = float(round(middle) if covariate.kind == "integer" else middle)
+    if card.arms:
+        values["regimen"] = card.arms[0]
+    return pd.DataFrame([values])
+
+
+def describe_card(card: ModelCard) -> str:
+    """The card as the registry's page shows it, in Markdown."""
+    training = card.training
+    lines = [
+        f"**{card.learner_label}** for {card.endpoint}, trained on {training.get('cohort', '')}: "
+        f"{training.get('patients', '?')} patients, {training.get('events', '?')} events.",
+        *(
+            [f"**Not for patients: {training['provenance']}.**"]
+            if training.get("provenance")
+            else []
+        ),
+        "",
+        f"Predicts up to {card.follow_up:.1f} months; evaluated at "
+        + ", ".join(f"{h:g}" for h in card.horizons)
+        + " months.",
+        "",
+        "| out-of-fold | estimate (95% interval) |",
+        "|---|---|",
+        *(f"| {metric} | {value} |" for metric, value in card.performance.items()),
+        "",
+        "What the data cannot support:",
+        *(f"- {caution}" for caution in card.cautions),
+    ]
+    return "\n".join(lines)
+
+
+def load(uri: str) -> tuple[SurvivalModel, ModelCard]:
     """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
 
     Raises

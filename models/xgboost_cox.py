@@ -6,19 +6,28 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import ArrayLike
-from optuna.trial import Trial
 from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
-from models.baseline import BreslowBaseline
+from models.baseline import BreslowBaseline, ProportionalHazards
+from models.boosting import (
+    Objective,
+    boost,
+    boosting_space,
+    canonical_order,
+    make_matrix,
+    predict_margin,
+)
+from models.preprocessing import FeatureColumns
 
-# An event on the index date counts as half a day: the engine's label cannot be 0.
-HALF_A_DAY = 0.5 * 12 / 365.25
+search_space = boosting_space
 
 
-class XgboostCox(BaseEstimator):
-    """Gradient boosting with `survival:cox`, and Breslow's baseline hazard on top.
+class XgboostCox(ProportionalHazards, BaseEstimator):
+    """Gradient boosting of Breslow's partial likelihood, with his baseline hazard on top.
+
+    The engine's own `survival:cox` depends on the order of rows with tied times and gives a weight
+    to a patient's gradient but not to the risk sets, so the likelihood is ours.
 
     Parameters
     ----------
@@ -45,55 +54,64 @@ class XgboostCox(BaseEstimator):
         self.reg_lambda = reg_lambda
         self.seed = seed
 
-    def fit(self, X: np.ndarray, outcome: Outcome) -> XgboostCox:
-        """Fit on features of shape (n, p); NaN is allowed and learned from."""
-        X = np.asarray(X, dtype=np.float32)
-        # Tied times make the engine depend on the order of rows: sort by time, event, features.
-        order = np.lexsort((*X.T, outcome.event, outcome.time))
-        label = np.maximum(outcome.time, HALF_A_DAY) * np.where(outcome.event, 1, -1)
-        booster = xgboost.train(
-            {
-                "objective": "survival:cox",
-                "eta": self.learning_rate,
-                "max_depth": self.max_depth,
-                "subsample": self.subsample,
-                "min_child_weight": self.min_child_weight,
-                "lambda": self.reg_lambda,
-                "tree_method": "exact" if len(X) < 1000 else "hist",
-                "base_score": 1.0,
-                "seed": self.seed,
-                "nthread": 1,
-            },
-            xgboost.DMatrix(X[order], label=label[order], nthread=1),
-            num_boost_round=self.n_estimators,
+    def fit(
+        self,
+        X: np.ndarray,
+        outcome: Outcome,
+        weights: np.ndarray | None = None,
+        columns: FeatureColumns | None = None,
+    ) -> XgboostCox:
+        """Fit on features of shape (n, p); NaN is allowed and learned from.
+
+        Weights, shape (n,), count as so many patients. `columns` says which features hold category
+        codes, and which may only raise or only lower the risk.
+        """
+        order = canonical_order(X, outcome)
+        known = np.ones(len(X)) if weights is None else np.asarray(weights, dtype=float)
+        self.columns_ = columns
+        self.booster_ = boost(
+            self,
+            make_matrix(X[order], columns, label=outcome.time[order]),
+            {"base_score": 0.0},
+            () if columns is None else columns.monotone,
+            partial_likelihood(outcome.time[order], outcome.event[order], known[order]),
         )
-        self.booster_ = bytes(booster.save_raw("ubj"))
-        self.baseline_ = BreslowBaseline.fit(self.risk_score(X), outcome)
+        self.baseline_ = BreslowBaseline.fit(self.risk_score(X), outcome, weights)
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard up to a constant, shape (n,)."""
-        booster = xgboost.Booster(model_file=bytearray(self.booster_))
-        data = xgboost.DMatrix(np.asarray(X, dtype=np.float32), nthread=1)
-        return booster.predict(data, output_margin=True).astype(float)
+        return predict_margin(self.booster_, X, self.columns_)
 
-    def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
-        """Event-free probability, shape (n, n_times)."""
-        return self.baseline_.survival(self.risk_score(X), times)
+
+def partial_likelihood(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Objective:
+    """Gradient and diagonal Hessian of the negative weighted partial likelihood, Breslow's ties.
+
+    Parameters
+    ----------
+    time : ndarray of shape (n,), increasing
+    event : ndarray of shape (n,), bool
+    weights : ndarray of shape (n,)
+    """
+    # Patients with the same time share one risk set and one cumulative hazard.
+    first = np.searchsorted(time, time, side="left")
+    last = np.searchsorted(time, time, side="right") - 1
+    dying = weights * event
+
+    def objective(margin: np.ndarray, _: xgboost.DMatrix) -> tuple[np.ndarray, np.ndarray]:
+        hazard = np.exp(margin - margin.max())
+        relative = weights * hazard
+        at_risk = np.cumsum(relative[::-1])[::-1][first]
+        # Without a weight left there is nobody to die.
+        share = np.divide(dying, at_risk, out=np.zeros_like(dying), where=at_risk > 0)
+        squared = np.divide(share, at_risk, out=np.zeros_like(dying), where=at_risk > 0)
+        expected = relative * np.cumsum(share)[last]
+        hessian = expected - relative * hazard * np.cumsum(squared)[last]
+        return expected - dying, np.maximum(hessian, 1e-16)
+
+    return objective
 
 
 def make(params: dict[str, Any], seed: int) -> XgboostCox:
     """Make the estimator with its seed."""
     return XgboostCox(**params, seed=seed)
-
-
-def search_space(trial: Trial, n_events: int) -> dict[str, Any]:
-    """Stumps to depth 3, slow to fast, with strong shrinkage of leaves."""
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 10, 200, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
-        "max_depth": trial.suggest_int("max_depth", 1, 3),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 10.0, log=True),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 100.0, log=True),
-    }

@@ -15,8 +15,14 @@ MANY_MISSING = 0.2
 TOO_GOOD = 0.9
 
 
-def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
-    """Sentences for the summary, the report and the model card."""
+def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kfold") -> list[str]:
+    """Sentences for the summary, the report and the model card.
+
+    Parameters
+    ----------
+    resampling : str
+        Its kind: what it mixes it does not measure.
+    """
     dataset = cohort.dataset(config.covariates, endpoint_label(config))
     outcome = dataset.outcome
     found = []
@@ -52,7 +58,13 @@ def cautions(config: TrainConfig, cohort: Cohort) -> list[str]:
     zero = int((outcome.time == 0).sum())
     if zero:
         found.append(f"{zero} patient(s) have time 0; they are kept, as events or censored there.")
-    if cohort.center is not None and len(np.unique(cohort.center)) > 1:
+    several = cohort.center is not None and len(np.unique(cohort.center)) > 1
+    if several and resampling == "leave_one_center_out":
+        found.append(
+            "Each center is predicted by models of the others; with few centers the spread "
+            "between them is hardly known."
+        )
+    elif several:
         found.append("Folds mix the centers: performance in a new hospital is not measured here.")
     return found
 

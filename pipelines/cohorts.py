@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,14 @@ from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
 from features.endpoints import Endpoint
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, collect, name_some
 from features.guard import guard_cohort, guard_table
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
+from models.fitted import check_size
 from pipelines.config import REFERENCE_STUDY, TrainConfig
 
 # Findings that explain why values are then refused; the others are told by the reading itself.
@@ -86,14 +88,14 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
         table, attrition = table[included.mask], included.attrition
     columns, guard = config.cohort.columns, config.cohort.guard
     dictionary = read_dictionary(config.dictionary)
-    seen = guard_table(table, columns, config.covariates, dictionary, guard)
+    seen = guard_table(table, columns, config.all_covariates, dictionary, guard)
     entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
     # With a failure nothing is trained; the times then stay as the failure describes them.
     if entry and all(finding.severity < Severity.FAIL for finding in seen):
         table, note = _from_index_date(table, columns, entry)
         seen.append(note)
     try:
-        cohort = read_cohort(table, columns, config.covariates, dictionary, load_drugs(config))
+        cohort = read_cohort(table, columns, config.all_covariates, dictionary, load_drugs(config))
     except InputError as error:
         raise InputError([*_told_before(seen, attrition), *error.problems]) from error
     if config.cohort.pool_ages_above is not None and "age_years" in cohort.inputs:
@@ -104,7 +106,7 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
     # Rows as in the user's table, whoever was left out on the way.
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
-    seen += guard_cohort(cohort, labels, config.covariates, guard, rows)
+    seen += guard_cohort(cohort, labels, config.all_covariates, guard, rows)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
 
 
@@ -196,6 +198,7 @@ def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
         *_covariate_problems(config, cohort),
         *_size_problems(config, cohort),
         *_horizon_problems(config, cohort),
+        *_learner_problems(config, cohort),
     ]
 
 
@@ -218,7 +221,7 @@ def cohort_name(config: TrainConfig) -> str:
 
 
 def _covariate_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
-    covariates = cohort.dataset(config.covariates, endpoint_label(config)).covariates
+    covariates = cohort.dataset(config.all_covariates, endpoint_label(config)).covariates
     problems = []
     for name in covariates:
         known = covariates[name].dropna()
@@ -278,6 +281,14 @@ def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
                     "`regimen.companions`), or leave `regimen` out",
                 )
             )
+    return problems
+
+
+def _learner_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+    n = len(cohort.outcomes[endpoint_label(config)])
+    problems: list[Problem] = []
+    for learner in config.learners:
+        collect(problems, partial(check_size, learner, n))
     return problems
 
 

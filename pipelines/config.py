@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from features.cohort import CohortColumns
+from features.dataset import REGIMEN
 from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
@@ -17,7 +18,20 @@ from features.sources import Source
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
-LearnerName = Literal["cox", "forest", "gradient_boosting", "xgboost_cox"]
+LearnerName = Literal[
+    "kaplan_meier",
+    "genetic_risk",
+    "cox_clinical",
+    "cox",
+    "forest",
+    "extra_trees",
+    "gradient_boosting",
+    "xgboost_cox",
+    "xgboost_aft",
+    "stack",
+]
+# They do not see all of `covariates`, so that a stack does not combine them.
+NOT_IN_A_STACK = ("kaplan_meier", "genetic_risk", "cox_clinical", "stack")
 
 
 class _Section(BaseModel):
@@ -54,17 +68,74 @@ class CohortConfig(_Section):
 
 
 class ResamplingConfig(_Section):
-    """Repeated stratified K-fold; the inner folds are for tuning."""
+    """Who is tested by models of whom; the inner folds are for tuning."""
 
-    folds: int = Field(default=5, ge=2, le=20)
-    repeats: int = Field(default=3, ge=1, le=100)
+    kind: Literal["repeated_kfold", "leave_one_center_out", "temporal", "bootstrap"] = (
+        "repeated_kfold"
+    )
+    folds: int = Field(default=5, ge=2, le=20, description="Of repeated_kfold")
+    repeats: int = Field(default=3, ge=1, le=100, description="Of repeated_kfold and bootstrap")
     inner_folds: int = Field(default=3, ge=2, le=10)
+    column: str = Field(
+        default="", description="For temporal: the column of the date or year of the first dose"
+    )
+    test_from: str = Field(
+        default="", description="For temporal: the first date or year that is tested"
+    )
+
+    @field_validator("test_from", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        # YAML turns 2023-01-01 into a date and 2023 into a number.
+        return str(value)
+
+    @model_validator(mode="after")
+    def _complete(self) -> ResamplingConfig:
+        if (self.kind == "temporal") != bool(self.column and self.test_from):
+            raise ValueError("`column` and `test_from` belong to kind: temporal, which needs both")
+        return self
 
 
 class TuningConfig(_Section):
     """Optuna's search, run anew inside every outer training fold."""
 
     trials: int = Field(default=20, ge=0, le=1000)
+    objective: Literal["ibs", "harrell_c"] = Field(
+        default="ibs", description="What the search improves; the other one is reported"
+    )
+    fixed: dict[LearnerName, dict[str, int | float | str]] = Field(
+        default={}, description="Parameters that are set and not searched, by learner"
+    )
+    storage: str = Field(
+        default="",
+        description="Address of a database for Optuna, secrets as ${NAME}; files if empty",
+    )
+
+    @field_validator("fixed")
+    @classmethod
+    def _parameters_exist(
+        cls, fixed: dict[str, dict[str, int | float | str]]
+    ) -> dict[str, dict[str, int | float | str]]:
+        from models.learners import LEARNERS, STACK
+
+        for learner, params in fixed.items():
+            make = LEARNERS[learner].make
+            known = [] if learner == STACK else list(make({}, 0).get_params())  # type: ignore[attr-defined]
+            known = [name for name in known if name != "seed"]
+            unknown = sorted(set(params) - set(known))
+            if unknown:
+                raise ValueError(
+                    f"{learner} has no parameter {', '.join(unknown)}; it has: "
+                    + (", ".join(known) or "none")
+                )
+        return fixed
+
+
+class SampleSizeConfig(_Section):
+    """What is expected of a model, to say before training how many parameters are supported."""
+
+    assumed_c: float = Field(default=0.70, gt=0.5, lt=1.0)
+    when_too_small: Literal["say", "stop"] = "say"
 
 
 class EvaluationConfig(_Section):
@@ -93,6 +164,9 @@ class TrackingConfig(_Section):
 
     experiment: str = "vensurv"
     model_name: str = Field(default="vensurv", pattern=r"^[^/:.%\"']+$")
+    trials: Literal["runs", "steps"] = Field(
+        default="runs", description="The final search: a run a trial, or steps of the learner's run"
+    )
 
 
 class TrainConfig(_Section):
@@ -103,22 +177,68 @@ class TrainConfig(_Section):
     dictionary: tuple[dict[str, Any], ...] = ()
     endpoint: str
     covariates: tuple[str, ...] = Field(min_length=1)
+    clinical: tuple[str, ...] = Field(
+        default=(), description="What cox_clinical sees; `regimen` may be among them"
+    )
+    genetic_risk: Literal["", "eln2022", "eln2024_less_intensive", "mprs"] = Field(
+        default="", description="The published risk that the learner genetic_risk sees"
+    )
     learners: tuple[LearnerName, ...] = Field(
         default=("cox", "forest", "gradient_boosting", "xgboost_cox"), min_length=1
     )
     resampling: ResamplingConfig = ResamplingConfig()
     tuning: TuningConfig = TuningConfig()
+    sample_size: SampleSizeConfig = SampleSizeConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     champion: ChampionConfig = ChampionConfig()
     tracking: TrackingConfig = TrackingConfig()
 
-    @field_validator("covariates", "learners")
+    @field_validator("covariates", "clinical", "learners")
     @classmethod
     def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"named twice: {', '.join(twice)}")
         return names
+
+    @model_validator(mode="after")
+    def _learners_have_what_they_need(self) -> TrainConfig:
+        if "cox_clinical" in self.learners and not self.clinical:
+            raise ValueError("learner cox_clinical needs `clinical`: the covariates that it sees")
+        if "genetic_risk" in self.learners and not self.genetic_risk:
+            raise ValueError("learner genetic_risk needs `genetic_risk`: which published risk")
+        if REGIMEN in self.clinical and self.cohort.columns.regimen is None:
+            raise ValueError("`clinical` names the regimen, but no regimen column is configured")
+        if self.learners == ("kaplan_meier",):
+            raise ValueError("kaplan_meier is the null model; add a learner that sees covariates")
+        if "stack" in self.learners and len(self.stacked) < 2:
+            raise ValueError(
+                "a stack combines two or more of the other learners; add some that see `covariates`"
+            )
+        return self
+
+    @property
+    def stacked(self) -> tuple[str, ...]:
+        """Learners that a stack combines."""
+        return tuple(name for name in self.learners if name not in NOT_IN_A_STACK)
+
+    @property
+    def all_covariates(self) -> tuple[str, ...]:
+        """What some learner sees, the regimen aside."""
+        own = self.clinical if "cox_clinical" in self.learners else ()
+        risk = (self.genetic_risk,) if "genetic_risk" in self.learners else ()
+        names = dict.fromkeys((*self.covariates, *own, *risk))
+        return tuple(name for name in names if name != REGIMEN)
+
+    def covariates_of(self, learner: str) -> tuple[str, ...]:
+        """What a learner sees; 'regimen' is among them where it does."""
+        if learner == "kaplan_meier":
+            return ()
+        if learner == "genetic_risk":
+            return (self.genetic_risk,)
+        if learner == "cox_clinical":
+            return self.clinical
+        return (*self.covariates, *((REGIMEN,) if self.cohort.columns.regimen else ()))
 
     @model_validator(mode="after")
     def _endpoint_exists(self) -> TrainConfig:
@@ -227,7 +347,7 @@ def _section_at(location: tuple[str, ...]) -> type[BaseModel] | None:
         if getattr(annotation, "__origin__", None) in (dict, tuple):
             next(parts, None)  # the user's own key, or a place in a list: no model describes it
         models = _models_in(annotation)
-        if any("kind" in model.model_fields for model in models):
+        if len(models) > 1 and any("kind" in model.model_fields for model in models):
             # A union says by its tag, in the place after, which of its models was meant.
             tag = next(parts, None)
             models = [m for m in models if "kind" in m.model_fields

@@ -1,10 +1,10 @@
-"""Nested cross-validation, final fits and bootstrap refits, each as independent seeded tasks."""
+"""Nested validation, final fits and bootstrap refits, each as independent seeded tasks."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,22 @@ from joblib import Parallel, delayed
 
 from evaluation.brier import brier_losses, integrated_brier
 from evaluation.censoring import fit_censoring
+from evaluation.discrimination import harrell_c
 from evaluation.regimen_effects import model_contrasts
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import FittedModel, fit_model
-from models.prediction import SurvivalPrediction
-from models.tuning import Score, Tuning, tune
+from models.fitted import fit_model
+from models.learners import STACK
+from models.prediction import SurvivalModel, SurvivalPrediction
+from models.resampling import Resampling
+from models.tuning import FoldScore, Score, Search, Tuning, tune, tune_stack
+from pipelines.checkpoint import NOTHING_KEPT, Checkpoint, Kept
 
 GRID_STEPS = 48
 
-
-@dataclass(frozen=True)
-class Search:
-    """How parameters are searched."""
-
-    trials: int
-    inner_folds: int
-    seed: int
+# Parameters of the members of a stack, by (repeat, fold); FINAL is the fit on all patients.
+FINAL = (-1, -1)
+Members = Mapping[tuple[int, int], Mapping[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,23 @@ class LearnerFit:
     Attributes
     ----------
     predictions : tuple of SurvivalPrediction
-        Out-of-fold, all patients in order, one a repeat.
+        Out-of-fold, all patients in order, one a repeat; NaN where a repeat does not test one.
     searches : DataFrame
-        One row an outer fold: repeat, fold, inner score and the chosen parameters.
+        One row an outer fold: repeat, fold, inner score, failed trials and the chosen parameters.
     tuning : Tuning
         The final search, on all patients.
-    model : FittedModel
+    model : SurvivalModel
         Fitted to all patients with the final parameters.
+    params : mapping of (repeat, fold) -> parameters
+        As chosen in each outer training part, and under FINAL on all patients.
     """
 
     learner: str
     predictions: tuple[SurvivalPrediction, ...]
     searches: pd.DataFrame
     tuning: Tuning
-    model: FittedModel
+    model: SurvivalModel
+    params: Mapping[tuple[int, int], dict[str, Any]]
 
 
 def task_seed(seed: int, *place: str | int) -> int:
@@ -87,85 +89,107 @@ def in_parallel(tasks: Iterable[Any], workers: int) -> Iterator[Any]:
     yield from Parallel(n_jobs=workers, return_as="generator")(tasks)
 
 
-def ibs_score(training: Outcome, times: np.ndarray) -> Score:
-    """Integrated Brier score with censoring weights from the training patients."""
+def inner_score(training: Outcome) -> Score:
+    """Integrated Brier score with censoring weights from the training patients, and Harrell's C."""
     censoring = fit_censoring(training)
 
-    def score(outcome: Outcome, prediction: SurvivalPrediction) -> float:
-        losses = brier_losses(outcome, prediction.survival, times, censoring)
-        return float(integrated_brier(losses.mean(axis=0), times))
+    def score(outcome: Outcome, prediction: SurvivalPrediction) -> FoldScore:
+        losses = brier_losses(outcome, prediction.survival, prediction.times, censoring)
+        each = integrated_brier(losses, prediction.times)
+        risk = prediction.risk_score
+        c_index = float(harrell_c(outcome, risk)) if np.isfinite(risk).all() else np.nan
+        return FoldScore(float(each.mean()), c_index, each)
 
     return score
+
+
+def search_and_fit(
+    learner: str,
+    train: Dataset,
+    times: np.ndarray,
+    search: Search,
+    place: tuple[int, int],
+    members: Mapping[str, dict[str, Any]] | None,
+) -> tuple[Tuning, SurvivalModel]:
+    """Tune and fit on the given patients; a stack weighs the members it is given."""
+    seed = task_seed(search.seed, learner, *(("final",) if place == FINAL else place))
+    own = replace(search, seed=seed, name=f"{search.name}{learner}_{place[0]}_{place[1]}")
+    score = inner_score(train.outcome)
+    if learner == STACK:
+        tuning = tune_stack(members or {}, train, score, times, own)
+    else:
+        tuning = tune(learner, train, score, times, own)
+    return tuning, fit_model(learner, tuning.params, train, seed)
 
 
 def fit_outer_fold(
     learner: str,
     dataset: Dataset,
-    folds: np.ndarray,
+    resampling: Resampling,
     place: tuple[int, int],
     search: Search,
     times: np.ndarray,
+    checkpoint: Checkpoint | None = None,
+    members: Mapping[str, dict[str, Any]] | None = None,
 ) -> FoldFit:
-    """Tune and fit on all folds but one, predict that one."""
-    repeat, fold = place
-    test = np.flatnonzero(folds[repeat] == fold)
-    train = dataset.take(folds[repeat] != fold)
-    seed = task_seed(search.seed, learner, repeat, fold)
-    tuning = tune(
-        learner,
-        train,
-        ibs_score(train.outcome, times),
-        times,
-        trials=search.trials,
-        inner_folds=search.inner_folds,
-        seed=seed,
-    )
-    model = fit_model(learner, tuning.params, train, seed)
+    """Tune and fit on the training part of a split, predict its test part."""
+    train, test = dataset.take(resampling.train(*place)), resampling.test(*place)
+    kept = (checkpoint or Checkpoint()).open(f"{learner}_{place[0]}_{place[1]}")
+    if kept.exists:
+        arrays, facts = kept.load()
+        tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
+        prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
+        return FoldFit(*place, test, prediction, tuning)
+    tuning, model = search_and_fit(learner, train, times, search, place, members)
     prediction = model.predict(dataset.take(test).predictors, times)
-    return FoldFit(repeat, fold, test, prediction, tuning)
-
-
-def fit_final(
-    learner: str, dataset: Dataset, search: Search, times: np.ndarray
-) -> tuple[Tuning, FittedModel]:
-    """Tune and fit on all patients."""
-    seed = task_seed(search.seed, learner, "final")
-    tuning = tune(
-        learner,
-        dataset,
-        ibs_score(dataset.outcome, times),
-        times,
-        trials=search.trials,
-        inner_folds=search.inner_folds,
-        seed=seed,
+    kept.save(
+        {"risk_score": prediction.risk_score, "survival": prediction.survival},
+        {
+            "params": tuning.params,
+            "score": tuning.score,
+            "trials": tuning.trials.to_dict(orient="list"),
+        },
     )
-    return tuning, fit_model(learner, tuning.params, dataset, seed)
+    return FoldFit(*place, test, prediction, tuning)
 
 
 def validate_learner(
     learner: str,
     dataset: Dataset,
-    folds: np.ndarray,
+    resampling: Resampling,
     search: Search,
     times: np.ndarray,
     *,
-    workers: int,
-    advance: Callable[[], None],
+    workers: int = 1,
+    advance: Callable[[], None] = lambda: None,
+    checkpoint: Checkpoint | None = None,
+    members: Members | None = None,
 ) -> LearnerFit:
-    """Nested cross-validation of one learner, and its final model.
+    """Nested validation of one learner, and its final model.
 
     Parameters
     ----------
-    folds : ndarray of shape (repeats, n)
-        The test fold of each patient in each repeat, shared by all learners.
+    resampling : Resampling
+        Shared by all learners.
     times : ndarray of shape (n_times,)
     advance : callable
         Called after each outer fold and after the final fit.
+    checkpoint : Checkpoint, optional
+        Where finished folds are kept, so that a killed training does not repeat them.
+    members : mapping of (repeat, fold) -> learner -> parameters
+        For a stack, what was found in the same training parts.
     """
-    repeats, n = folds.shape
-    places = [(r, f) for r in range(repeats) for f in range(folds.max() + 1)]
-    tasks = [delayed(fit_final)(learner, dataset, search, times)] + [
-        delayed(fit_outer_fold)(learner, dataset, folds, place, search, times) for place in places
+    folds = resampling.folds
+    places = resampling.places
+    known = members or {}
+    tasks = [
+        delayed(search_and_fit)(learner, dataset, times, search, FINAL, known.get(FINAL)),
+        *(
+            delayed(fit_outer_fold)(
+                learner, dataset, resampling, place, search, times, checkpoint, known.get(place)
+            )
+            for place in places
+        ),
     ]
     results = []
     for result in in_parallel(tasks, workers):
@@ -173,22 +197,41 @@ def validate_learner(
         advance()
     (tuning, model), fitted = results[0], results[1:]
     predictions = []
-    for repeat in range(repeats):
-        risk_score, survival = np.empty(n), np.empty((n, len(times)))
+    for repeat in range(len(folds)):
+        risk_score = np.full(folds.shape[1], np.nan)
+        survival = np.full((folds.shape[1], len(times)), np.nan)
         for part in fitted:
             if part.repeat == repeat:
                 risk_score[part.rows] = part.prediction.risk_score
                 survival[part.rows] = part.prediction.survival
         predictions.append(SurvivalPrediction(risk_score, survival, times))
     searches = pd.DataFrame(
-        {"repeat": p.repeat, "fold": p.fold, "inner_score": p.tuning.score, **p.tuning.params}
+        {
+            "repeat": p.repeat,
+            "fold": p.fold,
+            "inner_score": p.tuning.score,
+            "failed_trials": p.tuning.failed,
+            **flat_params(p.tuning.params),
+        }
         for p in fitted
     )
-    return LearnerFit(learner, tuple(predictions), searches, tuning, model)
+    params = {(p.repeat, p.fold): p.tuning.params for p in fitted} | {FINAL: tuning.params}
+    return LearnerFit(learner, tuple(predictions), searches, tuning, model, params)
+
+
+def flat_params(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters, as a stack has, under dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flat_params(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def refit_contrasts(
-    model: FittedModel,
+    model: SurvivalModel,
     dataset: Dataset,
     arms: Sequence[str],
     horizons: Sequence[float],
@@ -217,7 +260,7 @@ def refit_contrasts(
 
 
 def bootstrap_contrasts(
-    model: FittedModel,
+    model: SurvivalModel,
     dataset: Dataset,
     arms: Sequence[str],
     horizons: Sequence[float],
@@ -226,6 +269,7 @@ def bootstrap_contrasts(
     seed: int,
     workers: int,
     advance: Callable[[], None],
+    kept: Kept = NOTHING_KEPT,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Regimen contrasts of a model, and of its bootstrap refits.
 
@@ -238,10 +282,17 @@ def bootstrap_contrasts(
         delayed(refit_contrasts)(model, dataset, arms, horizons, seed, replicate)
         for replicate in range(replicates)
     ]
+    if kept.exists:
+        for _ in tasks:
+            advance()
+        arrays, _ = kept.load()
+        return arrays["estimate"], arrays["replicates"]
     collected = []
     for result in in_parallel(tasks, workers):
         collected.append(result)
         advance()
     own_seed = task_seed(seed, model.learner, "contrast")
     estimate = model_contrasts(model, dataset.predictors, arms, horizons, own_seed)
-    return estimate, np.stack(collected)
+    replicates_found = np.stack(collected)
+    kept.save({"estimate": estimate, "replicates": replicates_found}, {})
+    return estimate, replicates_found

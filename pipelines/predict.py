@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.card import ModelCard
-    from models.fitted import FittedModel
+    from models.prediction import SurvivalModel
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -110,7 +110,7 @@ def _read_horizons(text: str) -> list[float]:
         ) from None
 
 
-def _load(uri: str) -> tuple[FittedModel, ModelCard]:
+def _load(uri: str) -> tuple[SurvivalModel, ModelCard]:
     if "://" not in uri and not uri.startswith("models:"):
         from models.artifact import load_model
 

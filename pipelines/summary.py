@@ -16,13 +16,13 @@ from rich.table import Table
 
 from evaluation.report import describe_arms, metrics_by_learner
 from evaluation.results import format_estimate, format_p
-from features.cohort import Cohort
 from models.learners import LEARNERS
 from pipelines.cohorts import cohort_name, endpoint_label
-from pipelines.config import TrainConfig
 
 if TYPE_CHECKING:
-    from pipelines.training import Advance, TrainingResult
+    from pipelines.plan import TrainingPlan
+    from pipelines.training import Advance
+    from pipelines.training_result import TrainingResult
 
 # Without a terminal there is no width to fit; 120 columns suit a log.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -34,20 +34,23 @@ TERMINAL_TABLES = {
 }
 
 
-def print_start(config: TrainConfig, cohort: Cohort) -> None:
-    """Say what is about to be trained, on whom."""
-    outcome = cohort.outcomes[endpoint_label(config)]
+def print_start(plan: TrainingPlan, *, resumed: bool = False) -> None:
+    """Say what is about to be trained, on whom, and how much such a cohort supports."""
+    outcome, config = plan.dataset.outcome, plan.config
     console.print(
-        f"[bold]{cohort_name(config)}[/bold]: {len(cohort)} patients, "
-        f"{outcome.n_events} {endpoint_label(config)} events, "
+        f"[bold]{cohort_name(config)}[/bold]: {len(plan.cohort)} patients, "
+        f"{outcome.n_events} {plan.endpoint} events, "
         f"{len(config.covariates)} covariates"
     )
-    if cohort.provenance:
-        console.print(f"[yellow]{cohort.provenance}[/yellow]")
-    if cohort.regimen is None:
+    if plan.cohort.provenance:
+        console.print(f"[yellow]{plan.cohort.provenance}[/yellow]")
+    if plan.cohort.regimen is None:
         console.print(
             "No regimen column is configured: regimen comparison and effects are skipped."
         )
+    console.print(f"Sample size: {plan.sample_size_text}.")
+    if resumed:
+        console.print("[yellow]Going on with this training where it was stopped.[/yellow]")
 
 
 @contextmanager
@@ -80,6 +83,8 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
             console.print(f"not estimable: {note}\n", style="dim")
     console.print(f"Chosen: {LEARNERS[result.champion.learner].label}. {result.champion.reason}.\n")
+    if result.verdict:
+        console.print(f"{result.verdict}\n")
     _print_regimen(result)
     if result.claims is not None:
         wrong = result.claims[result.claims["verdict"] != "reproduced"]

@@ -56,9 +56,10 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     import os
 
     from features.guard_findings import raise_failures
-    from pipelines import summary, tracking
+    from pipelines import summary
     from pipelines.cohorts import check_cohort, check_trainable
-    from pipelines.training import Training
+    from pipelines.plan import TrainingPlan
+    from pipelines.training import claim_training, run_training
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.
@@ -66,11 +67,11 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     checked = check_cohort(config)
     raise_failures(checked.findings)
     check_trainable(config, checked.cohort)
-    summary.print_start(config, checked.cohort)
-    tracking.connect()
-    training = Training(config, checked, workers or os.cpu_count() or 1)
-    with summary.progress_bar(training.steps) as advance:
-        result = training.run(advance)
+    plan = TrainingPlan.of(config, checked)
+    unfinished = claim_training(plan)
+    summary.print_start(plan, resumed=unfinished.resumed)
+    with summary.progress_bar(plan.steps) as advance:
+        result = run_training(plan, unfinished, workers or os.cpu_count() or 1, advance)
     if out is not None:
         result.write(out)
     summary.print_result(result, out, time.monotonic() - started)

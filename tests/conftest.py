@@ -1,6 +1,13 @@
-"""A simulated cohort with a known truth, one fitted model a learner, and a throwaway store."""
+"""A simulated cohort with a known truth, one fitted model a learner, and throwaway stores."""
 
 import contextlib
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,15 +22,23 @@ from models.card import ModelCard, covariate_ranges, software_versions
 from models.fitted import fit_model
 from models.learners import LEARNERS
 
+# Of the throwaway PostgreSQL server.
+PASSWORD = "s3cr/t@pass%wörd"
 # A prime that no feature, tree or grid has, so that a stored patient row would be seen.
 N_PATIENTS = 83
 COVARIATES = ("age_years", "hb_g_per_l", "disease", "mut_tp53", "log_wbc")
 # Small enough for a test, otherwise as shipped.
 SMALL = {
+    "kaplan_meier": {},
+    "genetic_risk": {},
+    "cox_clinical": {},
     "cox": {},
     "forest": {"n_estimators": 20},
+    "extra_trees": {"n_estimators": 20},
     "gradient_boosting": {"n_estimators": 20},
     "xgboost_cox": {"n_estimators": 20},
+    "xgboost_aft": {"n_estimators": 40, "learning_rate": 0.1},
+    "stack": {"members": {"cox": {}, "forest": {"n_estimators": 10}}},
 }
 
 
@@ -178,3 +193,47 @@ def connect_to_store(store_folder):
 def mlflow_store(monkeypatch, connect_to_store):
     """Folder of a store that no other program knows, for one test."""
     return connect_to_store(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Parts of the URL of an empty server: user, password, host, port, database."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    if not found:
+        pytest.skip("needs PostgreSQL's server binaries")
+    # PostgreSQL refuses to run as root; Debian's package brings the user postgres.
+    as_root = os.geteuid() == 0
+    if as_root and not shutil.which("runuser"):
+        pytest.skip("needs runuser, as root cannot run PostgreSQL")
+    prefix = ["runuser", "-u", "postgres", "--"] if as_root else []
+    folder = Path(tempfile.mkdtemp(prefix="vensurv-pg-"))
+    (folder / "password").write_text(PASSWORD, encoding="utf-8")
+    if as_root:
+        shutil.chown(folder, "postgres")
+        shutil.chown(folder / "password", "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    bins, data = Path(found[-1]).parent, folder / "data"
+
+    def run(program, *arguments):
+        subprocess.run(
+            [*prefix, str(bins / program), "-D", str(data), *arguments],
+            check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=120,
+        )  # fmt: skip
+
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    try:
+        run("initdb", "-U", "reader", "-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256",
+            f"--pwfile={folder / 'password'}")  # fmt: skip
+        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    except (subprocess.SubprocessError, OSError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.skip(f"PostgreSQL does not start here: {error}")
+    try:
+        yield {"user": "reader", "password": PASSWORD, "host": "127.0.0.1", "port": port,
+               "database": "postgres"}  # fmt: skip
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)

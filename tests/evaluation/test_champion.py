@@ -15,19 +15,19 @@ def test_corrected_standard_error_by_hand():
     # Two folds: the test part is as large as the training part, ratio 1 / (2 - 1) = 1.
     # SE = sqrt(14/3 * (1/4 + 1)) = sqrt(35/6) = 2.415229...
     differences = np.array([1.0, 2.0, 3.0, 6.0])
-    assert corrected_standard_error(differences, 2) == pytest.approx(np.sqrt(35 / 6))
+    assert corrected_standard_error(differences, 1.0) == pytest.approx(np.sqrt(35 / 6))
     # Five folds: sqrt(14/3 * (1/4 + 1/4)) = sqrt(7/3).
-    assert corrected_standard_error(differences, 5) == pytest.approx(np.sqrt(7 / 3))
+    assert corrected_standard_error(differences, 0.25) == pytest.approx(np.sqrt(7 / 3))
 
 
 def test_repeats_cannot_make_the_error_vanish():
     # With many repeats 1/count goes to 0, the overlap of the training sets stays: 1 / (5 - 1).
     differences = np.tile([-1.0, 1.0], 5000)
-    assert corrected_standard_error(differences, 5) == pytest.approx(0.5, abs=1e-3)
+    assert corrected_standard_error(differences, 0.25) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_one_difference_has_no_error():
-    assert np.isnan(corrected_standard_error(np.array([0.1]), 5))
+    assert np.isnan(corrected_standard_error(np.array([0.1]), 0.25))
 
 
 # Paired differences simple - complex: .01, .03, .01, .03: mean .02, variance 4 * .0001 / 3, and
@@ -36,7 +36,7 @@ SIMPLE, COMPLEX = [0.21, 0.23, 0.21, 0.23], [0.20, 0.20, 0.20, 0.20]
 
 
 def test_a_simpler_learner_beyond_one_standard_error_loses():
-    champion = choose_champion(scores(cox=SIMPLE, forest=COMPLEX), "lowest_ibs_one_se", 2)
+    champion = choose_champion(scores(cox=SIMPLE, forest=COMPLEX), "lowest_ibs_one_se", 1.0)
     assert champion.learner == "forest"
     assert "0.2000" in champion.reason
     assert "no simpler learner within one" in champion.reason
@@ -46,7 +46,7 @@ def test_a_simpler_learner_within_one_standard_error_wins():
     # Differences -.02, .06, -.02, .06: mean .02, variance 4 * .0016 / 3,
     # SE = sqrt(.0064 / 3 * 1.25) = .0516.
     close = [0.18, 0.26, 0.18, 0.26]
-    champion = choose_champion(scores(cox=close, forest=COMPLEX), "lowest_ibs_one_se", 2)
+    champion = choose_champion(scores(cox=close, forest=COMPLEX), "lowest_ibs_one_se", 1.0)
     assert champion.learner == "cox"
     for part in ("within one standard error", "forest", "0.2000", "0.2200", "0.0516"):
         assert part in champion.reason
@@ -55,37 +55,37 @@ def test_a_simpler_learner_within_one_standard_error_wins():
 def test_the_simplest_of_those_within_one_standard_error_wins():
     close = [0.18, 0.26, 0.18, 0.26]
     table = scores(cox=close, forest=close, gradient_boosting=COMPLEX)
-    assert choose_champion(table, "lowest_ibs_one_se", 2).learner == "cox"
+    assert choose_champion(table, "lowest_ibs_one_se", 1.0).learner == "cox"
 
 
 def test_a_more_complex_learner_never_wins_by_being_close():
     close = [0.18, 0.26, 0.18, 0.26]
-    champion = choose_champion(scores(cox=COMPLEX, forest=close), "lowest_ibs_one_se", 2)
+    champion = choose_champion(scores(cox=COMPLEX, forest=close), "lowest_ibs_one_se", 1.0)
     assert champion.learner == "cox"
 
 
 def test_the_other_rule_takes_the_lowest():
     close = [0.18, 0.26, 0.18, 0.26]
-    champion = choose_champion(scores(cox=close, forest=COMPLEX), "lowest_ibs", 2)
+    champion = choose_champion(scores(cox=close, forest=COMPLEX), "lowest_ibs", 1.0)
     assert champion.learner == "forest"
     assert champion.reason == "lowest IBS 0.2000"
 
 
 def test_equal_learners_give_the_simpler_one():
     for rule in ("lowest_ibs_one_se", "lowest_ibs"):
-        assert choose_champion(scores(cox=COMPLEX, forest=COMPLEX), rule, 2).learner == "cox"
+        assert choose_champion(scores(cox=COMPLEX, forest=COMPLEX), rule, 1.0).learner == "cox"
 
 
 def test_a_learner_without_a_score_in_some_fold_cannot_win():
     table = scores(cox=[0.1, np.nan, 0.1, 0.1], forest=COMPLEX)
-    assert choose_champion(table, "lowest_ibs_one_se", 2).learner == "forest"
+    assert choose_champion(table, "lowest_ibs_one_se", 1.0).learner == "forest"
 
 
 def test_without_any_usable_learner_it_is_said():
     with pytest.raises(ValueError, match="no learner has an integrated Brier score"):
-        choose_champion(scores(cox=[np.nan, 0.2]), "lowest_ibs_one_se", 2)
+        choose_champion(scores(cox=[np.nan, 0.2]), "lowest_ibs_one_se", 1.0)
 
 
 def test_a_single_fold_has_no_error_and_takes_the_lowest():
-    champion = choose_champion(scores(cox=[0.21], forest=[0.20]), "lowest_ibs_one_se", 2)
+    champion = choose_champion(scores(cox=[0.21], forest=[0.20]), "lowest_ibs_one_se", 1.0)
     assert champion.learner == "forest"

@@ -5,6 +5,7 @@ from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
 from features.outcome import Outcome
+from models.binning import to_bins
 from models.forest import GRID_SIZE, SurvivalForest
 
 
@@ -30,25 +31,27 @@ def engine_like(forest):
 def test_with_few_event_times_it_is_the_forest_of_scikit_survival():
     X, outcome = simulate(120, seed=1)
     forest = SurvivalForest(n_estimators=30, seed=4).fit(X, outcome)
-    engine = engine_like(forest).fit(X, Surv.from_arrays(outcome.event, outcome.time))
+    binned = to_bins(X, forest.edges_)
+    engine = engine_like(forest).fit(binned, Surv.from_arrays(outcome.event, outcome.time))
     new, _ = simulate(40, seed=2)
+    known = to_bins(new, forest.edges_)
 
     event_times = np.unique(outcome.time[outcome.event])
     assert 50 < len(event_times) <= GRID_SIZE
-    expected = np.array([curve(event_times) for curve in engine.predict_survival_function(new)])
+    expected = np.array([curve(event_times) for curve in engine.predict_survival_function(known)])
     # Leaf tables are float32: seven digits of a probability.
     assert forest.survival(new, event_times) == pytest.approx(expected, abs=1e-7)
-    assert forest.risk_score(new) == pytest.approx(engine.predict(new), rel=1e-9)
+    assert forest.risk_score(new) == pytest.approx(engine.predict(known), rel=1e-9)
 
 
 def test_missing_values_go_where_scikit_survival_sends_them():
     X, outcome = simulate(100, seed=5)
     X = np.where(np.random.default_rng(6).random(X.shape) < 0.15, np.nan, X)
     forest = SurvivalForest(n_estimators=20, seed=7).fit(X, outcome)
-    # The trees see float32, as scikit-survival's own do.
-    single = X.astype(np.float32)
-    engine = engine_like(forest).fit(single, Surv.from_arrays(outcome.event, outcome.time))
-    assert forest.risk_score(X) == pytest.approx(engine.predict(single), rel=1e-9)
+    binned = to_bins(X, forest.edges_)
+    assert np.array_equal(np.isnan(binned), np.isnan(X))
+    engine = engine_like(forest).fit(binned, Surv.from_arrays(outcome.event, outcome.time))
+    assert forest.risk_score(X) == pytest.approx(engine.predict(binned), rel=1e-9)
 
 
 def test_many_event_times_are_joined_without_losing_discrimination():
@@ -56,7 +59,7 @@ def test_many_event_times_are_joined_without_losing_discrimination():
     forest = SurvivalForest(n_estimators=30, seed=4).fit(X, outcome)
     assert len(np.unique(outcome.time[outcome.event])) > 3 * GRID_SIZE
     assert len(forest.times_) <= GRID_SIZE
-    assert max(table.shape[1] for table in forest.leaf_survival_) <= GRID_SIZE
+    assert forest.leaf_survival_.shape[1] <= GRID_SIZE
     # The grid reaches from the first event to the last.
     assert forest.times_[0] == outcome.time[outcome.event].min()
     assert forest.times_[-1] == outcome.time[outcome.event].max()

@@ -6,15 +6,24 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, clone
 
+from features.errors import InputError
 from features.outcome import Outcome
 from models.artifact import load_model, save_model
 from models.fitted import fit_model
-from models.learners import LEARNERS
+from models.learners import LEARNERS, STACK
 
 TIMES = np.linspace(0.5, 20, 40)
-PROPORTIONAL_HAZARDS = ("cox", "gradient_boosting", "xgboost_cox")
+PROPORTIONAL_HAZARDS = (
+    "genetic_risk", "cox_clinical", "cox", "gradient_boosting", "xgboost_cox"
+)  # fmt: skip
+# A curve by formula, which falls before the first event was seen.
+PARAMETRIC = ("xgboost_aft",)
 
 every_learner = pytest.mark.parametrize("learner", LEARNERS)
+every_estimator = pytest.mark.parametrize("learner", [name for name in LEARNERS if name != STACK])
+sees_covariates = pytest.mark.parametrize(
+    "learner", [name for name in LEARNERS if name != "kaplan_meier"]
+)
 
 
 def first_event(outcome):
@@ -30,7 +39,7 @@ def test_survival_is_a_probability_that_never_rises(learner, models, dataset):
     assert survival[:, -1].mean() < 0.6
 
 
-@every_learner
+@pytest.mark.parametrize("learner", [name for name in LEARNERS if name not in PARAMETRIC])
 def test_survival_is_one_before_the_first_event(learner, models, dataset):
     early = first_event(dataset.outcome) / 2
     survival = models[learner].predict(dataset.predictors, [0.0, early]).survival
@@ -47,7 +56,7 @@ def test_nothing_is_predicted_beyond_the_follow_up(learner, models, dataset):
     assert np.isnan(survival[:, 1]).all()
 
 
-@every_learner
+@sees_covariates
 def test_a_higher_risk_score_goes_with_lower_survival(learner, models, dataset, linear_predictor):
     prediction = models[learner].predict(dataset.predictors, [6.0])
     assert np.std(prediction.risk_score) > 0
@@ -103,7 +112,7 @@ def test_times_must_increase(learner, models, dataset):
             models[learner].predict(dataset.predictors, times)
 
 
-@every_learner
+@every_estimator
 def test_clone_copies_the_parameters_and_nothing_else(learner, small_params):
     estimator = LEARNERS[learner].make(small_params[learner], 7)
     copy = clone(estimator)
@@ -121,7 +130,10 @@ def test_same_seed_same_bytes(learner, models, dataset, small_params):
     assert first.risk_score.tobytes() == second.risk_score.tobytes()
 
 
-@pytest.mark.parametrize("learner", ["forest", "gradient_boosting", "xgboost_cox"])
+@pytest.mark.parametrize(
+    "learner",
+    ["forest", "extra_trees", "gradient_boosting", "xgboost_cox", "xgboost_aft", "stack"],
+)
 def test_another_seed_gives_another_model(learner, models, dataset, small_params):
     other = fit_model(learner, small_params[learner], dataset, seed=2)
     predictors = dataset.predictors
@@ -130,7 +142,7 @@ def test_another_seed_gives_another_model(learner, models, dataset, small_params
 
 
 @pytest.mark.parametrize("rounded", [False, True], ids=["times as they are", "3-month times"])
-@pytest.mark.parametrize("learner", ["cox", "xgboost_cox"])
+@pytest.mark.parametrize("learner", ["kaplan_meier", "cox", "xgboost_cox", "xgboost_aft"])
 def test_the_order_of_the_rows_changes_nothing(learner, rounded, dataset, small_params):
     if rounded:
         time = np.ceil(dataset.outcome.time / 3) * 3
@@ -200,7 +212,7 @@ def test_a_stored_model_holds_no_patient_row(learner, models, card, dataset, tmp
 def test_a_patient_row_would_be_found(learner, models, dataset):
     # The walk above is only worth something when it sees what it looks for, however deep it lies.
     model = models[learner]
-    kept = dataclasses.replace(model, preprocessing=[{"rows": dataset.predictors}])
+    kept = dataclasses.replace(model, params={"deep": [{"rows": dataset.predictors}]})
     assert any(len(dataset) in array.shape for _, array in arrays_within(kept))
 
 
@@ -217,6 +229,8 @@ def test_a_time_of_zero_is_kept(learner, dataset, small_params):
     )
     assert np.isfinite(prediction.survival).all()
     assert np.isfinite(prediction.risk_score).all()
+    if learner in PARAMETRIC:
+        return  # S(0) is 1 by formula; the deaths on day 0 count as half a day.
     # Survival after the deaths on day 0, averaged over patients, is close to 81 of 83.
     assert prediction.survival[:, 0].mean() == pytest.approx(81 / 83, abs=0.02)
 
@@ -229,9 +243,69 @@ def test_training_rows_with_a_missing_category_are_kept(learner, dataset, small_
     assert np.isfinite(model.predict(gaps.predictors, [6.0]).survival).all()
 
 
+@pytest.mark.parametrize("learner", [n for n, e in LEARNERS.items() if e.handles_weights])
+def test_equal_weights_are_no_weights_and_weight_0_is_nobody(learner, dataset, small_params):
+    params, times = small_params[learner], [3.0, 12.0]
+    plain = fit_model(learner, params, dataset, 1).predict(dataset.predictors, times)
+    equal = fit_model(learner, params, dataset, 1, np.ones(len(dataset)))
+    # A forest draws other patients when it draws by weight, about as many of each.
+    draws = learner in ("forest", "extra_trees")
+    same = equal.predict(dataset.predictors, times).survival
+    assert same.mean(axis=0) == pytest.approx(plain.survival.mean(axis=0), abs=0.03)
+    assert draws or same == pytest.approx(plain.survival, abs=1e-6)
+    # Older patients count for nothing: what happened to them changes nothing.
+    old = (dataset.covariates["age_years"] >= 62).to_numpy()
+    other = Outcome(
+        np.where(old, 25.0, dataset.outcome.time), np.where(old, False, dataset.outcome.event)
+    )
+    changed = dataclasses.replace(dataset, outcome=other)
+    young = (~old).astype(float)
+    one, two = (fit_model(learner, params, d, 1, young) for d in (dataset, changed))
+    before, after = (m.predict(dataset.predictors, times).survival for m in (one, two))
+    assert after == pytest.approx(before, abs=1e-6)
+    assert abs(before.mean(axis=0) - plain.survival.mean(axis=0)).max() > 0.02
+
+
+@pytest.mark.parametrize("learner", [n for n, e in LEARNERS.items() if not e.handles_weights])
+def test_weights_are_refused_where_the_engine_leaves_them_out(learner, dataset, small_params):
+    with pytest.raises(InputError) as refused:
+        fit_model(learner, small_params[learner], dataset, 1, np.ones(len(dataset)))
+    (problem,) = refused.value.problems
+    assert learner in problem.where
+    assert "xgboost_cox" in problem.allowed
+    assert problem.remedy
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3), np.full(83, -1.0), np.full(83, np.nan)])
+def test_weights_are_one_number_a_patient(wrong, dataset):
+    with pytest.raises(ValueError, match="weights must be 83 finite numbers"):
+        fit_model("forest", {}, dataset, 1, wrong)
+
+
+def test_too_many_patients_for_gradient_boosting_are_told_its_twin(dataset):
+    many = dataset.take(np.tile(np.arange(len(dataset)), 40))
+    with pytest.raises(InputError) as refused:
+        fit_model("gradient_boosting", {}, many, 1)
+    (problem,) = refused.value.problems
+    assert problem.got == "3320 patients"
+    assert "xgboost_cox" in problem.remedy
+
+
 def test_the_registry_runs_from_simple_to_complex():
-    assert list(LEARNERS) == ["cox", "forest", "gradient_boosting", "xgboost_cox"]
+    assert list(LEARNERS) == [
+        "kaplan_meier",
+        "genetic_risk",
+        "cox_clinical",
+        "cox",
+        "forest",
+        "extra_trees",
+        "gradient_boosting",
+        "xgboost_cox",
+        "xgboost_aft",
+        "stack",
+    ]
     for name, learner in LEARNERS.items():
         assert learner.name == name
         assert learner.label
-        assert isinstance(learner.make({}, 0), BaseEstimator)
+        if name != STACK:
+            assert isinstance(learner.make({}, 0), BaseEstimator)

@@ -4,7 +4,14 @@ import pytest
 
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.resampling import repeated_folds, stratification
+from models.resampling import (
+    bootstrap,
+    leave_one_center_out,
+    repeated_folds,
+    repeated_kfold,
+    stratification,
+    temporal_split,
+)
 
 
 def make_dataset(events, regimen=None):
@@ -95,3 +102,67 @@ def test_strata_are_named_by_event_and_regimen():
     strata = stratification(make_dataset([True, True, False, True], regimen))
     # A before B; doubled, plus the event.
     assert strata.tolist() == [3, 1, 0, 3]
+
+
+# -- other ways to split ---------------------------------------------------------------------
+
+
+def test_each_center_is_tested_by_the_others():
+    split = leave_one_center_out(np.array(["B", "A", "B", "C", "A"]))
+    assert split.labels == ("A", "B", "C")
+    assert split.places == [(0, 0), (0, 1), (0, 2)]
+    assert split.test(0, 1).tolist() == [0, 2]
+    assert split.train(0, 1).tolist() == [1, 3, 4]
+
+
+def test_one_center_cannot_be_left_out():
+    with pytest.raises(ValueError, match="two centers"):
+        leave_one_center_out(np.array(["A", "A"]))
+
+
+def test_later_patients_are_tested_and_earlier_ones_never():
+    split = temporal_split([2020, 2023, 2021, 2022], 2022)
+    assert split.places == [(0, 0)]
+    assert split.test(0, 0).tolist() == [1, 3]
+    assert split.train(0, 0).tolist() == [0, 2]
+    assert split.folds.tolist() == [[-1, 0, -1, 0]]
+
+
+@pytest.mark.parametrize(("years", "words"), [
+    ([2020, 2021], "0 of 2"), ([2024, 2023], "2 of 2"), ([2020, np.nan], "missing for 1"),
+])  # fmt: skip
+def test_a_temporal_split_has_two_sides(years, words):
+    with pytest.raises(ValueError, match=words):
+        temporal_split(years, 2022)
+
+
+def test_a_bootstrap_trains_on_the_drawn_and_tests_the_others(dataset):
+    split = bootstrap(dataset, 4, seed=1)
+    strata = stratification(dataset)
+    assert split.places == [(repeat, 0) for repeat in range(4)]
+    for repeat in range(4):
+        train, test = split.train(repeat, 0), split.test(repeat, 0)
+        assert len(train) == len(dataset)
+        assert not set(train) & set(test)
+        assert set(train) | set(test) == set(range(len(dataset)))
+        # As many of each stratum as there are.
+        assert np.array_equal(np.bincount(strata[train]), np.bincount(strata))
+        # About 37% are left out.
+        assert 0.25 < len(test) / len(dataset) < 0.5
+    assert np.array_equal(split.folds, bootstrap(dataset, 4, seed=1).folds)
+    assert not np.array_equal(split.folds, bootstrap(dataset, 4, seed=2).folds)
+
+
+def test_the_stored_table_holds_positions_and_folds_alone(dataset):
+    table = repeated_kfold(dataset, 3, 2, seed=1).table()
+    assert list(table) == ["patient", "fold_0", "fold_1"]
+    assert table["patient"].tolist() == list(range(1, len(dataset) + 1))
+    drawn = bootstrap(dataset, 2, seed=1).table()
+    assert list(drawn) == ["patient", "fold_0", "fold_1", "drawn_0", "drawn_1"]
+    assert drawn["drawn_0"].sum() == len(dataset)
+
+
+def test_the_share_tested_for_each_one_trained_on(dataset):
+    # 5-fold: 1/4, but for rounding.
+    assert repeated_kfold(dataset, 5, 1, 1).test_to_train == pytest.approx(0.25, abs=0.01)
+    assert temporal_split([1, 2, 3, 4], 4).test_to_train == pytest.approx(1 / 3)

@@ -99,7 +99,7 @@ def test_a_mistyped_key_of_a_mapped_covariate_names_the_near_one(tmp_path):
 
 def test_a_key_near_no_other_still_names_those_there_are(tmp_path):
     (problem,) = refused(tmp_path, changed("resampling.zzz", 1))
-    assert problem.allowed == "folds, repeats, inner_folds"
+    assert problem.allowed == "kind, folds, repeats, inner_folds, column, test_from"
     assert problem.remedy == "correct the key or take it out"
 
 
@@ -158,7 +158,8 @@ def test_an_unknown_learner_names_the_learners(tmp_path):
     problem = refused(tmp_path, changed("learners", ["cox", "random_forest"]))[0]
     assert problem.where == "mine.yaml: learners.1"
     assert problem.got == "random_forest"
-    assert "'cox', 'forest', 'gradient_boosting' or 'xgboost_cox'" in problem.allowed
+    for known in ("'cox'", "'forest'", "'xgboost_aft' or 'stack'"):
+        assert known in problem.allowed
 
 
 @pytest.mark.parametrize("horizons", [[12, 6], [6, 6], [0, 6], [-6, 6], []])
@@ -236,9 +237,55 @@ def test_the_resolved_configuration_reads_back_and_names_no_folder(tmp_path):
     config = read_config(written(tmp_path, content))
     text = resolved_yaml(config)
     assert str(tmp_path) not in text
-    assert yaml.safe_load(text)["resampling"] == {"folds": 5, "repeats": 3, "inner_folds": 3}
+    resampling = yaml.safe_load(text)["resampling"]
+    assert resampling["kind"] == "repeated_kfold"
+    assert (resampling["folds"], resampling["repeats"], resampling["inner_folds"]) == (5, 3, 3)
     # Written to the same folder, it is the same configuration.
     assert read_config(written(tmp_path, text)) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learners": ["cox_clinical"], "clinical": []}, "cox_clinical needs `clinical`"),
+        ({"learners": ["genetic_risk"], "genetic_risk": ""}, "genetic_risk needs `genetic_risk`"),
+        ({"learners": ["kaplan_meier"]}, "add a learner that sees covariates"),
+        ({"learners": ["stack", "cox", "kaplan_meier"]}, "two or more of the other learners"),
+        ({"tuning.fixed": {"cox": {"alpa": 0}}}, "cox has no parameter alpa; it has: alpha"),
+        ({"tuning.fixed": {"stack": {"weight": 1}}}, "stack has no parameter weight"),
+        ({"resampling.kind": "temporal"}, "needs both"),
+        ({"resampling.column": "year", "resampling.test_from": 2023}, "kind: temporal"),
+        ({"sample_size": {"assumed_c": 0.5}}, "greater than 0.5"),
+    ],
+)
+def test_a_learner_or_split_without_what_it_needs_is_refused(tmp_path, changes, words):
+    content = copy.deepcopy(DEFAULT)
+    for place, value in changes.items():
+        *path, last = place.split(".")
+        section = content
+        for key in path:
+            section = section[key]
+        section[last] = value
+    problems = refused(tmp_path, content)
+    assert any(words in problem.allowed for problem in problems), problems
+
+
+def test_the_regimen_may_stand_among_the_clinical_covariates_only_where_there_is_one(tmp_path):
+    content = copy.deepcopy(DEFAULT)
+    content |= {"learners": ["cox_clinical"], "clinical": ["age_years", "regimen"]}
+    config = read_config(written(tmp_path, content))
+    assert config.covariates_of("cox_clinical") == ("age_years", "regimen")
+    assert config.covariates_of("kaplan_meier") == ()
+    assert config.covariates_of("cox")[-1] == "regimen"
+    assert "regimen" not in config.all_covariates
+    del content["cohort"]["columns"]["regimen"]
+    assert "no regimen column" in refused(tmp_path, content)[0].allowed
+
+
+def test_a_limit_of_a_temporal_split_is_read_as_written(tmp_path):
+    for value, text in (("2023-01-01", "2023-01-01"), (2023, "2023")):
+        content = changed("resampling", {"kind": "temporal", "column": "d", "test_from": value})
+        assert read_config(written(tmp_path, content)).resampling.test_from == text
 
 
 PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=5)

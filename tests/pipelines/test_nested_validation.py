@@ -1,15 +1,21 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.outcome import Outcome
-from models.resampling import repeated_folds
+from models.resampling import repeated_kfold, temporal_split
+from models.tuning import Search
+from pipelines import nested_validation
+from pipelines.checkpoint import Checkpoint
 from pipelines.nested_validation import (
-    Search,
+    FINAL,
     bootstrap_contrasts,
     fit_outer_fold,
+    flat_params,
     prediction_times,
+    search_and_fit,
     task_seed,
     validate_learner,
 )
@@ -20,13 +26,13 @@ TIMES = np.array([3.0, 6.0, 9.0])
 
 @pytest.fixture(scope="module")
 def folds(dataset):
-    return repeated_folds(dataset, 3, 1, seed=1)
+    return repeated_kfold(dataset, 3, 1, seed=1)
 
 
 @pytest.mark.parametrize("learner", ["cox", "xgboost_cox"])
 def test_what_stands_in_the_test_fold_changes_nothing_but_its_own_rows(learner, dataset, folds):
     # One test patient gets impossible covariates, and every test patient another outcome.
-    test = np.flatnonzero(folds[0] == 0)
+    test = folds.test(0, 0)
     covariates = dataset.covariates.copy()
     covariates.loc[test[0], ["age_years", "hb_g_per_l"]] = 1e6
     time, event = dataset.outcome.time.copy(), dataset.outcome.event.copy()
@@ -57,6 +63,51 @@ def test_every_patient_is_predicted_once_a_repeat_by_a_model_that_did_not_see_th
         assert np.array_equal(fit.predictions[0].survival[part.rows], part.prediction.survival)
     assert fit.searches[["repeat", "fold"]].to_numpy().tolist() == [[0, 0], [0, 1], [0, 2]]
     assert fit.model.params == fit.tuning.params
+
+
+def test_finished_folds_are_read_and_not_fitted_again(dataset, folds, tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path)
+    first = validate_learner("cox", dataset, folds, SEARCH, TIMES, checkpoint=kept)
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+    fits = []
+    monkeypatch.setattr(
+        nested_validation, "search_and_fit",
+        lambda *args: fits.append(args[4]) or search_and_fit(*args),
+    )  # fmt: skip
+    again = validate_learner("cox", dataset, folds, SEARCH, TIMES, checkpoint=kept)
+    # The model itself is not kept: only the fit on all patients is repeated.
+    assert fits == [FINAL]
+    assert again.predictions[0].survival.tobytes() == first.predictions[0].survival.tobytes()
+    assert again.params == first.params
+    pd.testing.assert_frame_equal(again.searches, first.searches)
+
+
+def test_a_stack_weighs_what_was_found_in_the_same_training_part(dataset, folds):
+    cox = validate_learner("cox", dataset, folds, SEARCH, TIMES)
+    null = validate_learner("kaplan_meier", dataset.select([]), folds, SEARCH, TIMES)
+    places = [*folds.places, FINAL]
+    members = {p: {"cox": cox.params[p], "kaplan_meier": null.params[p]} for p in places}
+    stack = validate_learner("stack", dataset, folds, SEARCH, TIMES, members=members)
+    for place in places:
+        assert stack.params[place]["members"] == members[place]
+    weights = stack.params[0, 1]["weights"]
+    part = folds.test(0, 1)
+    mixed = weights["cox"] * cox.predictions[0].survival[part]
+    mixed = mixed + weights["kaplan_meier"] * null.predictions[0].survival[part]
+    # Each member is fitted with the stack's own seed, which neither of these two uses.
+    assert stack.predictions[0].survival[part] == pytest.approx(mixed, abs=1e-12)
+
+
+def test_untested_patients_are_not_predicted(dataset):
+    split = temporal_split(np.arange(len(dataset)), 60)
+    fit = validate_learner("cox", dataset, split, SEARCH, TIMES)
+    assert np.isnan(fit.predictions[0].risk_score[:60]).all()
+    assert np.isfinite(fit.predictions[0].survival[60:]).all()
+
+
+def test_nested_parameters_are_told_under_dotted_names():
+    nested = {"members": {"cox": {"alpha": 1}}, "weights": {"cox": 0.5}}
+    assert flat_params(nested) == {"members.cox.alpha": 1, "weights.cox": 0.5}
 
 
 def test_refits_of_the_regimen_effect_are_reproducible(models, dataset):

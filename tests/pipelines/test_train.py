@@ -235,6 +235,48 @@ def test_mlflow_holds_a_parent_run_and_a_child_a_learner(leuksurv):
         assert any(name.endswith(".png") for name in names)
 
 
+def test_a_reviewer_finds_the_data_the_split_and_the_trials(leuksurv):
+    client = mlflow.MlflowClient()
+    parent, children = leuksurv.runs
+    (given,) = parent.inputs.dataset_inputs
+    assert given.dataset.name == "LeukSurv, OS"
+    assert leuksurv.summary["data_fingerprint"].startswith(given.dataset.digest)
+    assert json.loads(given.dataset.profile)["num_rows"] == 150
+    columns = json.loads(given.dataset.schema)["mlflow_colspec"]
+    assert [c["name"] for c in columns] == ["age_years", "sex", "log_wbc", "townsend_score"]
+    folds = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/folds.csv")
+    table = pd.read_csv(io.StringIO(folds))
+    assert list(table) == ["patient", "fold_0"]
+    assert len(table) == 150
+    assert "sample_size.csv" in artifact_names(parent)
+    assert "Out-of-fold" in parent.data.tags["mlflow.note.content"]
+    for learner, run in children.items():
+        history = client.get_metric_history(run.info.run_id, "fold_ibs")
+        assert sorted(m.step for m in history) == [0, 1, 2]
+        trials = client.search_runs(
+            [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+        )
+        assert len(trials) == 2
+        for trial in trials:
+            assert trial.data.tags["kind"] == "trial"
+            assert trial.data.tags["learner"] == learner
+            assert "ibs" in trial.data.metrics or trial.data.tags["state"] != "complete"
+            assert trial.data.params
+        chosen = learner == leuksurv.summary["champion"]
+        assert run.data.tags["champion"] == ("yes" if chosen else "no")
+
+
+def test_the_registered_model_has_an_example_and_its_card(leuksurv):
+    version = mlflow.MlflowClient().get_model_version_by_alias("vensurv-leuksurv", "champion")
+    assert "LeukSurv" in version.description
+    info = mlflow.models.get_model_info("models:/vensurv-leuksurv@champion")
+    assert info.signature is not None
+    folder = Path(mlflow.artifacts.download_artifacts("models:/vensurv-leuksurv@champion"))
+    example = json.loads((folder / "input_example.json").read_text())
+    values = dict(zip(example["columns"], example["data"][0], strict=True))
+    assert set(values) == {"age_years", "sex", "wbc_1e9_per_l", "townsend_score"}
+
+
 def test_tuned_parameters_are_logged(leuksurv):
     _, children = leuksurv.runs
     assert {"alpha", "l1_ratio"} <= set(children["cox"].data.params)
@@ -434,6 +476,30 @@ def test_the_same_seed_gives_the_same_bytes(reference, reference_again):
         assert first[key] == second[key]
 
 
+def test_a_learner_that_cannot_be_fitted_is_told_and_the_others_go_on(store, tmp_path, monkeypatch):
+    from pipelines import training
+
+    validate = training.validate_learner
+
+    def fail_once(learner, *args, **kwargs):
+        if learner == "cox":
+            raise ArithmeticError("unpenalised Cox has no solution")
+        return validate(learner, *args, **kwargs)
+
+    monkeypatch.setattr(training, "validate_learner", fail_once)
+    trained = run_training(reference_config("without-cox"), tmp_path)
+    told = "cox could not be fitted: unpenalised Cox has no solution"
+    assert trained.summary["champion"] == "xgboost_cox"
+    assert any(told in caution for caution in trained.summary["cautions"])
+    rows = trained.metrics[trained.metrics["learner"] == "cox"]
+    assert rows["estimate"].isna().all()
+    assert rows["note"].str.contains("no solution").all()
+    parent, children = trained.runs
+    assert parent.info.status == "FINISHED"
+    assert children["cox"].info.status == "FAILED"
+    assert "no solution" in children["cox"].data.tags["failure"]
+
+
 def test_a_failure_marks_the_runs_and_keeps_them(store, tmp_path, monkeypatch):
     from pipelines import training
 
@@ -447,5 +513,7 @@ def test_a_failure_marks_the_runs_and_keeps_them(store, tmp_path, monkeypatch):
     runs = mlflow.MlflowClient().search_runs([experiment.experiment_id])
     assert {run.info.status for run in runs} == {"FAILED"}
     assert len(runs) == 2
+    # What was begun waits for the same command.
+    assert len(list((store / "unfinished").iterdir())) == 1
     with pytest.raises(mlflow.MlflowException):
         mlflow.MlflowClient().get_registered_model("broken")

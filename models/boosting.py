@@ -1,0 +1,131 @@
+"""What the XGBoost learners share: rows in one order, native categories, storage as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import xgboost
+from optuna.trial import Trial
+
+from features.outcome import Outcome
+from models.preprocessing import FeatureColumns
+from models.search import SearchSize
+
+# An event on the index date counts as half a day: a logarithm of the time cannot be taken of 0.
+HALF_A_DAY = 0.5 * 12 / 365.25
+# Below this the start of threads costs more than they save.
+THREADS_FROM = 5000
+
+# Margins and weights, in the order of the rows, to gradient and Hessian of each row.
+Objective = Callable[[np.ndarray, xgboost.DMatrix], tuple[np.ndarray, np.ndarray]]
+
+
+class Boosted(Protocol):
+    """The parameters that the XGBoost learners have in common."""
+
+    n_estimators: int
+    learning_rate: float
+    max_depth: int
+    subsample: float
+    min_child_weight: float
+    reg_lambda: float
+    seed: int
+
+
+def canonical_order(X: np.ndarray, outcome: Outcome) -> np.ndarray:
+    """Rows by time, event and then features, shape (n,): the engine must not see how they came."""
+    order = np.lexsort((outcome.event, outcome.time))
+    time, event = outcome.time[order], outcome.event[order]
+    tied = (np.diff(time) == 0) & (event[1:] == event[:-1])
+    if not tied.any():
+        return order
+    return np.lexsort((*X.T, outcome.event, outcome.time))
+
+
+def boost(
+    settings: Boosted,
+    data: xgboost.DMatrix,
+    engine: Mapping[str, Any],
+    monotone: tuple[int, ...],
+    objective: Objective | None = None,
+) -> bytes:
+    """Train and return the booster as bytes.
+
+    Parameters
+    ----------
+    settings : Boosted
+    data : DMatrix
+        Rows in canonical order.
+    engine : mapping
+        Objective, base score and what else the engine takes.
+    monotone : tuple of int, one a feature
+        1 where the margin may only grow with it, -1 where it may only fall; empty for none.
+    objective : callable, optional
+        Gradient and Hessian, when the engine has no such objective.
+    """
+    with _threads(data.num_row()):
+        booster = xgboost.train(
+            {
+                "eta": settings.learning_rate,
+                "max_depth": settings.max_depth,
+                "subsample": settings.subsample,
+                "min_child_weight": settings.min_child_weight,
+                "lambda": settings.reg_lambda,
+                "tree_method": "hist",
+                "seed": settings.seed,
+                "disable_default_eval_metric": True,
+                **({"monotone_constraints": monotone} if any(monotone) else {}),
+                **engine,
+            },
+            data,
+            num_boost_round=settings.n_estimators,
+            obj=objective,
+        )
+        return bytes(booster.save_raw("ubj"))
+
+
+def make_matrix(X: np.ndarray, columns: FeatureColumns | None, **fields: Any) -> xgboost.DMatrix:
+    """Features of shape (n, p) for the engine, with category codes marked as such."""
+    kinds = None
+    if columns is not None and any(columns.categorical):
+        kinds = ["c" if categorical else "q" for categorical in columns.categorical]
+    with _threads(len(X)):
+        return xgboost.DMatrix(
+            np.asarray(X, dtype=np.float32),
+            feature_types=kinds,
+            enable_categorical=kinds is not None,
+            **fields,
+        )
+
+
+def predict_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
+    """Sum of the trees for each patient, shape (n,)."""
+    with _threads(len(X)):
+        margin = _read_booster(booster).predict(make_matrix(X, columns), output_margin=True)
+    return margin.astype(float)
+
+
+@lru_cache(maxsize=4)
+def _read_booster(booster: bytes) -> xgboost.Booster:
+    return xgboost.Booster(model_file=bytearray(booster))
+
+
+def _threads(rows: int) -> AbstractContextManager[None]:
+    """One thread where more would only wait for each other."""
+    return xgboost.config_context(nthread=1 if rows < THREADS_FROM else 0)
+
+
+def boosting_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
+    """Stumps, deeper trees where events allow, slow to fast, with strong shrinkage of leaves."""
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 10, 200, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+        "max_depth": trial.suggest_int("max_depth", 1, size.tree_depth),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 10.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 100.0, log=True),
+    }

@@ -1,0 +1,59 @@
+"""The null model: the Kaplan-Meier curve of all training patients, whatever their covariates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from features.outcome import Outcome
+from models.prediction import SurvivalPrediction, step_values
+from models.preprocessing import FeatureColumns
+
+
+class KaplanMeierNull(BaseEstimator):
+    """The same curve for everybody; what a model must beat to be of any use.
+
+    Attributes
+    ----------
+    event_times_, survival_ : ndarray of shape (k,)
+        Months, increasing, and the probability of being event-free from each on.
+    """
+
+    def fit(
+        self,
+        X: np.ndarray,
+        outcome: Outcome,
+        weights: np.ndarray | None = None,
+        columns: FeatureColumns | None = None,
+    ) -> KaplanMeierNull:
+        """Fit on the outcome alone; weights, shape (n,), count as so many patients."""
+        known = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=float)
+        times, place = np.unique(outcome.time, return_inverse=True)
+        leaving = np.bincount(place, known, minlength=len(times))
+        events = np.bincount(place, known * outcome.event, minlength=len(times))
+        at_risk = np.cumsum(leaving[::-1])[::-1]
+        hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
+        jump = events > 0
+        self.event_times_, self.survival_ = times[jump], np.cumprod(1 - hazard)[jump]
+        return self
+
+    def risk_score(self, X: np.ndarray) -> np.ndarray:
+        """0 for everybody, shape (n,)."""
+        return np.zeros(len(X))
+
+    def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
+        """Event-free probability, shape (n, n_times), the same in every row."""
+        curve = step_values(times, self.event_times_, self.survival_, before=1.0)
+        return np.tile(np.atleast_1d(curve), (len(X), 1))
+
+    def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
+        """Risk score and survival."""
+        return SurvivalPrediction(self.risk_score(X), self.survival(X, times), times)
+
+
+def make(params: dict[str, Any], seed: int) -> KaplanMeierNull:
+    """Make the estimator; it has no parameters."""
+    return KaplanMeierNull(**params)

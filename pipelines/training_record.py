@@ -1,0 +1,426 @@
+"""What MLflow, the report and the model card are told of a training."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evaluation.calibration import grouped_calibration
+from evaluation.champion import Champion
+from evaluation.regimen_effects import covariate_contributions
+from evaluation.report import (
+    Report,
+    calibration_figure,
+    discrimination_figure,
+    kaplan_meier_figure,
+    regimen_figure,
+    save_figure,
+    write_report,
+)
+from evaluation.results import format_estimate
+from features.covariates import needed_inputs
+from features.dataset import REGIMEN
+from features.regimens import RegimenColumn
+from models.card import ModelCard, category_levels, covariate_ranges, software_versions
+from models.learners import LEARNERS
+from models.prediction import SurvivalModel
+from models.registry import register
+from pipelines import tracking
+from pipelines.cohorts import cohort_name
+from pipelines.config import resolved_yaml
+from pipelines.nested_validation import LearnerFit, flat_params, task_seed
+from pipelines.plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Everything that was found about all learners.
+
+    Attributes
+    ----------
+    fits : mapping of learner -> LearnerFit
+    metrics, differences : DataFrame with METRIC_COLUMNS
+    regimen : DataFrame with REGIMEN_COLUMNS, or None
+    claims : DataFrame or None
+    champion : Champion
+    verdict : str
+        Whether Cox is enough.
+    cautions : tuple of str
+    """
+
+    fits: Mapping[str, LearnerFit]
+    metrics: pd.DataFrame
+    differences: pd.DataFrame
+    regimen: pd.DataFrame | None
+    claims: pd.DataFrame | None
+    champion: Champion
+    verdict: str
+    cautions: tuple[str, ...]
+
+    @property
+    def best(self) -> LearnerFit:
+        """The champion's fit."""
+        return self.fits[self.champion.learner]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Writes what a plan and its results come to. Decides nothing and estimates nothing new."""
+
+    plan: TrainingPlan
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def tags(self, kind: str) -> dict[str, str]:
+        """What the run list can be filtered by."""
+        plan = self.plan
+        tags = {
+            "kind": kind,
+            "cohort": cohort_name(plan.config),
+            "endpoint": plan.endpoint,
+            "data_fingerprint": plan.cohort.fingerprint,
+            "git_commit": tracking.git_commit(),
+        }
+        return tags | ({"provenance": plan.cohort.provenance} if plan.cohort.provenance else {})
+
+    def start_learner(self, place: tuple[str, str], learner: str) -> str:
+        """Open a learner's run below the training's."""
+        tags = self.tags("learner") | {"learner": learner, "label": LEARNERS[learner].label}
+        return tracking.start_run(place[0], learner, tags, place[1])
+
+    def log_start(self, run_id: str) -> None:
+        """Write what is known before the first learner: settings, data, split, versions."""
+        plan, config = self.plan, self.plan.config
+        params = {
+            "seed": config.seed,
+            "endpoint": plan.endpoint,
+            "covariates": ", ".join(config.covariates),
+            "learners": ", ".join(plan.learners),
+            "patients": len(plan.dataset),
+            "events": plan.dataset.outcome.n_events,
+            "arms": ", ".join(plan.arms),
+            "resampling": config.resampling.kind,
+            "folds": config.resampling.folds,
+            "repeats": config.resampling.repeats,
+            "inner_folds": config.resampling.inner_folds,
+            "trials": config.tuning.trials,
+            "objective": config.tuning.objective,
+            "horizons": ", ".join(f"{h:g}" for h in plan.horizons),
+            "bootstrap": config.evaluation.bootstrap,
+            "regimen_refits": config.evaluation.regimen_refits,
+            "champion_rule": config.champion.rule,
+            "parameters": plan.parameters,
+            "parameters_supported": plan.supported,
+        }
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            self._write_run_facts(folder)
+            plan.resampling.table().to_csv(folder / "folds.csv", index=False)
+            plan.sample_size.to_csv(folder / "sample_size.csv", index=False)
+            tracking.log_run(run_id, params=params, artifacts=folder)
+        name = f"{cohort_name(config)}, {plan.endpoint}"
+        tracking.log_dataset(run_id, name, plan.cohort.fingerprint, plan.dataset.predictors)
+
+    def log_learner(
+        self,
+        place: tuple[str, str],
+        run_id: str,
+        fit: LearnerFit,
+        metrics: pd.DataFrame,
+        folds: pd.DataFrame,
+        effect: pd.DataFrame | None,
+    ) -> None:
+        """Write a learner's parameters, metrics, scores of folds, search, tables and pictures."""
+        trials = fit.tuning.trials
+        by_fold = {"fold_ibs": folds["ibs"], "fold_harrell_c": folds["harrell_c"]}
+        searched = "state" in trials
+        as_runs = self.plan.config.tracking.trials == "runs"
+        if searched and not as_runs:
+            numbers = trials.select_dtypes("number").drop(columns="trial")
+            by_fold |= {f"trial_{name}": numbers[name] for name in numbers}
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            self._write_run_facts(folder)
+            metrics.to_csv(folder / "metrics.csv", index=False)
+            folds.to_csv(folder / "fold_scores.csv", index=False)
+            fit.searches.to_csv(folder / "outer_folds.csv", index=False)
+            trials.to_csv(folder / "trials.csv", index=False)
+            if effect is not None:
+                effect.to_csv(folder / "regimen_effects.csv", index=False)
+            for caption, figure in self._calibration_figures(fit, metrics).items():
+                save_figure(figure, folder / f"calibration_{caption.replace(' ', '_')}.png")
+            tracking.log_run(
+                run_id,
+                params={
+                    "learner": fit.learner,
+                    "seed": self.plan.config.seed,
+                    "sees": ", ".join(self.plan.config.covariates_of(fit.learner)) or "nothing",
+                    **flat_params(fit.model.params),
+                },
+                metrics=tracking.flat_metrics(metrics)
+                | {"failed_trials": fit.tuning.failed + fit.searches["failed_trials"].sum()},
+                steps=by_fold,
+                artifacts=folder,
+            )
+        if searched and as_runs:
+            tags = self.tags("trial") | {"learner": fit.learner}
+            tracking.log_trials(place[0], run_id, trials, tags)
+
+    def log_conclusion(
+        self,
+        run_id: str,
+        learner_runs: Mapping[str, str],
+        conclusion: Conclusion,
+        model_uri: str,
+    ) -> str:
+        """Write report and tables to the training's run; return the report's HTML."""
+        pictures = self._pictures(conclusion)
+        metrics, champion = conclusion.metrics, conclusion.champion
+        report = Report(
+            title=f"{cohort_name(self.plan.config)}: {self.plan.endpoint}",
+            provenance=self.plan.cohort.provenance,
+            facts=self._facts(model_uri),
+            cautions=conclusion.cautions,
+            metrics=metrics,
+            differences=conclusion.differences,
+            champion=LEARNERS[champion.learner].label,
+            reason=champion.reason,
+            verdict=conclusion.verdict,
+            sample_size=self.plan.sample_size,
+            sample_size_text=self.plan.sample_size_text,
+            regimen=conclusion.regimen,
+            claims=conclusion.claims,
+            contributions=self._contributions(conclusion.best.model),
+            parameters=_parameters(conclusion.fits),
+            pictures=pictures,
+        )
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            metrics.to_csv(folder / "metrics.csv", index=False)
+            conclusion.differences.to_csv(folder / "learner_differences.csv", index=False)
+            if conclusion.regimen is not None:
+                conclusion.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+            if conclusion.claims is not None:
+                conclusion.claims.to_csv(folder / "published_claims.csv", index=False)
+            for section, figures in pictures.items():
+                for number, figure in enumerate(figures.values(), start=1):
+                    (folder / "figures").mkdir(exist_ok=True)
+                    save_figure(figure, folder / "figures" / f"{section}_{number}.png")
+            write_report(folder / "report.html", report)
+            html = (folder / "report.html").read_text(encoding="utf-8")
+            tracking.log_run(
+                run_id,
+                metrics=tracking.flat_metrics(metrics[metrics["learner"] == champion.learner]),
+                tags={
+                    "champion": champion.learner,
+                    "champion_reason": champion.reason,
+                    "model": model_uri,
+                    "mlflow.note.content": self._note(conclusion),
+                },
+                artifacts=folder,
+            )
+        for learner, own_run in learner_runs.items():
+            chosen = "yes" if learner == champion.learner else "no"
+            tracking.log_run(own_run, tags={"champion": chosen})
+        return html
+
+    def register(self, run_id: str, conclusion: Conclusion) -> str:
+        """Store the champion in the registry and return its address."""
+        name = self.plan.config.tracking.model_name
+        with tempfile.TemporaryDirectory() as folder, tracking.quiet():
+            version = register(
+                conclusion.best.model,
+                self._card(conclusion),
+                run_id=run_id,
+                model_name=name,
+                folder=Path(folder) / "model",
+            )
+        tracking.reopen_run(run_id)
+        return f"models:/{name}/{version}"
+
+    # -- texts and tables --------------------------------------------------------------------
+
+    def _write_run_facts(self, folder: Path) -> None:
+        (folder / "config.yaml").write_text(resolved_yaml(self.plan.config))
+        facts = {
+            "data_fingerprint": self.plan.cohort.fingerprint,
+            "provenance": self.plan.cohort.provenance,
+            "seed": self.plan.config.seed,
+            "git_commit": tracking.git_commit(),
+            "versions": software_versions(),
+        }
+        (folder / "reproduce.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+    def _card(self, conclusion: Conclusion) -> ModelCard:
+        plan, fit = self.plan, conclusion.best
+        columns, outcome = plan.config.cohort.columns, plan.dataset.outcome
+        sees = plan.config.covariates_of(fit.learner)
+        covariates = tuple(name for name in sees if name != REGIMEN)
+        arms = plan.arms_of(fit.learner)
+        inputs = needed_inputs(covariates, plan.cohort.dictionary)
+        seen = plan.cohort.inputs.loc[plan.cohort.of_endpoint(plan.endpoint), list(inputs)]
+        own = conclusion.metrics[conclusion.metrics["learner"] == fit.learner]
+        is_column = isinstance(columns.regimen, RegimenColumn) and arms
+        return ModelCard(
+            learner=fit.learner,
+            learner_label=LEARNERS[fit.learner].label,
+            params=fit.model.params,
+            endpoint=plan.endpoint,
+            follow_up=fit.model.follow_up,
+            horizons=plan.horizons,
+            covariates=covariates,
+            inputs=tuple(inputs.values()),
+            sources={k: v for k, v in columns.covariates.items() if k in inputs},
+            ranges=covariate_ranges(seen),
+            levels=category_levels(seen),
+            arms=arms,
+            regimen=columns.regimen if is_column else None,  # type: ignore[arg-type]
+            training={
+                "cohort": cohort_name(plan.config),
+                "provenance": plan.cohort.provenance,
+                "patients": len(outcome),
+                "events": outcome.n_events,
+                "patients_by_regimen": plan.arm_sizes,
+                "data_fingerprint": plan.cohort.fingerprint,
+                "seed": plan.config.seed,
+            },
+            performance={
+                row.metric
+                if np.isnan(row.horizon)
+                else f"{row.metric} at {row.horizon:g} months": format_estimate(
+                    row.estimate, row.ci_low, row.ci_high, 3
+                )
+                for row in own.itertuples()
+            },
+            cautions=conclusion.cautions,
+            versions=software_versions(),
+        )
+
+    def _facts(self, model_uri: str) -> dict[str, str]:
+        plan = self.plan
+        outcome = plan.dataset.outcome
+        arms = ", ".join(f"{arm} {size}" for arm, size in plan.arm_sizes.items())
+        return {
+            "Patients": f"{len(outcome)}" + (f" ({arms})" if arms else ""),
+            "Endpoint": f"{plan.endpoint}: {outcome.n_events} events, follow-up to "
+            f"{outcome.follow_up:.1f} months",
+            "Predictors": ", ".join(plan.main.predictors.columns),
+            "Validation": plan.validation_text,
+            "Registered model": model_uri,
+            "Data fingerprint": plan.cohort.fingerprint,
+            "Seed": str(plan.config.seed),
+            "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
+        }
+
+    def _note(self, conclusion: Conclusion) -> str:
+        """The training's run as a reader of the MLflow page sees it first."""
+        plan, champion, metrics = self.plan, conclusion.champion, conclusion.metrics
+        lines = [
+            f"**{plan.name}**: {len(plan.dataset)} patients, {plan.dataset.outcome.n_events} "
+            f"events. {plan.validation_text}.",
+            "",
+            f"**Champion: {champion.learner}.** {champion.reason}.",
+            "",
+            *([f"**{conclusion.verdict}**", ""] if conclusion.verdict else []),
+            "| learner | Uno C | IBS |",
+            "|---|---|---|",
+        ]
+        for learner in plan.learners:
+            own = metrics[metrics["learner"] == learner].set_index("metric")
+            cells = [
+                format_estimate(
+                    own.loc[m, "estimate"], own.loc[m, "ci_low"], own.loc[m, "ci_high"], digits
+                )
+                for m, digits in (("uno_c", 2), ("ibs", 3))
+            ]
+            lines.append(f"| {learner} | {' | '.join(cells)} |")
+        lines += ["", "Out-of-fold; 95% bootstrap intervals. C: higher is better, IBS: lower.", ""]
+        lines += ["What these data cannot support:", *(f"- {c}" for c in conclusion.cautions)]
+        return "\n".join(lines)
+
+    def _contributions(self, model: SurvivalModel) -> pd.DataFrame:
+        horizon = max(self.plan.horizons)
+        values = covariate_contributions(
+            model,
+            self.plan.view(model.learner).predictors,
+            horizon,
+            task_seed(self.plan.config.seed, "shap"),
+        )
+        mean = values.abs().mean().sort_values(ascending=False)
+        return pd.DataFrame(
+            {
+                "covariate": mean.index,
+                f"mean |contribution| to event probability at {horizon:g} months": [
+                    f"{value:.3f}" for value in mean
+                ],
+            }
+        )
+
+    # -- pictures ----------------------------------------------------------------------------
+
+    def _calibration_figures(self, fit: LearnerFit, metrics: pd.DataFrame) -> dict[str, Figure]:
+        figures = {}
+        own = metrics[metrics["learner"] == fit.learner].set_index(["metric", "horizon"])
+        tested = np.all(self.plan.resampling.folds >= 0, axis=0)
+        for horizon in self.plan.horizons:
+            predicted = 1 - np.mean([p.at(horizon)[tested] for p in fit.predictions], axis=0)
+            # The null model tells nobody apart: there is nothing to group.
+            if np.isnan(predicted).any() or len(np.unique(predicted)) < 2 or len(predicted) < 20:
+                continue
+            groups = 4 if len(predicted) < 200 else 8
+            outcome = self.plan.dataset.outcome.take(tested)
+            table = grouped_calibration(outcome, predicted, horizon, groups)
+            shown = table.rename(columns={"expected": "predicted"}).assign(horizon=horizon)
+            ratio = own.loc[("calibration_oe", horizon)]
+            text = "O/E " + format_estimate(ratio["estimate"], ratio["ci_low"], ratio["ci_high"])
+            figures[f"{fit.learner} {horizon:g} months"] = calibration_figure(
+                shown, predicted, text
+            )
+        return figures
+
+    def _pictures(self, conclusion: Conclusion) -> dict[str, dict[str, Figure]]:
+        plan, metrics = self.plan, conclusion.metrics
+        pictures: dict[str, dict[str, Figure]] = {
+            "performance": {"Uno C of each learner, 95% interval": discrimination_figure(metrics)},
+            "calibration": {},
+            "regimen": {},
+        }
+        for fit in conclusion.fits.values():
+            pictures["calibration"] |= self._calibration_figures(fit, metrics)
+        if conclusion.regimen is None or plan.cohort.regimen is None:
+            return pictures
+        for label, outcome in plan.cohort.outcomes.items():
+            # With competing events a Kaplan-Meier curve would overstate the probability.
+            if outcome.competing is not None:
+                continue
+            caption = f"Kaplan-Meier, {label}, with 95% log-log intervals"
+            among = plan.cohort.regimen[plan.cohort.of_endpoint(label)]
+            pictures["regimen"][caption] = kaplan_meier_figure(outcome, among, label)
+        for horizon in plan.horizons:
+            figure = regimen_figure(conclusion.regimen, plan.endpoint, horizon)
+            if figure is not None:
+                caption = f"Regimen contrasts on the same scale, {horizon:g} months"
+                pictures["regimen"][caption] = figure
+        return pictures
+
+
+def _parameters(fits: Mapping[str, LearnerFit]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "learner": name,
+            "parameters": ", ".join(
+                f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}"
+                for k, v in flat_params(fit.model.params).items()
+            )
+            or "defaults",
+            "trials that failed": fit.tuning.failed + int(fit.searches["failed_trials"].sum()),
+        }
+        for name, fit in fits.items()
+    )

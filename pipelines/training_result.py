@@ -1,0 +1,85 @@
+"""What a training found, for files and other programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.champion import Champion
+from models.card import software_versions
+from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training found, and where it is kept.
+
+    Attributes
+    ----------
+    metrics, differences : DataFrame with METRIC_COLUMNS
+    regimen : DataFrame with REGIMEN_COLUMNS, or None without regimens
+    claims : DataFrame or None
+    champion : Champion
+    verdict : str
+        Whether Cox is enough; empty without a Cox model or anything to compare it with.
+    sample_size : str
+        How many parameters the cohort supports.
+    cautions : tuple of str
+    fingerprint : str
+    experiment_id, run_id, model_uri : str
+        Where MLflow keeps it.
+    html : str
+        The report.
+    """
+
+    config: TrainConfig
+    metrics: pd.DataFrame
+    differences: pd.DataFrame
+    regimen: pd.DataFrame | None
+    claims: pd.DataFrame | None
+    champion: Champion
+    verdict: str
+    sample_size: str
+    cautions: tuple[str, ...]
+    fingerprint: str
+    experiment_id: str
+    run_id: str
+    model_uri: str
+    html: str
+
+    def write(self, folder: Path) -> None:
+        """Write metrics.csv, regimen_effects.csv, summary.json and report.html into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.metrics.to_csv(folder / "metrics.csv", index=False)
+        if self.regimen is not None:
+            self.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+        (folder / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n")
+        (folder / "report.html").write_text(self.html, encoding="utf-8")
+
+    def summary(self) -> dict[str, object]:
+        """The result in a form for other programs."""
+        return {
+            "cohort": cohort_name(self.config),
+            "endpoint": endpoint_label(self.config),
+            "champion": self.champion.learner,
+            "reason": self.champion.reason,
+            "cox_is_enough": self.verdict,
+            "sample_size": self.sample_size,
+            "cautions": list(self.cautions),
+            "metrics": _records(self.metrics),
+            "learner_differences": _records(self.differences),
+            "regimen": None if self.regimen is None else _records(self.regimen),
+            "data_fingerprint": self.fingerprint,
+            "run_id": self.run_id,
+            "model": self.model_uri,
+            "versions": software_versions(),
+        }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows for JSON, in which a missing number is null."""
+    return table.astype(object).where(table.notna(), None).to_dict(orient="records")

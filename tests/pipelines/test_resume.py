@@ -1,0 +1,153 @@
+"""Trainings that are killed, and trainings at the same time, each in processes of their own."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+import pytest
+import yaml
+
+from features.dictionary import CONFIGS
+
+PROJECT = CONFIGS.parent
+TABLES = ("metrics.csv", "regimen_effects.csv")
+SMALL = {
+    "covariates": ["age_years", "ecog", "prior_hma"],
+    "learners": ["kaplan_meier", "cox", "xgboost_cox", "stack"],
+    "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
+    "tuning": {"trials": 4},
+    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20},
+    "tracking": {"experiment": "resume", "model_name": "resume", "trials": "steps"},
+}
+
+
+def start(folder, store, out, **changes):
+    config = yaml.safe_load((CONFIGS / "train.yaml").read_text()) | SMALL | changes
+    path = folder / f"{out}.yaml"
+    path.write_text(yaml.safe_dump(config))
+    command = ["-m", "pipelines.train", "--config", str(path), "--out", str(folder / out)]
+    return subprocess.Popen(
+        [sys.executable, *command, "--workers", "1"],
+        cwd=PROJECT,
+        env=os.environ | {"MLFLOW_TRACKING_URI": store},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end(process):
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def kill_after(process, folder, pattern, count):
+    """Kill -9 as soon as so many files are there."""
+    give_up = time.monotonic() + 200
+    while len(list(folder.glob(pattern))) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def runs(database, query):
+    with sqlite3.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory, store_folder):
+    """Copies of a migrated store, so that its migration is not paid again."""
+
+    def copy(name):
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "mlflow.db").write_bytes((store_folder / "mlflow.db").read_bytes())
+        return folder, f"sqlite:///{folder / 'mlflow.db'}"
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stores):
+    """A training that nobody stopped."""
+    folder, store = stores("whole")
+    end(start(folder, store, "out"))
+    return folder / "out"
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_result(whole, stores):
+    folder, store = stores("killed")
+    # In a search after some finished folds, and in the writing of the end.
+    kill_after(
+        start(folder, store, "out"), folder, "unfinished/*/optuna/xgboost_cox_0_1.journal", 1
+    )
+    kill_after(start(folder, store, "out"), folder, "artifacts/models/*/artifacts/MLmodel", 1)
+    printed = end(start(folder, store, "out"))
+
+    assert "Going on with this training where it was stopped" in printed
+    for table in TABLES:
+        assert (folder / "out" / table).read_bytes() == (whole / table).read_bytes()
+    # One training, as if it had never stopped: one run, and one a learner.
+    alive = "from runs where lifecycle_stage = 'active'"
+    assert runs(folder / "mlflow.db", f"select status, count(*) {alive} group by status") == [
+        ("FINISHED", 1 + len(SMALL["learners"]))
+    ]
+    assert not list((folder / "unfinished").iterdir())
+
+
+def test_two_trainings_at_once_into_one_store(whole, tmp_path):
+    # A cold store: one of them migrates it.
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    both = [start(tmp_path, store, name) for name in ("one", "two")]
+    for process in both:
+        end(process)
+    for name in ("one", "two"):
+        for table in TABLES:
+            assert (tmp_path / name / table).read_bytes() == (whole / table).read_bytes()
+    status = runs(tmp_path / "mlflow.db", "select status, count(*) from runs group by status")
+    assert status == [("FINISHED", 2 * (1 + len(SMALL["learners"])))]
+    versions = runs(tmp_path / "mlflow.db", "select version from model_versions order by version")
+    assert versions == [(1,), (2,)]
+
+
+def test_postgresql_keeps_runs_and_trials(postgres, whole, tmp_path, monkeypatch):
+    import psycopg
+
+    parts = {k: quote(str(v), safe="") for k, v in postgres.items()}
+    server = f"{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}"
+    # Two databases, since MLflow and Optuna both keep their version in the same table.
+    with psycopg.connect(f"postgresql://{server}/{parts['database']}", autocommit=True) as admin:
+        for name in ("runs", "trials"):
+            admin.execute(f"create database {name}")
+    monkeypatch.setenv("TRIALS_PASSWORD", str(postgres["password"]))
+    place = f"{parts['user']}:${{TRIALS_PASSWORD}}@{parts['host']}:{parts['port']}/trials"
+    tuning = {"trials": 4, "storage": f"postgresql+psycopg://{place}"}
+    uri = f"postgresql+psycopg://{server}/runs"
+    printed = end(start(tmp_path, uri, "out", tuning=tuning))
+    assert str(postgres["password"]) not in printed
+
+    # The same search, wherever its trials are kept.
+    for table in TABLES:
+        assert (tmp_path / "out" / table).read_bytes() == (whole / table).read_bytes()
+    with psycopg.connect(f"postgresql://{server}/runs") as connection:
+        status = connection.execute("select status, count(*) from runs group by status").fetchall()
+        stored = connection.execute("select count(*) from params where value like '%PASSWORD%'")
+        assert stored.fetchone() == (0,)
+    assert status == [("FINISHED", 1 + len(SMALL["learners"]))]
+    with psycopg.connect(f"postgresql://{server}/trials") as connection:
+        count = connection.execute("select count(*) from trials where state = 'COMPLETE'")
+        # Two tuned learners, three folds and the final search each, at most four trials.
+        assert 2 * 4 <= count.fetchone()[0] <= 2 * 4 * 4
+    metrics = pd.read_csv(tmp_path / "out" / "metrics.csv")
+    assert set(metrics["learner"]) == set(SMALL["learners"])
+    assert Path(tmp_path / "out" / "report.html").is_file()

@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.cohort import Cohort
+from features.dataset import Dataset
+from features.errors import InputError
+from features.outcome import Outcome
+from pipelines.config import DEFAULT_CONFIG, read_config
+from pipelines.splits import describe_resampling, make_resampling
+
+N = 60
+
+
+@pytest.fixture
+def cohort():
+    rng = np.random.default_rng(1)
+    return Cohort(
+        inputs=pd.DataFrame({"age_years": rng.normal(60, 9, N)}),
+        dictionary={},
+        regimen=None,
+        center=np.repeat(["A", "B", "C"], [30, 25, 5]).astype(object),
+        outcomes={"OS": Outcome(rng.exponential(9, N), rng.random(N) < 0.7)},
+    )
+
+
+@pytest.fixture
+def split(cohort):
+    def make(table=None, center=cohort.center, **resampling):
+        config = read_config(DEFAULT_CONFIG)
+        wanted = config.resampling.model_copy(update=resampling)
+        config = config.model_copy(update={"resampling": wanted})
+        dataset = Dataset(cohort.inputs, None, center, cohort.outcomes["OS"])
+        return make_resampling(config, cohort, dataset, table)
+
+    return make
+
+
+def problems(call):
+    with pytest.raises(InputError) as refused:
+        call()
+    return refused.value.problems
+
+
+def test_each_kind_says_what_it_is(split):
+    assert describe_resampling(split(kind="repeated_kfold", folds=5, repeats=2)) == (
+        "5-fold cross-validation repeated 2 times, stratified by event and regimen"
+    )
+    assert "7 bootstrap samples" in describe_resampling(split(kind="bootstrap", repeats=7))
+
+
+def test_a_center_too_small_to_be_judged_is_named(split):
+    (found,) = problems(lambda: split(kind="leave_one_center_out"))
+    assert "C: tested" in found.where
+    assert found.got.startswith("5 patients")
+    two = np.repeat(["A", "B"], 30).astype(object)
+    made = split(kind="leave_one_center_out", center=two)
+    assert describe_resampling(made).endswith("A, B")
+
+
+def test_without_centers_none_can_be_left_out(split):
+    (found,) = problems(lambda: split(kind="leave_one_center_out", center=None))
+    assert "cohort.columns.center" in found.allowed
+
+
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [
+        (np.repeat([2020, 2021, 2023], 20), "2023"),
+        (np.repeat(["2020-05-01", "2022-12-31", "2023-01-01"], 20), "2023-01-01"),
+    ],
+)
+def test_a_year_or_a_date_splits_early_from_late(split, values, limit):
+    table = pd.DataFrame({"first_dose": values.astype(str)})
+    made = split(table, kind="temporal", column="first_dose", test_from=limit)
+    assert made.test(0, 0).tolist() == list(range(40, 60))
+    assert describe_resampling(made) == (
+        "trained on the first 40 patients, the later 20 are predicted"
+    )
+
+
+def test_a_misspelt_column_or_a_limit_outside_is_told(split):
+    table = pd.DataFrame({"first_dose": ["2020-05-01"] * N})
+    (found,) = problems(
+        lambda: split(table, kind="temporal", column="first_does", test_from="2023-01-01")
+    )
+    assert "first_dose" in found.remedy
+    (found,) = problems(
+        lambda: split(table, kind="temporal", column="first_dose", test_from="2023-01-01")
+    )
+    assert "0 of 60 patients entered from 2023-01-01 on" in found.got
+
+
+def test_a_missing_date_is_counted(split):
+    table = pd.DataFrame({"first_dose": ["2020-05-01"] * 30 + ["2023-05-01"] * 29 + [None]})
+    (found,) = problems(
+        lambda: split(table, kind="temporal", column="first_dose", test_from="2023-01-01")
+    )
+    assert "missing for 1 patients" in found.got

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+import textwrap
+
+from pipelines.unfinished import claim, training_key
+
+
+def test_the_same_facts_have_the_same_key_and_others_another():
+    assert training_key("a", {"x": 1, "y": 2}) == training_key("a", {"y": 2, "x": 1})
+    assert training_key("a", {"x": 1}) != training_key("b", {"x": 1})
+
+
+def test_two_at_once_have_a_folder_each_and_the_next_takes_over_what_was_left(tmp_path):
+    first = claim(tmp_path, "key")
+    second = claim(tmp_path, "key")
+    assert first.folder != second.folder
+    assert not first.resumed
+    (first.folder / "tasks").mkdir()
+    first.lock.release()
+    again = claim(tmp_path, "key")
+    assert again.folder == first.folder
+    assert again.resumed
+    # Another training leaves it alone.
+    assert claim(tmp_path, "other").folder not in (first.folder, second.folder)
+    again.remove()
+    assert not first.folder.exists()
+    assert second.folder.exists()
+
+
+def test_a_killed_process_frees_its_folder(tmp_path):
+    holder = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from pipelines.unfinished import claim
+        claimed = claim(Path(sys.argv[1]), "key")
+        print(claimed.folder.name, flush=True)
+        sys.stdin.read()
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    name = process.stdout.readline().strip()
+    other = claim(tmp_path, "key")
+    assert other.folder.name != name
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    # Held, because a claim that nobody holds is free again.
+    held = [claim(tmp_path, "key") for _ in range(2)]
+    assert name in {one.folder.name for one in held}
