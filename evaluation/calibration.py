@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import greenwood
 import numpy as np
 import pandas as pd
-from numba import njit
+from scipy.stats import norm
 
 from evaluation.censoring import replicate_survival
 from evaluation.kaplan_meier import survival_at
+from evaluation.weighted_cox import fit_weighted_cox
 from features.outcome import Outcome
 
 # Predicted probabilities are clipped to [LOG_CLIP, 1 - LOG_CLIP] where a logarithm is taken of
 # them, and nowhere else.
 LOG_CLIP = 1e-8
+Z_95 = float(norm.ppf(0.975))
 
 
 class ObservedProbability(NamedTuple):
@@ -162,17 +163,12 @@ def calibration_slope(outcome: Outcome, event_probability: np.ndarray) -> Calibr
     van Houwelingen, Stat Med 2000, 19:3401-3415
     """
     covariate = complementary_log_log(_probabilities(event_probability, outcome))
-    if not outcome.n_events or not np.ptp(covariate) > 0:
+    if np.isnan(covariate).any():
         return CalibrationSlope(np.nan, np.nan, np.nan, np.nan)
-    fit = greenwood.CoxPH().fit(
-        greenwood.Surv(outcome.time, event=outcome.event.astype(int)), covariate[:, None]
-    )
-    return CalibrationSlope(
-        float(fit.coef_[0]),
-        float(fit.std_error_[0]),
-        float(fit.conf_low_[0]),
-        float(fit.conf_high_[0]),
-    )
+    fit = fit_weighted_cox(outcome, covariate[:, None])
+    slope = float(fit.original_coef[0, 0])
+    error = float(np.sqrt(fit.original_covariance[0, 0, 0]))
+    return CalibrationSlope(slope, error, slope - Z_95 * error, slope + Z_95 * error)
 
 
 def replicate_slopes(
@@ -190,21 +186,9 @@ def replicate_slopes(
     """
     covariate = complementary_log_log(_probabilities(event_probability, outcome))
     counts = np.atleast_2d(counts)
-    spread = covariate.std()
-    if not spread > 0:
+    if np.isnan(covariate).any():
         return np.full(len(counts), np.nan)
-    latest_first = np.argsort(-outcome.time, kind="stable")
-    time = outcome.time[latest_first]
-    standardised = (covariate[latest_first] - covariate.mean()) / spread
-    return (
-        _cox_slopes(
-            counts[:, latest_first],
-            standardised,
-            outcome.event[latest_first],
-            np.append(time[1:] != time[:-1], True),
-        )
-        / spread
-    )
+    return fit_weighted_cox(outcome, covariate[:, None], counts).original_coef[:, 0]
 
 
 def grouped_calibration(
@@ -279,60 +263,3 @@ def _probabilities(event_probability: np.ndarray, outcome: Outcome) -> np.ndarra
     if (event_probability < 0).any() or (event_probability > 1).any():
         raise ValueError("event_probability must lie in [0, 1]; pass probabilities, not scores")
     return event_probability
-
-
-@njit(cache=True, nogil=True)
-def _cox_slopes(
-    weights: np.ndarray, covariate: np.ndarray, event: np.ndarray, last_of_tie: np.ndarray
-) -> np.ndarray:
-    """Weighted one-covariate Cox regression of each replicate by Newton's method, Efron ties.
-
-    Patients come latest first, the covariate standardised. Ties as in R's `coxph(weights=)`: the
-    events of a tie share their mean weight, and patients of weight 0 are not there.
-    """
-    n_replicates, n = weights.shape
-    slopes = np.full(n_replicates, np.nan)
-    for replicate in range(n_replicates):
-        slope = 0.0
-        for _ in range(50):
-            gradient = 0.0
-            information = 0.0
-            risk_0 = risk_1 = risk_2 = 0.0  # sums over those at risk of w e, w e x, w e x^2
-            tied_0 = tied_1 = tied_2 = 0.0  # the same over the events of a tie
-            tied_weight = 0.0
-            n_tied = 0
-            for i in range(n):
-                weight = float(weights[replicate, i])
-                if weight > 0.0:
-                    x = covariate[i]
-                    share = weight * np.exp(slope * x)
-                    risk_0 += share
-                    risk_1 += share * x
-                    risk_2 += share * x * x
-                    if event[i]:
-                        tied_0 += share
-                        tied_1 += share * x
-                        tied_2 += share * x * x
-                        tied_weight += weight
-                        n_tied += 1
-                        gradient += weight * x
-                if last_of_tie[i] and n_tied > 0:
-                    mean_weight = tied_weight / n_tied
-                    for k in range(n_tied):
-                        left = k / n_tied
-                        total = risk_0 - left * tied_0
-                        mean = (risk_1 - left * tied_1) / total
-                        square = (risk_2 - left * tied_2) / total
-                        gradient -= mean_weight * mean
-                        information += mean_weight * (square - mean * mean)
-                    tied_0 = tied_1 = tied_2 = tied_weight = 0.0
-                    n_tied = 0
-            if information < 1e-10:
-                break
-            # Steps of at most one standard deviation keep Newton from overshooting.
-            step = min(max(gradient / information, -1.0), 1.0)
-            slope += step
-            if abs(step) < 1e-9:
-                slopes[replicate] = slope
-                break
-    return slopes
