@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringDistribution, fit_censoring
+from evaluation.censoring import CensoringModel, censoring_weights, fit_censoring
 from evaluation.kaplan_meier import survival_at
 from features.outcome import Outcome
 
@@ -19,7 +19,7 @@ def brier_losses(
     outcome: Outcome,
     survival: np.ndarray,
     times: ArrayLike,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> np.ndarray:
     """Squared error of each patient at each time, weighted for censoring.
 
@@ -34,15 +34,16 @@ def brier_losses(
         not a risk score.
     times : array-like of shape (n_times,)
         Months, increasing.
-    censoring : CensoringDistribution, optional
-        Of the outcome itself by default.
+    censoring : CensoringModel, optional
+        Of the outcome itself by default; by arm or covariates from `conditional_censoring`.
 
     Returns
     -------
     ndarray of shape (n, n_times)
         Their mean over patients is the Brier score. NaN where the survival is NaN, and for every
-        patient at times beyond both the outcome's follow-up and that behind the weights; the caller
-        says why.
+        patient at times beyond both the outcome's follow-up and that behind the weights; also of a
+        patient censored by t where G(t) is 0 or unknown, so that the score is not too good there.
+        The caller says why.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def brier_losses(
     Graf et al., Stat Med 1999, 18:2529-2545. Weights as in R's `riskRegression::Score`; at tied
     event and censoring times scikit-survival has G(T) instead of G(T-).
     """
-    times = _increasing(times)
+    times = increasing_times(times)
     survival = np.asarray(survival, dtype=float)
     if survival.shape != (len(outcome), len(times)):
         raise ValueError(
@@ -64,24 +65,20 @@ def brier_losses(
     if (survival < 0).any() or (survival > 1).any():
         raise ValueError("survival must lie in [0, 1]; pass probabilities, not risk scores")
     censoring = censoring or fit_censoring(outcome)
-
-    had_event = outcome.event[:, None] & (outcome.time[:, None] <= times)
     event_free = outcome.time[:, None] > times
-    weight = np.where(had_event, censoring.inverse_before(outcome.time)[:, None], 0.0)
-    weight = np.where(event_free, censoring.inverse_at(times), weight)
-    losses = weight * (event_free - survival) ** 2
+    losses = censoring_weights(outcome, times, censoring) * (event_free - survival) ** 2
     losses[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
     return losses
 
 
 def null_losses(
-    outcome: Outcome, times: ArrayLike, censoring: CensoringDistribution | None = None
+    outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
 ) -> np.ndarray:
     """Losses of the same Kaplan-Meier survival predicted for everyone, shape (n, n_times).
 
     It is fitted on the very patients it is judged on, so the null model is a little too good.
     """
-    times = _increasing(times)
+    times = increasing_times(times)
     survival = survival_at(outcome, times)["survival"].to_numpy()
     return brier_losses(outcome, np.tile(survival, (len(outcome), 1)), times, censoring)
 
@@ -109,7 +106,7 @@ def brier_score(
     outcome: Outcome,
     survival: np.ndarray,
     times: ArrayLike,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> pd.DataFrame:
     """Brier score at each time beside that of the Kaplan-Meier null model.
 
@@ -126,7 +123,7 @@ def brier_score(
     ----------
     Kattan and Gerds, Diagn Progn Res 2018, 10.1186/s41512-018-0029-2
     """
-    times = _increasing(times)
+    times = increasing_times(times)
     score = brier_losses(outcome, survival, times, censoring).mean(axis=0)
     null = null_losses(outcome, times, censoring).mean(axis=0)
     return pd.DataFrame(
@@ -170,13 +167,14 @@ def integrated_brier(scores: np.ndarray, times: ArrayLike) -> np.ndarray:
     ValueError
         When times are fewer than two or not increasing.
     """
-    times = _increasing(times)
+    times = increasing_times(times)
     if len(times) < 2:
         raise ValueError(f"times needs at least two values to integrate over; got {times}")
     return np.trapezoid(scores, times, axis=-1) / (times[-1] - times[0])
 
 
-def _increasing(times: ArrayLike) -> np.ndarray:
+def increasing_times(times: ArrayLike) -> np.ndarray:
+    """Times as an array, refused with a ValueError when they are none or do not increase."""
     times = np.asarray(times, dtype=float)
     if times.ndim != 1 or not len(times) or not (np.diff(times) > 0).all():
         raise ValueError(f"times must be a one-dimensional, increasing list; got {times.tolist()}")

@@ -6,12 +6,34 @@ The survival curve of one cohort, with its intervals, is in `kaplan_meier`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
 from models.prediction import step_values
+
+
+class CensoringModel(Protocol):
+    """What the measures need of a censoring distribution; G(t-) for events, G(t) beyond.
+
+    `CensoringDistribution` is the same for all patients; `conditional_censoring` holds those by
+    arm and by covariates.
+    """
+
+    @property
+    def follow_up(self) -> float:
+        """Longest observed time, in months."""
+        ...
+
+    def inverse_at(self, times: ArrayLike) -> np.ndarray:
+        """1 / G(t) at m times, shape (m,), or (n, m) where patients differ; NaN where unknown."""
+        ...
+
+    def inverse_before(self, times: ArrayLike) -> np.ndarray:
+        """1 / G(t-) at one time a patient, shape (n,); NaN where G is 0 or unknown."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,44 @@ def fit_censoring(outcome: Outcome) -> CensoringDistribution:
     remaining = at_risk - events
     hazard = np.divide(censored, remaining, out=np.zeros_like(censored), where=remaining > 0)
     return CensoringDistribution(times, np.cumprod(1.0 - hazard[0]))
+
+
+def censoring_weights(
+    outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
+) -> np.ndarray:
+    """Inverse-probability-of-censoring weight of each patient at each time.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    times : array-like of shape (m,)
+        Months.
+    censoring : CensoringModel, optional
+        Of the outcome itself by default.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+        1 / G(T-) after the event at T <= t, 1 / G(t) for a patient followed beyond t, 0 for one
+        censored by t: the others make up for him. NaN where G is 0 or unknown: for those followed
+        beyond t, and for one censored by t for whom nobody followed beyond can make up.
+
+    References
+    ----------
+    Graf et al., Stat Med 1999, 18:2529-2545
+    """
+    times = np.asarray(times, dtype=float)
+    censoring = censoring or fit_censoring(outcome)
+    beyond = np.broadcast_to(censoring.inverse_at(times), (len(outcome), len(times)))
+    after_event = np.where(outcome.event, censoring.inverse_before(outcome.time), 0.0)
+    weights = np.where(outcome.time[:, None] > times, beyond, after_event[:, None])
+    for column in np.flatnonzero(np.isnan(beyond).any(axis=0)):
+        unknown = np.isnan(beyond[:, column])
+        followed = outcome.time > times[column]
+        # Where a patient followed beyond has an unknown weight, the time is lost already.
+        if not (unknown & followed).any():
+            weights[unknown & ~followed & ~outcome.event, column] = np.nan
+    return weights
 
 
 def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -> np.ndarray:

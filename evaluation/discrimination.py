@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringDistribution, fit_censoring
+from evaluation.censoring import CensoringModel, fit_censoring
 from features.outcome import Outcome
 
 
@@ -131,7 +131,7 @@ def uno_c(
     *,
     counts: np.ndarray | None = None,
     group: ArrayLike | None = None,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> float | np.ndarray:
     """Uno's C: concordance up to tau, an event at t weighted 1 / G(t-)^2.
 
@@ -140,7 +140,7 @@ def uno_c(
     tau : float or None
         Truncation in months, events at tau included; None for no truncation. Beyond the follow-up
         of the outcome it truncates nothing.
-    censoring : CensoringDistribution, optional
+    censoring : CensoringModel, optional
         Of the outcome itself by default, held fixed over replicates.
 
     The others are those of `concordance_counts`.
