@@ -106,7 +106,7 @@ def observed_expected(
     ----------
     McLernon et al., Ann Intern Med 2023, 10.7326/M22-0844
     """
-    event_probability = _probabilities(event_probability, outcome)
+    event_probability = checked_probabilities(event_probability, outcome)
     observed = observed_probability(outcome, horizon)
     expected = float(event_probability.mean())
     ratio = observed.estimate / expected if expected > 0 else np.nan
@@ -129,7 +129,7 @@ def replicate_observed_expected(
     ndarray of shape (B,)
         NaN in a replicate that is not followed up to the horizon.
     """
-    event_probability = _probabilities(event_probability, outcome)
+    event_probability = checked_probabilities(event_probability, outcome)
     counts = np.asarray(counts, dtype=float)
     observed = 1.0 - replicate_survival(outcome, [horizon], counts)[:, 0]
     expected = counts @ event_probability / counts.sum(axis=1)
@@ -162,7 +162,7 @@ def calibration_slope(outcome: Outcome, event_probability: np.ndarray) -> Calibr
     ----------
     van Houwelingen, Stat Med 2000, 19:3401-3415
     """
-    covariate = complementary_log_log(_probabilities(event_probability, outcome))
+    covariate = complementary_log_log(checked_probabilities(event_probability, outcome))
     if np.isnan(covariate).any():
         return CalibrationSlope(np.nan, np.nan, np.nan, np.nan)
     fit = fit_weighted_cox(outcome, covariate[:, None])
@@ -184,7 +184,7 @@ def replicate_slopes(
     ndarray of shape (B,)
         NaN in a replicate where the slope has no finite estimate.
     """
-    covariate = complementary_log_log(_probabilities(event_probability, outcome))
+    covariate = complementary_log_log(checked_probabilities(event_probability, outcome))
     counts = np.atleast_2d(counts)
     if np.isnan(covariate).any():
         return np.full(len(counts), np.nan)
@@ -219,7 +219,7 @@ def grouped_calibration(
     ValueError
         When event_probability does not hold one probability a patient, or holds NaN.
     """
-    event_probability = _probabilities(event_probability, outcome)
+    event_probability = checked_probabilities(event_probability, outcome)
     if np.isnan(event_probability).any():
         raise ValueError("event_probability is NaN for some patients; leave this horizon out")
     # Quantiles as R's type 7, groups closed on the right.
@@ -253,7 +253,8 @@ def _calibration_row(
     }
 
 
-def _probabilities(event_probability: np.ndarray, outcome: Outcome) -> np.ndarray:
+def checked_probabilities(event_probability: np.ndarray, outcome: Outcome) -> np.ndarray:
+    """One probability a patient as an array, NaN allowed; a ValueError for anything else."""
     event_probability = np.asarray(event_probability, dtype=float)
     if event_probability.shape != (len(outcome),):
         raise ValueError(

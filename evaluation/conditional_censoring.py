@@ -108,7 +108,8 @@ def fit_censoring_by_group(outcome: Outcome, group: ArrayLike) -> ConditionalCen
     times = np.unique(outcome.time)
     if not len(times):
         raise ValueError("outcome holds no patient; a censoring model needs at least one")
-    probability = np.stack([fit_censoring(outcome.take(row == k)).at(times) for k in range(len(distinct))])  # fmt: skip
+    each = (fit_censoring(outcome.take(row == k)) for k in range(len(distinct)))
+    probability = np.stack([censoring.at(times) for censoring in each])
     return ConditionalCensoring(times, probability, row, np.ones(len(outcome)))
 
 

@@ -1,4 +1,4 @@
-"""Estimates of a cohort beside their bootstrap replicates, as rows with an interval and a reason."""
+"""Estimates and their bootstrap replicates as rows with an interval, and a reason where missing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def _row(
         unknown = dict.fromkeys(["estimate", "ci_low", "ci_high"], np.nan)
         return unknown | {"ci_method": "", "note": reason}
     if replicates is None or not len(replicates):
-        return {"estimate": estimate, "ci_low": np.nan, "ci_high": np.nan, "ci_method": "", "note": note}  # fmt: skip
+        alone = {"estimate": estimate, "ci_low": np.nan, "ci_high": np.nan}
+        return alone | {"ci_method": "", "note": note}
     ci_low, ci_high = percentile_interval(replicates)
     undefined = np.isnan(replicates).mean()
     if undefined > MAX_UNDEFINED:

@@ -19,8 +19,8 @@ from features.outcome import Outcome
 class WeightedCox(NamedTuple):
     """Fits of B replicates on centred, uncorrelated columns z = (x - mean) @ transform.
 
-    `coef` (B, p), `covariance` (B, p, p) and `hazard` (B, m), the cumulative baseline hazard, belong
-    to z; all NaN in a replicate without a finite maximum of the likelihood.
+    `coef` (B, p), `covariance` (B, p, p) and the cumulative baseline `hazard` (B, m) belong to z;
+    all NaN in a replicate without a finite maximum of the likelihood.
     """
 
     coef: np.ndarray

@@ -1,0 +1,299 @@
+"""Smooth calibration curve at a horizon by hazard regression, and its distance from the diagonal.
+
+Curve -> ICI, E50, E90, Emax. The outcome is regressed on a restricted cubic spline of the
+complementary log-log of the prediction; the fitted event probability is what was observed among
+patients of that prediction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numba import njit
+from numpy.typing import ArrayLike
+
+from evaluation.calibration import checked_probabilities, complementary_log_log
+from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.results import metric_table
+from evaluation.weighted_cox import WeightedCox, fit_weighted_cox
+from features.outcome import Outcome
+
+# Percent quantiles of the outer knots by the number of knots; those between are evenly spaced.
+OUTER_QUANTILE = {3: 0.10, 4: 0.05, 5: 0.05, 6: 0.05, 7: 0.025}
+ERRORS = ("ici", "e50", "e90", "emax")
+METHOD = "Cox regression on a restricted cubic spline of cloglog(prediction), {} knots"
+LINEAR = "straight line instead of a spline: too few distinct predictions"
+
+
+def calibration_curve(
+    outcome: Outcome,
+    event_probability: np.ndarray,
+    horizon: float,
+    counts: np.ndarray | None = None,
+    *,
+    knots: int = 3,
+    at: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Observed event probability as a smooth function of the predicted one.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+        All of its follow-up is used; the hazards are proportional in the prediction.
+    event_probability : ndarray of shape (n,)
+        Predicted probability of the event by the horizon; clipped for the logarithm.
+    horizon : float
+        Months.
+    counts : ndarray of shape (B, n), optional
+        How often each bootstrap replicate holds each patient; the knots stay those of the cohort.
+    knots : int
+        3 to 7.
+    at : array-like of shape (m,), optional
+        Predictions at which the curve is wanted; by default 101 from the smallest to the largest.
+
+    Returns
+    -------
+    DataFrame, one row a prediction
+        `horizon`, `predicted` (increasing by default), `observed`, `ci_low`, `ci_high` (pointwise),
+        `ci_method`, `note`.
+
+    Raises
+    ------
+    ValueError
+        When event_probability does not hold one probability a patient, or for other knots.
+
+    References
+    ----------
+    Austin, Harrell and van Klaveren, Stat Med 2020, 10.1002/sim.8570; R's `rms::val.surv` smooths
+    by hazard regression with adaptive splines (polspline) instead.
+    """
+    event_probability = checked_probabilities(event_probability, outcome)
+    known = event_probability[~np.isnan(event_probability)]
+    span = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+    predicted = np.linspace(*span, 101) if at is None else np.asarray(at, dtype=float)
+    obstacle = _why_no_curve(outcome, event_probability, horizon)
+    estimate = np.full(len(predicted), np.nan)
+    replicates, note = None, ""
+    if not obstacle:
+        places = _knots(event_probability, knots)
+        note = "" if len(places) else LINEAR
+        estimate = _observed(
+            _fit(outcome, event_probability, horizon, None, places), predicted, places
+        )[0]
+        if counts is not None:
+            fit = _fit(outcome, event_probability, horizon, counts, places)
+            replicates = _observed(fit, predicted, places)
+        if np.isnan(estimate).all():
+            note = "the hazard regression has no finite estimate"
+    table = estimate_rows(estimate, replicates, obstacle, note)
+    table = table.rename(columns={"estimate": "observed"})
+    table.insert(0, "horizon", float(horizon))
+    table.insert(1, "predicted", predicted)
+    return table
+
+
+def calibration_errors(
+    outcome: Outcome,
+    event_probability: np.ndarray,
+    horizon: float,
+    counts: np.ndarray | None = None,
+    *,
+    knots: int = 3,
+) -> pd.DataFrame:
+    """ICI, E50, E90 and Emax with their intervals.
+
+    Parameters and errors are those of `calibration_curve`.
+
+    Returns
+    -------
+    DataFrame with METRIC_COLUMNS, four rows
+        `ici`, `e50`, `e90`, `emax`: mean, median, 90% quantile and maximum over patients of the
+        absolute difference between the smooth curve and the prediction; 0 is calibrated. They are
+        never negative, so the interval of a calibrated model lies above 0.
+    """
+    event_probability = checked_probabilities(event_probability, outcome)
+    obstacle = _why_no_curve(outcome, event_probability, horizon)
+    estimate = np.full(len(ERRORS), np.nan)
+    replicates, note = None, ""
+    if not obstacle:
+        linear = not len(_knots(event_probability, knots))
+        note = "; ".join([METHOD.format(knots), *([LINEAR] if linear else [])])
+        settings = (outcome, event_probability, horizon)
+        estimate = replicate_calibration_errors(*settings, knots=knots)[0]
+        if counts is not None:
+            replicates = replicate_calibration_errors(*settings, counts, knots=knots)
+        if np.isnan(estimate).all():
+            obstacle = "the hazard regression has no finite estimate"
+    rows = estimate_rows(estimate, replicates, obstacle, note).to_dict("records")
+    events = int((outcome.event & (outcome.time <= horizon)).sum())
+    shared = {"horizon": horizon, "n": len(outcome), "events": events}
+    return metric_table(
+        {"metric": metric} | shared | row for metric, row in zip(ERRORS, rows, strict=True)
+    )
+
+
+def integrated_calibration_index(
+    outcome: Outcome, event_probability: np.ndarray, horizon: float, *, knots: int = 3
+) -> float:
+    """ICI: mean absolute difference between the smooth calibration curve and the prediction.
+
+    Parameters, errors and missing values are those of `calibration_errors`.
+    """
+    table = calibration_errors(outcome, event_probability, horizon, knots=knots)
+    return float(table["estimate"].iloc[0])
+
+
+def replicate_calibration_errors(
+    outcome: Outcome,
+    event_probability: np.ndarray,
+    horizon: float,
+    counts: np.ndarray | None = None,
+    *,
+    knots: int = 3,
+) -> np.ndarray:
+    """ICI, E50, E90 and Emax of the cohort, or of each bootstrap replicate.
+
+    Parameters and errors are those of `calibration_curve`.
+
+    Returns
+    -------
+    ndarray of shape (B, 4), or (1, 4) without counts
+        NaN where a prediction is NaN or the regression has no finite estimate.
+    """
+    event_probability = checked_probabilities(event_probability, outcome)
+    weights = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
+    if _why_no_curve(outcome, event_probability, horizon):
+        return np.full((len(weights), len(ERRORS)), np.nan)
+    places = _knots(event_probability, knots)
+    fit = _fit(outcome, event_probability, horizon, counts, places)
+    clipped = np.clip(event_probability, 1e-8, 1.0 - 1e-8)
+    return _summarise(
+        weights,
+        fit.standardised(_spline(event_probability, places)),
+        clipped,
+        fit.coef,
+        fit.hazard[:, 0],
+    )
+
+
+def spline_knots(values: np.ndarray, knots: int) -> np.ndarray:
+    """Knots at quantiles of the values, as R's `Hmisc::rcspline.eval` places them.
+
+    With fewer than 100 values the outer knots are the fifth smallest and largest. Empty when
+    fewer than three of the knots are distinct.
+
+    Raises
+    ------
+    ValueError
+        When knots is not 3 to 7.
+
+    References
+    ----------
+    Harrell, Regression Modeling Strategies, 2015, section 2.4.6
+    """
+    if knots not in OUTER_QUANTILE:
+        raise ValueError(f"knots must be 3 to 7; got {knots}")
+    outer = OUTER_QUANTILE[knots]
+    places = np.quantile(values, np.linspace(outer, 1.0 - outer, knots))
+    if 10 <= len(values) < 100:
+        places[[0, -1]] = np.sort(values)[[4, -5]]
+    places = np.unique(places)
+    return places if len(places) >= 3 else np.empty(0)
+
+
+def restricted_cubic_spline(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Terms of a cubic spline that is linear beyond the outer knots, (n, n_knots - 1).
+
+    The first column is the value itself; the others are divided by the squared distance of the
+    outer knots, as in `Hmisc::rcspline.eval`. Without knots the first column alone.
+    """
+    values = np.asarray(values, dtype=float)
+    columns = [values]
+    if len(places):
+        first, before_last, last = places[0], places[-2], places[-1]
+        for place in places[:-2]:
+            term = np.maximum(values - place, 0) ** 3
+            term -= np.maximum(values - before_last, 0) ** 3 * (last - place) / (last - before_last)
+            term += np.maximum(values - last, 0) ** 3 * (before_last - place) / (last - before_last)
+            columns.append(term / (last - first) ** 2)
+    return np.column_stack(columns)
+
+
+def _knots(event_probability: np.ndarray, knots: int) -> np.ndarray:
+    return spline_knots(complementary_log_log(event_probability), knots)
+
+
+def _spline(event_probability: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return restricted_cubic_spline(complementary_log_log(event_probability), places)
+
+
+def _fit(
+    outcome: Outcome,
+    event_probability: np.ndarray,
+    horizon: float,
+    counts: np.ndarray | None,
+    places: np.ndarray,
+) -> WeightedCox:
+    return fit_weighted_cox(outcome, _spline(event_probability, places), counts, [horizon])
+
+
+def _observed(fit: WeightedCox, predicted: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Event probability of each replicate at the predictions, (B, m)."""
+    scores = fit.coef @ fit.standardised(_spline(predicted, places)).T
+    observed: np.ndarray = -np.expm1(-fit.hazard * np.exp(scores))
+    return observed
+
+
+def _why_no_curve(outcome: Outcome, event_probability: np.ndarray, horizon: float) -> str:
+    if np.isnan(event_probability).any():
+        return missing_predictions(event_probability)
+    if horizon > outcome.follow_up:
+        return f"{horizon:g} months is beyond the follow-up of the outcome ({outcome.follow_up:g})"
+    if not (outcome.event & (outcome.time <= horizon)).any():
+        return f"no event by {horizon:g} months"
+    return "" if np.ptp(event_probability) > 0 else "predictions do not vary"
+
+
+@njit(cache=True, nogil=True)
+def _summarise(
+    weights: np.ndarray,
+    design: np.ndarray,
+    predicted: np.ndarray,
+    coef: np.ndarray,
+    hazard: np.ndarray,
+) -> np.ndarray:
+    """Mean, median, 90% quantile and maximum of |observed - predicted| of each replicate, (B, 4).
+
+    Quantiles are R's type 7 of the patients repeated by their counts.
+    """
+    n_replicates, n = weights.shape
+    summary = np.full((n_replicates, 4), np.nan)
+    distance = np.empty(n)
+    for replicate in range(n_replicates):
+        if np.isnan(hazard[replicate]):
+            continue
+        total = mean = 0.0
+        for i in range(n):
+            score = 0.0
+            for a in range(design.shape[1]):
+                score += coef[replicate, a] * design[i, a]
+            distance[i] = abs(-np.expm1(-hazard[replicate] * np.exp(score)) - predicted[i])
+            weight = float(weights[replicate, i])
+            total += weight
+            mean += weight * distance[i]
+        order = np.argsort(distance)
+        summary[replicate, 0] = mean / total
+        for column, level in ((1, 0.5), (2, 0.9), (3, 1.0)):
+            place = level * (total - 1.0)
+            below = np.floor(place)
+            low = high = np.nan
+            reached = 0.0
+            for i in order:
+                reached += float(weights[replicate, i])
+                if np.isnan(low) and reached > below:
+                    low = distance[i]
+                if reached > below + 1.0 or (reached >= total and not np.isnan(low)):
+                    high = distance[i]
+                    break
+            summary[replicate, column] = low + (place - below) * (high - low)
+    return summary
