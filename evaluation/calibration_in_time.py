@@ -1,0 +1,122 @@
+"""Calibration in the large at every time of a grid: observed against mean predicted probability.
+
+Table over times -> mean absolute difference.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from evaluation.brier import increasing_times
+from evaluation.calibration import observed_expected
+from evaluation.censoring import replicate_survival
+from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.kaplan_meier import kaplan_meier
+from features.outcome import Outcome
+
+GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"
+
+
+def calibration_in_time(
+    outcome: Outcome, survival: np.ndarray, times: ArrayLike, counts: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Observed over expected event probability at each time.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    survival : ndarray of shape (n, m)
+        Predicted probability of being event-free after each time. Not an event probability.
+    times : array-like of shape (m,)
+        Months, increasing.
+    counts : ndarray of shape (B, n), optional
+        How often each bootstrap replicate holds each patient; without them the interval is that of
+        `observed_expected`.
+
+    Returns
+    -------
+    DataFrame, one row a time
+        `time`, `observed` (1 - Kaplan-Meier), `expected` (mean prediction), `estimate` (O/E; above
+        1 risk is underestimated), `ci_low`, `ci_high`, `ci_method`, `n_at_risk` (followed beyond
+        the time), `note`.
+
+    Raises
+    ------
+    ValueError
+        When times are not increasing or survival has another shape.
+    """
+    times, risk = _checked(outcome, survival, times)
+    each = [observed_expected(outcome, risk[:, i], time) for i, time in enumerate(times)]
+    obstacles = [_why_not(outcome, risk[:, i], time) for i, time in enumerate(times)]
+    replicates = None
+    if counts is not None:
+        observed, expected = _replicates(outcome, risk, times, counts)
+        unknown = np.full(observed.shape, np.nan)
+        replicates = np.divide(observed, expected, out=unknown, where=expected > 0)
+    table = estimate_rows(
+        [row.ratio for row in each], replicates, obstacles, "the expected probability is 0"
+    )
+    table["note"] = table["note"].where(table["estimate"].isna(), "")
+    if counts is None:
+        known = table["estimate"].notna()
+        table["ci_low"] = np.where(known, [row.ci_low for row in each], np.nan)
+        table["ci_high"] = np.where(known, [row.ci_high for row in each], np.nan)
+        table["ci_method"] = np.where(known, GREENWOOD, "")
+    table.insert(0, "time", times)
+    table.insert(1, "observed", [row.observed for row in each])
+    table.insert(2, "expected", [row.expected for row in each])
+    table.insert(7, "n_at_risk", [int((outcome.time > time).sum()) for time in times])
+    return table
+
+
+def mean_calibration_error(
+    outcome: Outcome, survival: np.ndarray, times: ArrayLike, counts: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean absolute difference of observed and expected event probability over the grid.
+
+    Trapezoid from the first time of the grid, divided by its range; 0 is calibrated in the large
+    at every time. Never negative, so replicates lie above the estimate of a calibrated model.
+
+    Parameters and errors are those of `calibration_in_time`.
+
+    Returns
+    -------
+    ndarray of shape (B,), or (1,) without counts
+        NaN when either probability is unknown at any time.
+    """
+    times, risk = _checked(outcome, survival, times)
+    if len(times) < 2:
+        raise ValueError(f"times needs at least two values to integrate over; got {times}")
+    weights = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
+    observed, expected = _replicates(outcome, risk, times, weights)
+    area = np.trapezoid(np.abs(observed - expected), times, axis=1)
+    return np.asarray(area / (times[-1] - times[0]))
+
+
+def _replicates(
+    outcome: Outcome, risk: np.ndarray, times: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    counts = np.asarray(counts, dtype=float)
+    expected = counts @ risk / counts.sum(axis=1, keepdims=True)
+    return 1.0 - replicate_survival(outcome, times, counts), expected
+
+
+def _checked(
+    outcome: Outcome, survival: np.ndarray, times: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    times = increasing_times(times)
+    survival = np.asarray(survival, dtype=float)
+    if survival.shape != (len(outcome), len(times)):
+        raise ValueError(
+            f"survival has shape {survival.shape}; expected ({len(outcome)}, {len(times)})"
+        )
+    return times, 1.0 - survival
+
+
+def _why_not(outcome: Outcome, risk: np.ndarray, time: float) -> str:
+    beyond = time > outcome.follow_up and kaplan_meier(outcome)["survival"].iloc[-1] > 0
+    if beyond:
+        return f"{time:g} months is beyond the follow-up of the outcome ({outcome.follow_up:g})"
+    return missing_predictions(risk)
