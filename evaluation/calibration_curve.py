@@ -69,8 +69,8 @@ def calibration_curve(
     """
     event_probability = checked_probabilities(event_probability, outcome)
     known = event_probability[~np.isnan(event_probability)]
-    span = (known.min(), known.max()) if len(known) else (0.0, 1.0)
-    predicted = np.linspace(*span, 101) if at is None else np.asarray(at, dtype=float)
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+    predicted = np.linspace(low, high, 101) if at is None else np.asarray(at, dtype=float)
     obstacle = _why_no_curve(outcome, event_probability, horizon)
     estimate = np.full(len(predicted), np.nan)
     replicates, note = None, ""

@@ -132,9 +132,8 @@ def replicate_intercepts_at_horizon(
 
 
 def _with_limits(intercept: float, error: float) -> CalibrationIntercept:
-    return CalibrationIntercept(
-        intercept, error, intercept - Z_95 * error, intercept + Z_95 * error
-    )
+    limits = (float(intercept - Z_95 * error), float(intercept + Z_95 * error))
+    return CalibrationIntercept(intercept, float(error), *limits)
 
 
 def _hazards(cumulative_hazard: np.ndarray, outcome: Outcome) -> np.ndarray:
@@ -151,7 +150,10 @@ def _hazards(cumulative_hazard: np.ndarray, outcome: Outcome) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _shifts(weights: np.ndarray, scores: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Solve mean(1 - exp(-exp(score + a))) = observed in each replicate: Newton within bisection."""
+    """Solve mean(1 - exp(-exp(score + a))) = observed in each replicate.
+
+    Newton's method, by bisection where it would leave the bracket.
+    """
     n_replicates, n = weights.shape
     shifts = np.full(n_replicates, np.nan)
     for replicate in range(n_replicates):

@@ -160,7 +160,8 @@ def _group_weights(
     event_free = outcome.time > horizon
     beyond = horizon > outcome.follow_up
     # Where nobody can stand for the censored, the shares of the other groups are unknown too.
-    lost = beyond and not outcome.event.all() or np.isnan(weights[~event & ~event_free]).any()
+    unknown = np.isnan(weights[~event & ~event_free]).any()
+    lost = unknown or (beyond and not outcome.event.all())
     return {
         EVENT: np.where(event, np.nan if lost else weights, 0.0),
         EVENT_FREE: np.where(event_free, np.nan if lost else weights, 0.0),

@@ -1,0 +1,79 @@
+"""Picture of AUC(t) with its interval and the numbers at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from evaluation.auc import auc_table, integrated_auc
+from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
+from evaluation.displays import _GREY, _new_axes
+from evaluation.palette import arm_styles
+from features.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class AucDisplay:
+    """Cumulative/dynamic AUC of one or several models over time.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        model, then the columns of `auc_table`; time in months.
+    at_risk : DataFrame
+        Patients at risk at the ticks: time, n_at_risk.
+    """
+
+    frame: pd.DataFrame
+    at_risk: pd.DataFrame
+
+    @classmethod
+    def from_predictions(
+        cls,
+        outcome: Outcome,
+        markers: Mapping[str, np.ndarray],
+        times: ArrayLike,
+        counts: np.ndarray | None = None,
+        group: ArrayLike | None = None,
+    ) -> AucDisplay:
+        """Estimate AUC(t) of each model; `markers` maps its name to what `auc_table` takes."""
+        parts = []
+        for model, marker in markers.items():
+            table = auc_table(outcome, marker, times, counts, group=group)
+            table.insert(0, "model", model)
+            parts.append(table)
+        frame = pd.concat(parts, ignore_index=True)
+        return cls(frame, at_risk_table(outcome, frame["time"].max()))
+
+    @property
+    def caption(self) -> str:
+        """Mean of each curve over its times, and what the band is."""
+        lines = []
+        for model in self.frame["model"].unique():
+            curve = self.frame[self.frame["model"] == model]
+            times = curve["time"].to_numpy()
+            if len(times) > 1:
+                estimates = curve["estimate"].to_numpy()
+                unused = Outcome(np.empty(0), np.empty(0, bool))
+                mean = integrated_auc(estimates, unused, times)[0]
+                shown = f"{mean:.2f}" if np.isfinite(mean) else "not estimable"
+                span = f"{times[0]:g} to {times[-1]:g} months"
+                lines.append(f"{model}: mean AUC {shown} ({span}, trapezoid)")
+        return "\n".join(filter(None, [*lines, interval_sentence(self.frame)]))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curves, the line of no discrimination and the numbers at risk."""
+        ax = ax or _new_axes(5.6, 4.0)
+        limits = self.frame[["estimate", "ci_low", "ci_high"]].to_numpy(dtype=float)
+        known = np.append(limits[np.isfinite(limits)], 0.5)
+        ax.axhline(0.5, color=_GREY, lw=0.8, linestyle=(0, (4, 3)), zorder=1)
+        ax.set_ylim(max(np.floor(known.min() * 10 - 0.2) / 10, 0), 1)
+        ax.set_ylabel("AUC for events by month t")
+        draw_curves(ax, self.frame, arm_styles(self.frame["model"]), self.at_risk)
+        write_caption(ax, self.caption)
+        return ax
