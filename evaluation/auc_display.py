@@ -56,14 +56,15 @@ class AucDisplay:
         lines = []
         for model in self.frame["model"].unique():
             curve = self.frame[self.frame["model"] == model]
-            times = curve["time"].to_numpy()
-            if len(times) > 1:
-                estimates = curve["estimate"].to_numpy()
-                unused = Outcome(np.empty(0), np.empty(0, bool))
-                mean = integrated_auc(estimates, unused, times)[0]
-                shown = f"{mean:.2f}" if np.isfinite(mean) else "not estimable"
-                span = f"{times[0]:g} to {times[-1]:g} months"
-                lines.append(f"{model}: mean AUC {shown} ({span}, trapezoid)")
+            known = curve.dropna(subset="estimate")
+            if len(known) < 2:
+                continue
+            # Estimable over part of the grid: the mean is over that part, which is named.
+            times = known["time"].to_numpy()
+            unused = Outcome(np.empty(0), np.empty(0, bool))
+            mean = integrated_auc(known["estimate"].to_numpy(), unused, times)[0]
+            span = f"{times[0]:g} to {times[-1]:g} months"
+            lines.append(f"{model}: mean AUC {mean:.2f} ({span}, trapezoid)")
         return "\n".join(filter(None, [*lines, interval_sentence(self.frame)]))
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -58,13 +58,17 @@ class CalibrationInTimeDisplay:
         low, high = max(known.min() / 1.05, 0.2), min(known.max() * 1.05, 5.0)
         ax.set_yscale("log")
         ax.set_ylim(low, high)
-        ticks = [t for t in (0.25, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4) if low <= t <= high]
+        near = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
+        fine = near if high / low < 2.5 else (0.25, 0.5, 0.8, 1.0, 1.25, 2.0, 4.0)
+        ticks = [tick for tick in fine if low <= tick <= high]
         ax.yaxis.set_major_locator(FixedLocator(ticks or _log_ticks(low, high)))
         ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.axhline(1, color=_GREY, lw=0.8, linestyle=(0, (4, 3)), zorder=1)
         ax.set_ylabel("Observed / expected events by month t")
-        draw_curves(ax, self.frame, arm_styles(self.frame["model"]), self.at_risk)
+        # A ratio of 0, before the first event, has no place on a logarithmic axis.
+        drawn = self.frame.assign(estimate=self.frame["estimate"].where(self.frame["estimate"] > 0))
+        draw_curves(ax, drawn, arm_styles(self.frame["model"]), self.at_risk)
         above = "Above 1: more events than predicted"
         write_caption(ax, "\n".join(filter(None, [above, interval_sentence(self.frame)])))
         return ax

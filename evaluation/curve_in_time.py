@@ -6,6 +6,7 @@ Shared by the pictures of AUC, Brier score and calibration in time.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def draw_curves(
         curve = frame[frame["model"] == model]
         band = curve["ci_low"], curve["ci_high"]
         ax.fill_between(curve["time"], *band, color=style.color, alpha=0.13, linewidth=0)
-        line = {"color": style.color, "linestyle": style.linestyle}
+        line: dict[str, Any] = {"color": style.color, "linestyle": style.linestyle}
         ax.plot(curve["time"], curve["estimate"], lw=1.6, **line)
         known = curve.dropna(subset="estimate")
         if len(known):
@@ -63,7 +64,7 @@ def draw_curves(
             color = styles[model].color
             _note(ax, model, (last, height), (5, 0), where, va="center", color=color)
 
-    _note(ax, "At risk", (0, 0), (-16, -40), va="top", ha="right", color=_GREY)
+    _note(ax, "At risk", (0, 0), (-24, -40), va="top", ha="right", color=_GREY)
     for tick, count in zip(ticks, at_risk["n_at_risk"], strict=True):
         where = ("data", "axes fraction")
         _note(ax, str(count), (tick, 0), (0, -40), where, va="top", ha="center")

@@ -54,12 +54,12 @@ class DCalibrationDisplay:
         shown = p_text if p_text.startswith("<") else f"= {p_text}"
         statistic = f"{self.test.chi_square:.1f}, {self.test.degrees_of_freedom} df"
         lines = [f"Chi-square {statistic}, p {shown}", self.test.note]
-        lines.append("Dashed: even share. Censored patients spread below their survival")
+        lines.append("Dashed: even share. Censored patients are spread over lower survival")
         return "\n".join(filter(None, lines))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the bars with their intervals and the even share; return the Axes."""
-        ax = ax or _new_axes(4.6, 3.6)
+        ax = ax or _new_axes(5.2, 3.8)
         frame = self.frame
         width = frame["high"] - frame["low"]
         middle = (frame["low"] + frame["high"]) / 2
@@ -71,7 +71,7 @@ class DCalibrationDisplay:
         ax.set_ylim(bottom=0)
         ax.xaxis.set_major_locator(FixedLocator(_FIFTHS))
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(PercentFormatter(1))
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
         _tidy(ax)
         _note(ax, self.caption, (0, 0), (0, -36), va="top", linespacing=1.4)
         return ax

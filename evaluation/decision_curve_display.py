@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,8 +77,8 @@ class DecisionCurveDisplay:
                 ax.fill_between(x, *band, color=style.color, alpha=0.13, linewidth=0)
                 top = np.nanmax([top, *curve["ci_high"], *curve["y"]])
             width = 1.6 if strategy in models else 1.0
-            line = {"color": style.color, "linestyle": style.linestyle, "lw": width}
-            ax.plot(x, curve["y"], label=strategy, **line)
+            line: dict[str, Any] = {"color": style.color, "linestyle": style.linestyle}
+            ax.plot(x, curve["y"], lw=width, label=strategy, **line)
         top = np.nanmax([top, shown.loc[shown["strategy"] == TREAT_ALL, "y"].max(), 0.01])
         for threshold in self.marked:
             ax.axvline(threshold, color=_GREY, lw=0.7, linestyle=":")

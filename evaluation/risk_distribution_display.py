@@ -74,7 +74,7 @@ class RiskDistributionDisplay:
         shown = f"{self.slope:.2f}" if np.isfinite(self.slope) else "not estimable"
         return (
             f"Mean predicted risk, events minus event-free: {shown}\n"
-            "Line: median. Shares and medians of events and event-free are weighted for censoring"
+            "Line: median. Events and event-free are weighted for censoring"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -86,10 +86,10 @@ class RiskDistributionDisplay:
         ax.xaxis.set_major_locator(FixedLocator(_FIFTHS))
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         _tidy(ax)
-        top = np.nanmax([*self.frame["share"], 0.01]) * 1.08
+        known = self.frame["group"] != CENSORED
         for place, row in enumerate(self.summary.to_dict("records")):
             group = str(row["group"])
-            panel = ax.inset_axes((0, 0.70 - 0.335 * place, 1, 0.30), sharex=ax)
+            panel = ax.inset_axes((0, 0.70 - 0.345 * place, 1, 0.24), sharex=ax)
             bars = self.frame[self.frame["group"] == group]
             width = bars["high"] - bars["low"]
             color = _COLORS[group]
@@ -100,7 +100,9 @@ class RiskDistributionDisplay:
             )  # fmt: skip
             if np.isfinite(row["median"]):
                 panel.axvline(row["median"], color=OKABE_ITO["black"], lw=1.2)
-            panel.set_ylim(0, top)
+            # Events and event-free share a scale; few may be censored, with high bars.
+            scaled = self.frame.loc[~known if group == CENSORED else known, "share"]
+            panel.set_ylim(0, np.nanmax([*scaled, 0.01]) * 1.08)
             panel.tick_params(labelbottom=False)
             panel.yaxis.set_major_locator(MaxNLocator(2))
             panel.yaxis.set_minor_locator(NullLocator())
@@ -108,7 +110,7 @@ class RiskDistributionDisplay:
             _tidy(panel)
             share = f", {row['share']:.0%} of all" if np.isfinite(row["share"]) else ""
             label = f"{group}: {row['n']} patients{share}"
-            _note(panel, label, (1, 1), (0, -2), va="top", ha="right", color=color)
-        _note(ax, "Share of the group", (0, 0.5), (-42, 0), rotation=90, va="center", ha="center")
+            _note(panel, label, (0, 1), (2, 2), va="bottom", color=color)
+        _note(ax, "Share of the group", (0, 0.5), (-40, 0), rotation=90, va="center", ha="center")
         _note(ax, self.caption, (0, 0), (0, -36), va="top", linespacing=1.4)
         return ax
