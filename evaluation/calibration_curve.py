@@ -180,7 +180,7 @@ def spline_knots(values: np.ndarray, knots: int) -> np.ndarray:
     """Knots at quantiles of the values, as R's `Hmisc::rcspline.eval` places them.
 
     With fewer than 100 values the outer knots are the fifth smallest and largest. Empty when
-    fewer than three of the knots are distinct.
+    fewer than three of the knots, or fewer of the values than knots, are distinct.
 
     Raises
     ------
@@ -198,7 +198,8 @@ def spline_knots(values: np.ndarray, knots: int) -> np.ndarray:
     if 10 <= len(values) < 100:
         places[[0, -1]] = np.sort(values)[[4, -5]]
     places = np.unique(places)
-    return places if len(places) >= 3 else np.empty(0)
+    enough = len(places) >= 3 and len(np.unique(values)) >= knots
+    return places if enough else np.empty(0)
 
 
 def restricted_cubic_spline(values: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -25,8 +25,8 @@ class ConditionalCensoring:
     times : ndarray of shape (n_times,)
         Months, increasing, at which any G steps.
     probability : ndarray of shape (n_classes, n_times)
-        G from each of these times on, one row a class of patients; NaN beyond its follow-up. With
-        `multiplier` one row, exp(-baseline cumulative hazard).
+        G from each of these times on, one row a class of patients; in a Cox model one row,
+        exp(-baseline cumulative hazard).
     row : ndarray of shape (n,), int
         The row of each patient.
     multiplier : ndarray of shape (n,)
@@ -94,7 +94,8 @@ def fit_censoring_by_group(outcome: Outcome, group: ArrayLike) -> ConditionalCen
     Returns
     -------
     ConditionalCensoring
-        Unknown beyond the follow-up of a group, unless all of it have had the event by then.
+        0, so that weights are unknown, beyond the follow-up of a group whose last patient is
+        censored.
 
     Raises
     ------
@@ -109,7 +110,9 @@ def fit_censoring_by_group(outcome: Outcome, group: ArrayLike) -> ConditionalCen
     if not len(times):
         raise ValueError("outcome holds no patient; a censoring model needs at least one")
     each = (fit_censoring(outcome.take(row == k)) for k in range(len(distinct)))
-    probability = np.stack([censoring.at(times) for censoring in each])
+    # Beyond the follow-up of a group G stays at 0, or where the last of them had the event above 0:
+    # then nobody of the group is left who needs a weight.
+    probability = np.stack([g.at(np.minimum(times, g.follow_up)) for g in each])
     return ConditionalCensoring(times, probability, row, np.ones(len(outcome)))
 
 
