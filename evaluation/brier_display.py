@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
 from evaluation.brier import (
@@ -112,6 +113,7 @@ class BrierDisplay:
         models = [name for name in self.frame["model"].unique() if name != NULL_MODEL]
         highest = np.nanmax([*self.frame["estimate"], *self.frame["ci_high"], 0.25])
         ax.set_ylim(0, highest * 1.05)
+        ax.yaxis.set_major_locator(FixedLocator(np.arange(0, highest * 1.05, 0.05).tolist()))
         ax.set_ylabel("Brier score at month t")
         null_style = {NULL_MODEL: ArmStyle(OKABE_ITO["black"], (0, (4, 2)))}
         without_band = self.frame.copy()

@@ -68,7 +68,10 @@ class DCalibrationDisplay:
         ax.axhline(1 / len(frame), color=_GREY, lw=0.9, linestyle=(0, (4, 3)))
         ax.set(xlim=(0, 1), xlabel="Predicted survival at the patient's own time")
         ax.set_ylabel("Share of patients")
-        ax.set_ylim(bottom=0)
+        highest = np.nanmax([*frame["estimate"], *frame["ci_high"], 1 / len(frame)]) * 1.05
+        ax.set_ylim(0, highest)
+        step = 0.05 if highest < 0.4 else 0.2
+        ax.yaxis.set_major_locator(FixedLocator(np.arange(0, highest, step).tolist()))
         ax.xaxis.set_major_locator(FixedLocator(_FIFTHS))
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))

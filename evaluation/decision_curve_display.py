@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from evaluation.curve_in_time import interval_sentence
@@ -88,7 +88,9 @@ class DecisionCurveDisplay:
         ax.set_xlabel(f"Threshold of predicted risk of an event by {horizon}")
         per = "share of the maximum" if self.standardised else "true positives a patient"
         ax.set_ylabel(f"Net benefit, {per}")
-        ax.xaxis.set_major_locator(MultipleLocator(0.1 if thresholds[-1] <= 0.6 else 0.2))
+        last = ax.get_xlim()[1]
+        step = 0.1 if last <= 0.62 else 0.2
+        ax.xaxis.set_major_locator(FixedLocator(np.arange(0, last, step).tolist()))
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         _tidy(ax)
         ax.legend(frameon=False, fontsize=8, loc="upper right")
