@@ -88,6 +88,8 @@ class DecisionCurveDisplay:
         ax.set_xlabel(f"Threshold of predicted risk of an event by {horizon}")
         per = "share of the maximum" if self.standardised else "true positives a patient"
         ax.set_ylabel(f"Net benefit, {per}")
+        rise = next(step for step in (0.01, 0.05, 0.1, 0.2) if 1.06 * top / step < 10)
+        ax.yaxis.set_major_locator(FixedLocator(np.arange(0, 1.06 * top, rise).tolist()))
         last = ax.get_xlim()[1]
         step = 0.1 if last <= 0.62 else 0.2
         ax.xaxis.set_major_locator(FixedLocator(np.arange(0, last, step).tolist()))
