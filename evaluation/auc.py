@@ -45,11 +45,10 @@ def auc_table(
     """
     times = increasing_times(times)
     columns = _columns(marker, outcome, len(times))
-    settings = {"group": group, "censoring": censoring}
-    estimate = replicate_auc(outcome, marker, times, **settings)[0]  # type: ignore[arg-type]
-    replicates = (
-        None if counts is None else replicate_auc(outcome, marker, times, counts, **settings)  # type: ignore[arg-type]
-    )
+    sample = np.ones((1, len(outcome)))
+    samples = sample if counts is None else np.vstack([sample, counts])
+    values = replicate_auc(outcome, marker, times, samples, group=group, censoring=censoring)
+    estimate, replicates = values[0], None if counts is None else values[1:]
     cases = [int((outcome.event & (outcome.time <= time)).sum()) for time in times]
     controls = [int((outcome.time > time).sum()) for time in times]
     obstacles = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,18 +63,25 @@ def observed_probability(outcome: Outcome, horizon: float) -> ObservedProbabilit
         All NaN when the horizon is beyond the last patient, unless everyone has had the event by
         then; error and limits NaN where the estimate is 0 or 1.
     """
+    return observed_probabilities(outcome, [horizon])[0]
+
+
+def observed_probabilities(
+    outcome: Outcome, horizons: Sequence[float] | np.ndarray
+) -> list[ObservedProbability]:
+    """`observed_probability` at each horizon (months), from one Kaplan-Meier curve."""
     # Once everyone has had the event, the probability is known to be 1 at any later horizon.
-    known = survival_at(outcome, [min(horizon, outcome.follow_up)]).iloc[0]
-    if horizon > outcome.follow_up and known["survival"] > 0:
-        return ObservedProbability(np.nan, np.nan, np.nan, np.nan)
-    if known["survival"] in (0.0, 1.0):
-        return ObservedProbability(1.0 - known["survival"], np.nan, np.nan, np.nan)
-    return ObservedProbability(
-        1.0 - known["survival"],
-        known["std_error"],
-        1.0 - known["ci_high"],
-        1.0 - known["ci_low"],
+    known = survival_at(outcome, np.minimum(horizons, outcome.follow_up))
+    survival = known["survival"].to_numpy()
+    lost = (np.asarray(horizons) > outcome.follow_up) & (survival > 0)
+    certain = lost | (survival == 0) | (survival == 1)
+    columns = (
+        np.where(lost, np.nan, 1.0 - survival),
+        np.where(certain, np.nan, known["std_error"]),
+        np.where(certain, np.nan, 1.0 - known["ci_high"]),
+        np.where(certain, np.nan, 1.0 - known["ci_low"]),
     )
+    return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]
 
 
 def observed_expected(
@@ -107,8 +115,11 @@ def observed_expected(
     McLernon et al., Ann Intern Med 2023, 10.7326/M22-0844
     """
     event_probability = checked_probabilities(event_probability, outcome)
-    observed = observed_probability(outcome, horizon)
-    expected = float(event_probability.mean())
+    return ratio_of(observed_probability(outcome, horizon), float(event_probability.mean()))
+
+
+def ratio_of(observed: ObservedProbability, expected: float) -> ObservedExpected:
+    """Observed over expected with the interval of `observed_expected`."""
     ratio = observed.estimate / expected if expected > 0 else np.nan
     spread = 1.96 * observed.standard_error / observed.estimate if observed.estimate > 0 else np.nan
     return ObservedExpected(

@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.brier import increasing_times
-from evaluation.calibration import observed_expected
+from evaluation.calibration import observed_probabilities, ratio_of
 from evaluation.censoring import replicate_survival
 from evaluation.estimates import estimate_rows, missing_predictions
-from evaluation.kaplan_meier import kaplan_meier
 from features.outcome import Outcome
 
 GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"
@@ -48,17 +47,19 @@ def calibration_in_time(
         When times are not increasing or survival has another shape.
     """
     times, risk = _checked(outcome, survival, times)
-    each = [observed_expected(outcome, risk[:, i], time) for i, time in enumerate(times)]
-    obstacles = [_why_not(outcome, risk[:, i], time) for i, time in enumerate(times)]
+    known = observed_probabilities(outcome, times)
+    means = risk.mean(axis=0).tolist()
+    each = [ratio_of(one, mean) for one, mean in zip(known, means, strict=True)]
+    beyond = f"is beyond the follow-up of the outcome ({outcome.follow_up:g})"
+    lost = [f"{t:g} months {beyond}" if np.isnan(known[i][0]) else "" for i, t in enumerate(times)]
+    obstacles = [missing_predictions(risk[:, i]) or lost[i] for i in range(len(times))]
     replicates = None
     if counts is not None:
         observed, expected = _replicates(outcome, risk, times, counts)
         unknown = np.full(observed.shape, np.nan)
         replicates = np.divide(observed, expected, out=unknown, where=expected > 0)
-    table = estimate_rows(
-        [row.ratio for row in each], replicates, obstacles, "the expected probability is 0"
-    )
-    table["note"] = table["note"].where(table["estimate"].isna(), "")
+    notes = ["the expected probability is 0" if mean == 0 else "" for mean in means]
+    table = estimate_rows([row.ratio for row in each], replicates, obstacles, notes)
     if counts is None:
         known = table["estimate"].notna()
         table["ci_low"] = np.where(known, [row.ci_low for row in each], np.nan)
@@ -113,10 +114,3 @@ def _checked(
             f"survival has shape {survival.shape}; expected ({len(outcome)}, {len(times)})"
         )
     return times, 1.0 - survival
-
-
-def _why_not(outcome: Outcome, risk: np.ndarray, time: float) -> str:
-    beyond = time > outcome.follow_up and kaplan_meier(outcome)["survival"].iloc[-1] > 0
-    if beyond:
-        return f"{time:g} months is beyond the follow-up of the outcome ({outcome.follow_up:g})"
-    return missing_predictions(risk)
