@@ -12,8 +12,10 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.brier import increasing_times
+from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel, censoring_weights, replicate_survival
 from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.influence import INFLUENCE_METHOD, auc_standard_errors
 from features.outcome import Outcome
 
 INTEGRAL_RULES = {
@@ -33,7 +35,8 @@ def auc_table(
 ) -> pd.DataFrame:
     """AUC at each time with its interval.
 
-    Parameters are those of `replicate_auc`.
+    Parameters are those of `replicate_auc`. Without counts the interval is 1.96 standard errors to
+    either side (`auc_standard_errors`), unless groups or a censoring model are given.
 
     Returns
     -------
@@ -59,6 +62,12 @@ def auc_table(
     unknown = "censoring weights are unknown, or no group holds both cases and controls"
     notes = [unknown if np.isnan(value) else "" for value in estimate]
     table = estimate_rows(estimate, replicates, obstacles, notes)
+    if counts is None and group is None and censoring is None:
+        reach = Z_95 * auc_standard_errors(outcome, marker, times)
+        reach[table["estimate"].isna()] = np.nan
+        table["ci_low"] = np.maximum(table["estimate"] - reach, 0.0)
+        table["ci_high"] = np.minimum(table["estimate"] + reach, 1.0)
+        table["ci_method"] = np.where(np.isnan(reach), "", INFLUENCE_METHOD)
     table.insert(0, "time", times)
     table.insert(5, "n_cases", cases)
     table.insert(6, "n_controls", controls)

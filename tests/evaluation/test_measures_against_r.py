@@ -29,6 +29,7 @@ from evaluation.calibration_intercept import calibration_intercept
 from evaluation.d_calibration import d_calibration, d_calibration_test
 from evaluation.decision_curve import TREAT_ALL, decision_curve, replicate_treated
 from evaluation.discrimination import harrell_c, uno_c
+from evaluation.influence import auc_standard_errors, brier_standard_errors
 from features.outcome import Outcome
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -84,6 +85,27 @@ def test_brier(leuksurv):
     assert table["brier"].tolist() == pytest.approx(BRIER, abs=1e-8)
     assert table["brier_null"].tolist() == pytest.approx(BRIER_NULL, abs=1e-8)
     assert table["ipa"].tolist() == pytest.approx(IPA, abs=1e-8)
+
+
+# se.fit = TRUE, conf.int = TRUE. Where an event and a censoring share a time the package's own
+# order of the two moves the error by up to 2.1e-7.
+AUC_SE = [0.01502615951, 0.01560574378, 0.01941572323]
+BRIER_SE = [0.004716451359, 0.00487444247, 0.005539199272]
+AUC_LIMITS = [
+    [0.7249346802, 0.7838361431],
+    [0.7304272989, 0.7916006905],
+    [0.7110529992, 0.7871612357],
+]
+
+
+def test_standard_errors_with_estimated_weights(leuksurv):
+    risk = np.column_stack([leuksurv.risk(days) for days in HORIZONS])
+    outcome = leuksurv.outcome
+    assert auc_standard_errors(outcome, risk, HORIZONS).tolist() == pytest.approx(AUC_SE, abs=1e-7)
+    ours = brier_standard_errors(outcome, 1 - risk, HORIZONS).tolist()
+    assert ours == pytest.approx(BRIER_SE, abs=3e-7)
+    limits = auc_table(outcome, risk, HORIZONS)[["ci_low", "ci_high"]].to_numpy()
+    np.testing.assert_allclose(limits, AUC_LIMITS, atol=1e-7)
 
 
 # Score(..., times = seq(30, 720, by = 30), metrics = "brier"), then the trapezoid over its range.
@@ -244,7 +266,12 @@ def test_auc_of_transplants(references, bmt):
     outcome, table = bmt
     risk = table[["risk_6m", "risk_12m", "risk_24m"]].to_numpy()
     ours = auc_table(outcome, risk, HORIZONS)["estimate"].tolist()
-    assert ours == pytest.approx(references["score_bmt"]["AUC"], abs=1e-9)
+    expected = references["score_bmt"]
+    assert ours == pytest.approx(expected["AUC"], abs=1e-9)
+    errors = auc_standard_errors(outcome, risk, HORIZONS).tolist()
+    assert errors == pytest.approx(expected["AUC_se"], abs=1e-10)
+    errors = brier_standard_errors(outcome, 1 - risk, HORIZONS).tolist()
+    assert errors == pytest.approx(expected["Brier_se"], abs=1e-10)
 
 
 @pytest.mark.parametrize(
