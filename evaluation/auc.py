@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from evaluation.brier import increasing_times
 from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel, censoring_weights, replicate_survival
-from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.estimates import check_patients, estimate_rows, missing_predictions
 from evaluation.influence import INFLUENCE_METHOD, auc_standard_errors
 from features.outcome import Outcome
 
@@ -212,6 +212,7 @@ def _why_no_auc(outcome: Outcome, time: float, cases: int, controls: int) -> str
 
 def _columns(marker: np.ndarray, outcome: Outcome, n_times: int) -> np.ndarray:
     """The marker as (n, 1) or (n, m)."""
+    check_patients(outcome)
     marker = np.asarray(marker, dtype=float)
     n = len(outcome)
     if marker.shape not in ((n,), (n, n_times)):

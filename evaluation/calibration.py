@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from evaluation.censoring import replicate_survival
+from evaluation.estimates import check_patients
 from evaluation.kaplan_meier import survival_at
 from evaluation.weighted_cox import fit_weighted_cox
 from features.outcome import Outcome
@@ -266,6 +267,7 @@ def _calibration_row(
 
 def checked_probabilities(event_probability: np.ndarray, outcome: Outcome) -> np.ndarray:
     """One probability a patient as an array, NaN allowed; a ValueError for anything else."""
+    check_patients(outcome)
     event_probability = np.asarray(event_probability, dtype=float)
     if event_probability.shape != (len(outcome),):
         raise ValueError(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from evaluation.brier import increasing_times
 from evaluation.calibration import observed_probabilities, ratio_of
 from evaluation.censoring import replicate_survival
-from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.estimates import check_patients, estimate_rows, missing_predictions
 from features.outcome import Outcome
 
 GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"
@@ -107,6 +107,7 @@ def _replicates(
 def _checked(
     outcome: Outcome, survival: np.ndarray, times: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
+    check_patients(outcome)
     times = increasing_times(times)
     survival = np.asarray(survival, dtype=float)
     if survival.shape != (len(outcome), len(times)):

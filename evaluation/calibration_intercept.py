@@ -18,6 +18,7 @@ from evaluation.calibration import (
     observed_probability,
 )
 from evaluation.censoring import replicate_survival
+from evaluation.estimates import check_patients
 from features.outcome import Outcome
 
 # Beyond this shift of the log hazard a probability is 0 or 1 to the last digit.
@@ -137,6 +138,7 @@ def _with_limits(intercept: float, error: float) -> CalibrationIntercept:
 
 
 def _hazards(cumulative_hazard: np.ndarray, outcome: Outcome) -> np.ndarray:
+    check_patients(outcome)
     hazard = np.asarray(cumulative_hazard, dtype=float)
     if hazard.shape != (len(outcome),):
         raise ValueError(

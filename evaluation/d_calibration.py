@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.estimates import check_patients, estimate_rows, missing_predictions
 from features.outcome import Outcome
 
 # Below this expected number a bin the chi-square distribution is a poor guide.
@@ -104,6 +104,7 @@ def d_calibration_contributions(
     An event fills the bin of its predicted survival. A patient censored at survival s will have
     the event somewhere below: he is spread uniformly over [0, s]. Rows of NaN where survival is.
     """
+    check_patients(outcome)
     survival = np.asarray(survival, dtype=float)
     if survival.shape != (len(outcome),):
         raise ValueError(

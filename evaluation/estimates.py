@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
+from features.outcome import Outcome
 
 
 def estimate_rows(
@@ -44,6 +45,12 @@ def estimate_rows(
         own = None if replicates is None else np.asarray(replicates)[:, i]
         rows.append(_row(estimate, own, obstacle, _each(notes, len(estimates))[i]))
     return pd.DataFrame(rows, columns=["estimate", "ci_low", "ci_high", "ci_method", "note"])
+
+
+def check_patients(outcome: Outcome) -> None:
+    """Raise a ValueError when the outcome holds no patient: there is nothing to judge."""
+    if not len(outcome):
+        raise ValueError("outcome holds no patient; a measure needs at least one")
 
 
 def missing_predictions(predictions: np.ndarray) -> str:

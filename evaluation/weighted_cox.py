@@ -105,15 +105,18 @@ def fit_weighted_cox(
 
     latest_first = np.argsort(-outcome.time, kind="stable")
     time = outcome.time[latest_first]
-    coef, covariance, hazard = _fit(
-        weights[:, latest_first],
+    patients = (
         ((covariates - mean) @ transform)[latest_first],
         outcome.event[latest_first],
         np.append(time[1:] != time[:-1], True),
         np.searchsorted(times, time, side="left"),
-        len(times),
-        ties == "efron",
     )
+    start = np.zeros(n_covariates)
+    if len(weights) > 1:  # replicates lie near the cohort
+        everyone = np.ones((1, len(outcome)))
+        start = np.nan_to_num(_fit(everyone, *patients, len(times), ties == "efron", start)[0][0])
+    weights = weights[:, latest_first]
+    coef, covariance, hazard = _fit(weights, *patients, len(times), ties == "efron", start)
     return WeightedCox(coef, covariance, np.cumsum(hazard, axis=1), mean, transform)
 
 
@@ -141,6 +144,7 @@ def _fit(
     column: np.ndarray,
     n_columns: int,
     efron: bool,
+    start: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coefficients, inverse information and hazard increments of each replicate.
 
@@ -155,7 +159,7 @@ def _fit(
     gradient = np.zeros(p)
     information = np.zeros((p, p))
     for replicate in range(n_replicates):
-        coef = np.zeros(p)
+        coef = start.copy()
         step = np.zeros(p)
         best = -np.inf
         for _ in range(60):

@@ -175,6 +175,12 @@ def test_at_every_edge_a_scalar_is_a_number_or_missing(edge):
             assert np.isnan(value), name
 
 
+@pytest.mark.parametrize("name", sorted(set(SCALARS) - {"harrell_c"}))
+def test_nobody_to_judge_is_an_error(name):
+    with pytest.raises(ValueError, match="holds no patient"):
+        SCALARS[name](Outcome(np.empty(0), np.empty(0)), np.empty((0, 2)))
+
+
 def test_before_the_first_event_survival_is_one_and_nothing_is_carried_beyond_the_last():
     outcome = Outcome([4.0, 5, 7], [1, 1, 0])
     table = calibration_in_time(outcome, np.full((3, 3), 0.9), [1, 4, 8])
