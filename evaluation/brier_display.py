@@ -19,10 +19,12 @@ from evaluation.brier import (
     replicate_scores,
     scaled_brier,
 )
+from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel
 from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
 from evaluation.displays import _new_axes
 from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.influence import INFLUENCE_METHOD, brier_standard_errors
 from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
 from features.outcome import Outcome
 
@@ -64,7 +66,8 @@ class BrierDisplay:
         times : array-like of shape (m,)
             Months, increasing.
         counts : ndarray of shape (B, n), optional
-            How often each bootstrap replicate holds each patient; the losses stay fixed.
+            How often each bootstrap replicate holds each patient; the losses stay fixed. Without
+            them the band is 1.96 standard errors to either side (`brier_standard_errors`).
         censoring : CensoringModel, optional
             Of the outcome itself by default.
         """
@@ -84,6 +87,12 @@ class BrierDisplay:
             replicates = None if counts is None else replicate_scores(own, counts)
             notes = ["censoring weights are unknown" if np.isnan(e) else "" for e in estimate]
             part = estimate_rows(estimate, replicates, reasons, notes)
+            if counts is None and censoring is None and name in survival:
+                reach = Z_95 * brier_standard_errors(outcome, survival[name], times)
+                reach[part["estimate"].isna()] = np.nan
+                part["ci_low"] = np.maximum(part["estimate"] - reach, 0.0)
+                part["ci_high"] = part["estimate"] + reach
+                part["ci_method"] = np.where(np.isnan(reach), "", INFLUENCE_METHOD)
             part.insert(0, "model", name)
             part.insert(1, "time", times)
             part.insert(6, "ipa", scaled_brier(estimate, null.mean(axis=0)))

@@ -135,7 +135,8 @@ def test_captions_name_the_band_the_rule_and_the_span():
     assert "60 replicates, predictions fixed" in DISPLAYS["auc"](COUNTS).caption
     assert "(1 to 12 months, trapezoid)" in DISPLAYS["auc"](COUNTS).caption
     assert "95% interval, influence function" in DISPLAYS["auc"](None).caption
-    assert "Band" not in DISPLAYS["brier"](None).caption
+    assert "95% interval, influence function" in DISPLAYS["brier"](None).caption
+    assert "Band" not in texts(DISPLAYS["decision"](None).plot())[-1]
     assert "Integrated from 1 to 12 months by the trapezoid rule" in DISPLAYS["brier"](None).caption
     assert any("Greenwood" in text for text in texts(DISPLAYS["in_time"](None).plot()))
     assert "9 df, p = " in DISPLAYS["d_calibration"](None).caption
