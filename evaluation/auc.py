@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from evaluation.brier import increasing_times
 from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel, censoring_weights, replicate_survival
-from evaluation.estimates import check_patients, estimate_rows, missing_predictions
+from evaluation.estimates import check_patients, estimate_rows, everyone_then, missing_predictions
 from evaluation.influence import INFLUENCE_METHOD, auc_standard_errors
 from features.outcome import Outcome
 
@@ -48,8 +48,7 @@ def auc_table(
     """
     times = increasing_times(times)
     columns = _columns(marker, outcome, len(times))
-    sample = np.ones((1, len(outcome)))
-    samples = sample if counts is None else np.vstack([sample, counts])
+    samples = everyone_then(counts, len(outcome))
     values = replicate_auc(outcome, marker, times, samples, group=group, censoring=censoring)
     estimate, replicates = values[0], None if counts is None else values[1:]
     cases = [int((outcome.event & (outcome.time <= time)).sum()) for time in times]

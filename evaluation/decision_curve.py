@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.calibration import checked_probabilities
 from evaluation.censoring import replicate_survival
-from evaluation.estimates import estimate_rows, missing_predictions
+from evaluation.estimates import estimate_rows, everyone_then, missing_predictions
 from features.outcome import Outcome
 
 TREAT_ALL = "Treat all"
@@ -138,7 +138,7 @@ def net_benefit_difference(
     """
     thresholds = _thresholds(thresholds)
     (reference, first), *others = event_probability.items()
-    samples = np.vstack([np.ones((1, len(outcome))), counts])
+    samples = everyone_then(counts, len(outcome))
 
     def benefit(prediction: np.ndarray) -> np.ndarray:
         shares = replicate_treated(outcome, prediction, horizon, thresholds, samples)

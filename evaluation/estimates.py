@@ -53,6 +53,13 @@ def check_patients(outcome: Outcome) -> None:
         raise ValueError("outcome holds no patient; a measure needs at least one")
 
 
+def everyone_then(counts: np.ndarray | None, n: int) -> np.ndarray:
+    """Every patient once, then the counts of the replicates if any: (1 + B, n), type of counts."""
+    if counts is None:
+        return np.ones((1, n))
+    return np.vstack([np.ones_like(counts, shape=(1, n)), counts])
+
+
 def missing_predictions(predictions: np.ndarray) -> str:
     """Say for how many patients a prediction is NaN; empty when for none. Shape (n,) or (n, m)."""
     unknown = np.isnan(predictions)
