@@ -128,6 +128,7 @@ def replicate_auc(
     if labels.shape != (n,):
         raise ValueError(f"group has shape {labels.shape}; expected one label a patient, ({n},)")
 
+    one_group = bool((labels == labels[0]).all())
     result = np.full((len(weights), len(times)), np.nan)
     ipcw = censoring_weights(outcome, times, censoring)
     for column, time in enumerate(times):
@@ -135,7 +136,7 @@ def replicate_auc(
         if time > outcome.follow_up or np.isnan(values).any() or np.isnan(ipcw[:, column]).any():
             continue
         beyond = outcome.time > time
-        order = np.lexsort((values, labels))
+        order = np.argsort(values) if one_group else np.lexsort((values, labels))
         ends_group = _ends(labels[order])
         pairs = _count_pairs(
             weights,

@@ -56,19 +56,8 @@ def brier_losses(
     event and censoring times scikit-survival has G(T) instead of G(T-).
     """
     times = increasing_times(times)
-    survival = np.asarray(survival, dtype=float)
-    if survival.shape != (len(outcome), len(times)):
-        raise ValueError(
-            f"survival has shape {survival.shape}; expected one row a patient and one column a "
-            f"time, ({len(outcome)}, {len(times)})"
-        )
-    if (survival < 0).any() or (survival > 1).any():
-        raise ValueError("survival must lie in [0, 1]; pass probabilities, not risk scores")
-    censoring = censoring or fit_censoring(outcome)
-    event_free = outcome.time[:, None] > times
-    losses = censoring_weights(outcome, times, censoring) * (event_free - survival) ** 2
-    losses[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
-    return losses
+    survival = _checked_survival(outcome, survival, times)
+    return _losses(outcome, survival, times, _weights(outcome, times, censoring))
 
 
 def null_losses(
@@ -80,7 +69,7 @@ def null_losses(
     """
     times = increasing_times(times)
     survival = survival_at(outcome, times)["survival"].to_numpy()
-    return brier_losses(outcome, np.tile(survival, (len(outcome), 1)), times, censoring)
+    return _losses(outcome, survival, times, _weights(outcome, times, censoring))
 
 
 def replicate_scores(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -124,8 +113,11 @@ def brier_score(
     Kattan and Gerds, Diagn Progn Res 2018, 10.1186/s41512-018-0029-2
     """
     times = increasing_times(times)
-    score = brier_losses(outcome, survival, times, censoring).mean(axis=0)
-    null = null_losses(outcome, times, censoring).mean(axis=0)
+    weights = _weights(outcome, times, censoring)
+    predicted = _checked_survival(outcome, survival, times)
+    score = _losses(outcome, predicted, times, weights).mean(axis=0)
+    same = survival_at(outcome, times)["survival"].to_numpy()
+    null = _losses(outcome, same, times, weights).mean(axis=0)
     return pd.DataFrame(
         {
             "time": times,
@@ -179,3 +171,32 @@ def increasing_times(times: ArrayLike) -> np.ndarray:
     if times.ndim != 1 or not len(times) or not (np.diff(times) > 0).all():
         raise ValueError(f"times must be a one-dimensional, increasing list; got {times.tolist()}")
     return times
+
+
+def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> np.ndarray:
+    survival = np.asarray(survival, dtype=float)
+    if survival.shape != (len(outcome), len(times)):
+        raise ValueError(
+            f"survival has shape {survival.shape}; expected one row a patient and one column a "
+            f"time, ({len(outcome)}, {len(times)})"
+        )
+    if (survival < 0).any() or (survival > 1).any():
+        raise ValueError("survival must lie in [0, 1]; pass probabilities, not risk scores")
+    return survival
+
+
+def _weights(outcome: Outcome, times: np.ndarray, censoring: CensoringModel | None) -> np.ndarray:
+    """Weights for censoring (n, n_times), NaN for everyone beyond both follow-ups."""
+    censoring = censoring or fit_censoring(outcome)
+    weights = censoring_weights(outcome, times, censoring)
+    weights[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
+    return weights
+
+
+def _losses(
+    outcome: Outcome, survival: np.ndarray, times: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    losses: np.ndarray = (outcome.time[:, None] > times) - survival
+    losses *= losses
+    losses *= weights
+    return losses

@@ -179,7 +179,8 @@ def replicate_calibration_errors(
 def spline_knots(values: np.ndarray, knots: int) -> np.ndarray:
     """Knots at quantiles of the values, as R's `Hmisc::rcspline.eval` places them.
 
-    With fewer than 100 values the outer knots are the fifth smallest and largest. Empty when
+    With fewer than 100 values the outer knots are the fifth smallest and largest. Its special rule
+    for values of which a twentieth or more tie at either end is left out. Empty when
     fewer than three of the knots, or fewer of the values than knots, are distinct.
 
     Raises
