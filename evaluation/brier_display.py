@@ -11,24 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
-from evaluation.brier import (
-    brier_losses,
-    increasing_times,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
-from evaluation.calibration import Z_95
+from evaluation.brier import integrated_brier
+from evaluation.brier_curve import NULL_MODEL, brier_curve
 from evaluation.censoring import CensoringModel
 from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
 from evaluation.displays import _new_axes
-from evaluation.estimates import estimate_rows, missing_predictions
-from evaluation.influence import INFLUENCE_METHOD, brier_standard_errors
 from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
 from features.outcome import Outcome
-
-NULL_MODEL = "Kaplan-Meier"
 
 
 @dataclass(frozen=True)
@@ -38,8 +27,7 @@ class BrierDisplay:
     Attributes
     ----------
     frame : DataFrame
-        model ("Kaplan-Meier" is the null model), time (months), estimate (lower is better),
-        ci_low, ci_high, ci_method, ipa (1 - score / score of the null model), n_at_risk, note.
+        From `brier_curve`; time in months.
     at_risk : DataFrame
         Patients at risk at the ticks: time, n_at_risk.
     """
@@ -56,49 +44,9 @@ class BrierDisplay:
         counts: np.ndarray | None = None,
         censoring: CensoringModel | None = None,
     ) -> BrierDisplay:
-        """Score each model at each time.
-
-        Parameters
-        ----------
-        outcome : Outcome of n patients
-        survival : mapping of name to ndarray of shape (n, m)
-            Predicted probability of being event-free after each time.
-        times : array-like of shape (m,)
-            Months, increasing.
-        counts : ndarray of shape (B, n), optional
-            How often each bootstrap replicate holds each patient; the losses stay fixed. Without
-            them the band is 1.96 standard errors to either side (`brier_standard_errors`).
-        censoring : CensoringModel, optional
-            Of the outcome itself by default.
-        """
-        times = increasing_times(times)
-        null = null_losses(outcome, times, censoring)
-        losses = {
-            name: brier_losses(outcome, predicted, times, censoring)
-            for name, predicted in survival.items()
-        }
-        obstacles = {name: _obstacles(outcome, survival[name], times) for name in survival}
-        at_risk = (outcome.time[:, None] > times).sum(axis=0)
-        everyone = np.ones((1, len(outcome)))
-        parts = []
-        for name, own in (losses | {NULL_MODEL: null}).items():
-            estimate = replicate_scores(own, everyone)[0]
-            reasons = obstacles.get(name) or _obstacles(outcome, np.zeros(null.shape), times)
-            replicates = None if counts is None else replicate_scores(own, counts)
-            notes = ["censoring weights are unknown" if np.isnan(e) else "" for e in estimate]
-            part = estimate_rows(estimate, replicates, reasons, notes)
-            if counts is None and censoring is None and name in survival:
-                reach = Z_95 * brier_standard_errors(outcome, survival[name], times)
-                reach[part["estimate"].isna()] = np.nan
-                part["ci_low"] = np.maximum(part["estimate"] - reach, 0.0)
-                part["ci_high"] = part["estimate"] + reach
-                part["ci_method"] = np.where(np.isnan(reach), "", INFLUENCE_METHOD)
-            part.insert(0, "model", name)
-            part.insert(1, "time", times)
-            part.insert(6, "ipa", scaled_brier(estimate, null.mean(axis=0)))
-            part.insert(7, "n_at_risk", at_risk)
-            parts.append(part)
-        return cls(pd.concat(parts, ignore_index=True), at_risk_table(outcome, times[-1]))
+        """Score each model at each time; the arguments are those of `brier_curve`."""
+        frame = brier_curve(outcome, survival, times, counts, censoring)
+        return cls(frame, at_risk_table(outcome, frame["time"].max()))
 
     @property
     def caption(self) -> str:
@@ -131,13 +79,3 @@ class BrierDisplay:
         draw_curves(ax, without_band, arm_styles(models) | null_style, self.at_risk)
         write_caption(ax, self.caption)
         return ax
-
-
-def _obstacles(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> list[str]:
-    survival = np.asarray(survival, dtype=float)
-    reasons = []
-    for column, time in enumerate(times):
-        beyond = f"{time:g} months is beyond the follow-up of the outcome ({outcome.follow_up:g})"
-        missing = missing_predictions(survival[:, column])
-        reasons.append(beyond if time > outcome.follow_up else missing)
-    return reasons

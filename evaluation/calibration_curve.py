@@ -12,7 +12,7 @@ import pandas as pd
 from numba import njit
 from numpy.typing import ArrayLike
 
-from evaluation.calibration import checked_probabilities, complementary_log_log
+from evaluation.calibration import LOG_CLIP, checked_probabilities, complementary_log_log
 from evaluation.estimates import estimate_rows, missing_predictions
 from evaluation.results import metric_table
 from evaluation.weighted_cox import WeightedCox, fit_weighted_cox
@@ -166,7 +166,7 @@ def replicate_calibration_errors(
         return np.full((len(weights), len(ERRORS)), np.nan)
     places = _knots(event_probability, knots)
     fit = _fit(outcome, event_probability, horizon, counts, places)
-    clipped = np.clip(event_probability, 1e-8, 1.0 - 1e-8)
+    clipped = np.clip(event_probability, LOG_CLIP, 1.0 - LOG_CLIP)
     return _summarise(
         weights,
         fit.standardised(_spline(event_probability, places)),
@@ -180,8 +180,8 @@ def spline_knots(values: np.ndarray, knots: int) -> np.ndarray:
     """Knots at quantiles of the values, as R's `Hmisc::rcspline.eval` places them.
 
     With fewer than 100 values the outer knots are the fifth smallest and largest. Its special rule
-    for values of which a twentieth or more tie at either end is left out. Empty when
-    fewer than three of the knots, or fewer of the values than knots, are distinct.
+    for values of which a twentieth or more tie at either end is left out. Empty when fewer than
+    three of the knots, or fewer of the values than knots, are distinct.
 
     Raises
     ------

@@ -58,16 +58,11 @@ class DecisionCurveDisplay:
             TREAT_ALL: ArmStyle(_GREY, (0, (5, 2))),
             TREAT_NONE: ArmStyle(OKABE_ITO["black"], "-"),
         }
-        unit = "estimate"
-        scale = np.ones(len(self.frame))
+        shown = self.frame[["strategy", "threshold", "estimate", "ci_low", "ci_high"]].copy()
         if self.standardised:
-            unit = "standardised"
-            nonzero = self.frame["estimate"] != 0
-            ratio = self.frame["standardised"] / self.frame["estimate"].where(nonzero)
-            scale = ratio.groupby(self.frame["horizon"]).transform("median").to_numpy()
-        shown = self.frame[["ci_low", "ci_high"]].mul(scale, axis=0).assign(
-            strategy=self.frame["strategy"], threshold=self.frame["threshold"], y=self.frame[unit]
-        )  # fmt: skip
+            # Treating all finds every event: its true positives are the event probability.
+            events = self.frame.loc[self.frame["strategy"] == TREAT_ALL, "true_positive"].iloc[0]
+            shown[["estimate", "ci_low", "ci_high"]] /= events if events > 0 else np.nan
         top = 0.0
         for strategy, style in styles.items():
             curve = shown[shown["strategy"] == strategy]
@@ -75,11 +70,11 @@ class DecisionCurveDisplay:
             if strategy in models:
                 band = curve["ci_low"], curve["ci_high"]
                 ax.fill_between(x, *band, color=style.color, alpha=0.13, linewidth=0)
-                top = np.nanmax([top, *curve["ci_high"], *curve["y"]])
+                top = np.nanmax([top, *curve["ci_high"], *curve["estimate"]])
             width = 1.6 if strategy in models else 1.0
             line: dict[str, Any] = {"color": style.color, "linestyle": style.linestyle}
-            ax.plot(x, curve["y"], lw=width, label=strategy, **line)
-        top = np.nanmax([top, shown.loc[shown["strategy"] == TREAT_ALL, "y"].max(), 0.01])
+            ax.plot(x, curve["estimate"], lw=width, label=strategy, **line)
+        top = np.nanmax([top, shown.loc[shown["strategy"] == TREAT_ALL, "estimate"].max(), 0.01])
         for threshold in self.marked:
             ax.axvline(threshold, color=_GREY, lw=0.7, linestyle=":")
         horizon = f"{self.frame['horizon'].iloc[0]:g} months"

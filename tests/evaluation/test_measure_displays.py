@@ -11,8 +11,8 @@ from matplotlib.text import Text
 from evaluation.auc import auc_table
 from evaluation.auc_display import AucDisplay
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.brier import brier_score
-from evaluation.brier_display import NULL_MODEL, BrierDisplay
+from evaluation.brier_curve import brier_curve
+from evaluation.brier_display import BrierDisplay
 from evaluation.calibration import grouped_calibration
 from evaluation.calibration_curve import calibration_curve
 from evaluation.calibration_display import calibration_display
@@ -109,16 +109,9 @@ def test_frames_are_the_tables_of_the_measures():
     pd.testing.assert_frame_equal(risk.summary, risk_summary(OUTCOME, RISK, HORIZON))
 
 
-def test_brier_frame_holds_the_scores_and_the_null_model():
+def test_brier_frame_is_the_curve():
     frame = DISPLAYS["brier"](COUNTS).frame
-    expected = brier_score(OUTCOME, SURVIVAL, TIMES)
-    own = frame[frame["model"] == "Cox"].reset_index(drop=True)
-    np.testing.assert_allclose(own["estimate"], expected["brier"])
-    np.testing.assert_allclose(own["ipa"], expected["ipa"])
-    null = frame[frame["model"] == NULL_MODEL]
-    np.testing.assert_allclose(null["estimate"], expected["brier_null"])
-    assert (own["ci_low"] <= own["estimate"]).all()
-    assert own["n_at_risk"].tolist() == expected["n_at_risk"].tolist()
+    pd.testing.assert_frame_equal(frame, brier_curve(OUTCOME, MODELS, TIMES, COUNTS))
 
 
 def test_numbers_at_risk_stand_under_the_ticks():
