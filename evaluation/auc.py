@@ -152,10 +152,11 @@ def replicate_auc(
 
 def integrated_auc(
     auc: np.ndarray,
-    outcome: Outcome,
     times: ArrayLike,
-    counts: np.ndarray | None = None,
     rule: str = "trapezoid",
+    *,
+    outcome: Outcome | None = None,
+    counts: np.ndarray | None = None,
 ) -> np.ndarray:
     """Integrate AUC(t) over the grid.
 
@@ -163,15 +164,16 @@ def integrated_auc(
     ----------
     auc : ndarray of shape (B, m)
         From `replicate_auc`.
-    outcome : Outcome of n patients
     times : array-like of shape (m,), m >= 2
         Months, increasing.
-    counts : ndarray of shape (B, n), optional
-        Those behind `auc`; only the rule "events" uses them.
     rule : {"trapezoid", "events"}
         "trapezoid": over the grid, divided by its range. "events": mean over the grid, each time
         weighted by the fall of Kaplan-Meier survival since the time before (the first since 0),
         as in scikit-survival.
+    outcome : Outcome of n patients, optional
+        That behind `auc`; the rule "events" alone needs it.
+    counts : ndarray of shape (B, n), optional
+        Those behind `auc`; the rule "events" alone uses them.
 
     Returns
     -------
@@ -195,6 +197,8 @@ def integrated_auc(
         raise ValueError(f"rule must be one of {sorted(INTEGRAL_RULES)}; got {rule!r}")
     if rule == "trapezoid":
         return np.asarray(np.trapezoid(auc, times, axis=-1) / (times[-1] - times[0]))
+    if outcome is None:
+        raise ValueError("the rule 'events' needs the outcome")
     weights = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
     fall = -np.diff(replicate_survival(outcome, times, weights), axis=1, prepend=1.0)
     total = fall.sum(axis=1)

@@ -61,8 +61,7 @@ class AucDisplay:
                 continue
             # Estimable over part of the grid: the mean is over that part, which is named.
             times = known["time"].to_numpy()
-            unused = Outcome(np.empty(0), np.empty(0, bool))
-            mean = integrated_auc(known["estimate"].to_numpy(), unused, times)[0]
+            mean = integrated_auc(known["estimate"].to_numpy(), times)[0]
             span = f"{times[0]:g} to {times[-1]:g} months"
             lines.append(f"{model}: mean AUC {mean:.2f} ({span}, trapezoid)")
         return "\n".join(filter(None, [*lines, interval_sentence(self.frame)]))

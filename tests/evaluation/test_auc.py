@@ -54,7 +54,7 @@ def test_equals_scikit_survival_without_ties(seed):
     each, mean = cumulative_dynamic_auc(target, target, score, times)
     ours = replicate_auc(outcome, score, times)
     np.testing.assert_allclose(ours[0], each)
-    assert integrated_auc(ours, outcome, times, rule="events")[0] == pytest.approx(mean)
+    assert integrated_auc(ours, times, "events", outcome=outcome)[0] == pytest.approx(mean)
 
 
 def test_a_column_a_time_is_the_same_as_each_time_alone():
@@ -99,11 +99,11 @@ def test_everyone_alike_is_one_half_and_the_truth_without_censoring_is_one():
 def test_integrals_by_hand():
     auc = np.array([[0.6, 0.8, 0.7]])
     # Trapezoid: (0.7 x 1 + 0.75 x 2) / 3.
-    assert integrated_auc(auc, COHORT, [1, 2, 4])[0] == pytest.approx(2.2 / 3)
+    assert integrated_auc(auc, [1, 2, 4])[0] == pytest.approx(2.2 / 3)
     # Kaplan-Meier 5/6, 2/3, 1/3 at 1, 2, 4: falls of 1/6, 1/6, 1/3.
     by_events = (0.6 / 6 + 0.8 / 6 + 0.7 / 3) / (2 / 3)
-    assert integrated_auc(auc, COHORT, [1, 2, 4], rule="events")[0] == pytest.approx(by_events)
-    assert np.isnan(integrated_auc(np.array([0.6, np.nan]), COHORT, [1, 2])[0])
+    assert integrated_auc(auc, [1, 2, 4], "events", outcome=COHORT)[0] == pytest.approx(by_events)
+    assert np.isnan(integrated_auc(np.array([0.6, np.nan]), [1, 2])[0])
 
 
 def test_table_says_why_there_is_no_estimate():
@@ -139,6 +139,8 @@ def test_unsorted_times_and_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="group has shape"):
         replicate_auc(COHORT, RISK, [3], group=[1])
     with pytest.raises(ValueError, match="rule must be"):
-        integrated_auc(np.ones((1, 2)), COHORT, [1, 2], rule="left")
+        integrated_auc(np.ones((1, 2)), [1, 2], "left")
+    with pytest.raises(ValueError, match="needs the outcome"):
+        integrated_auc(np.ones((1, 2)), [1, 2], "events")
     with pytest.raises(ValueError, match="at least two"):
-        integrated_auc(np.ones((1, 1)), COHORT, [1])
+        integrated_auc(np.ones((1, 1)), [1])
