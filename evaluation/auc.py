@@ -132,8 +132,10 @@ def replicate_auc(
     result = np.full((len(weights), len(times)), np.nan)
     ipcw = censoring_weights(outcome, times, censoring)
     for column, time in enumerate(times):
-        values = columns[:, min(column, columns.shape[1] - 1)]
-        if time > outcome.follow_up or np.isnan(values).any() or np.isnan(ipcw[:, column]).any():
+        # Copies that lie together in memory are read much faster in sorted order.
+        values = columns[:, min(column, columns.shape[1] - 1)].copy()
+        weight = ipcw[:, column].copy()
+        if time > outcome.follow_up or np.isnan(values).any() or np.isnan(weight).any():
             continue
         beyond = outcome.time > time
         order = np.argsort(values) if one_group else np.lexsort((values, labels))
@@ -141,8 +143,8 @@ def replicate_auc(
         pairs = _count_pairs(
             weights,
             order,
-            np.where(beyond, 0.0, ipcw[:, column])[order],
-            np.where(beyond, ipcw[:, column], 0.0)[order],
+            np.where(beyond, 0.0, weight)[order],
+            np.where(beyond, weight, 0.0)[order],
             ends_group | _ends(values[order]),
             ends_group,
         )

@@ -64,6 +64,7 @@ def calibration_display(
             f"O/E {format_estimate(ratio.ratio, ratio.ci_low, ratio.ci_high)}",
             f"Slope {format_estimate(slope.slope, slope.ci_low, slope.ci_high)}",
             f"ICI {format_estimate(*index)}",
+            "(95% intervals)",
         ]
     )
     return CalibrationDisplay(table, event_probability, curve, summary)

@@ -150,7 +150,7 @@ def test_calibration_display_holds_curve_groups_and_corner():
     assert display.frame["observed"].tolist() == groups["observed"].tolist()
     pd.testing.assert_frame_equal(display.curve, calibration_curve(OUTCOME, RISK, HORIZON, COUNTS))
     corner = next(text for text in texts(display.plot()) if text.startswith("O/E"))
-    assert [line.split()[0] for line in corner.splitlines()] == ["O/E", "Slope", "ICI"]
+    assert [line.split()[0] for line in corner.splitlines()] == ["O/E", "Slope", "ICI", "(95%"]
     with pytest.raises(ValueError, match="missing for 1 of 90"):
         calibration_display(OUTCOME, np.append(RISK[:-1], np.nan), HORIZON)
 
