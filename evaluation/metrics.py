@@ -187,6 +187,8 @@ def metric_obstacle(
         return "no event" if np.isnan(horizon) else f"no event by {horizon:g} months"
     if metric.needs == "order":
         return ""
+    if any(np.isnan(p.survival).all() for p in predictions):
+        return "a score that orders patients, without probabilities"
     last = column_of(predictions[0].times, horizon)
     if metric.needs == "grid" and not last:
         return "one time alone cannot be integrated over"
