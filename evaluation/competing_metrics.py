@@ -14,7 +14,15 @@ from evaluation.brier import integrated_brier, replicate_scores, scaled_brier
 from evaluation.competing_brier import competing_brier_losses, competing_null_losses
 from evaluation.competing_calibration import replicate_competing_oe
 from evaluation.competing_discrimination import competing_auc, weighted_wolbers_c
-from evaluation.metrics import RULE, Metric, column_of
+from evaluation.metrics import (
+    NO_PAIR,
+    NOTHING_EXPECTED,
+    NULL_RIGHT,
+    RULE,
+    Metric,
+    column_of,
+    half,
+)
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -46,7 +54,7 @@ def competing_c_metric(tau: float) -> Metric:
         values = weighted_wolbers_c(outcome, p.risk_score, tau, counts=samples, group=fold)
         return np.asarray(values)
 
-    return Metric("competing_c", tau, evaluate, "higher", "order", "", lambda _o, _p: 0.5)
+    return Metric("competing_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half)
 
 
 def competing_auc_metric(horizon: float) -> Metric:
@@ -58,7 +66,9 @@ def competing_auc_metric(horizon: float) -> Metric:
         incidence = 1.0 - p.at(horizon)
         return np.asarray(competing_auc(outcome, incidence, horizon, counts=samples, group=fold))
 
-    return Metric("competing_auc", horizon, evaluate, "higher", "horizon", "", lambda _o, _p: 0.5)
+    return Metric(
+        "competing_auc", horizon, evaluate, "higher", "horizon", NO_PAIR, no_information=half
+    )
 
 
 def competing_brier_metric(horizon: float) -> Metric:
@@ -84,7 +94,7 @@ def competing_ibs_metric(tau: float) -> Metric:
         losses = competing_brier_losses(outcome, p.event_probability[:, :last], grid)
         return replicate_scores(integrated_brier(losses, grid)[:, None], samples)[:, 0]
 
-    return Metric("competing_ibs", tau, evaluate, "lower", "grid", RULE)
+    return Metric("competing_ibs", tau, evaluate, "lower", "grid", note=RULE)
 
 
 def competing_ipa_metric(horizon: float) -> Metric:
@@ -97,7 +107,7 @@ def competing_ipa_metric(horizon: float) -> Metric:
         null = replicate_scores(competing_null_losses(outcome, [horizon]), samples)[:, 0]
         return scaled_brier(brier.evaluate(outcome, p, fold, samples), null)
 
-    return Metric("competing_ipa", horizon, evaluate, "higher", "horizon", NULL_MODEL)
+    return Metric("competing_ipa", horizon, evaluate, "higher", "horizon", NULL_RIGHT, NULL_MODEL)
 
 
 def competing_oe_metric(horizon: float) -> Metric:
@@ -108,4 +118,4 @@ def competing_oe_metric(horizon: float) -> Metric:
     ) -> np.ndarray:
         return replicate_competing_oe(outcome, 1.0 - p.at(horizon), horizon, samples)
 
-    return Metric("competing_oe", horizon, evaluate, "one", "horizon")
+    return Metric("competing_oe", horizon, evaluate, "one", "horizon", NOTHING_EXPECTED)

@@ -37,7 +37,11 @@ def with_cohort(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def estimate_row(
-    values: np.ndarray, obstacle: str = "", note: str = "", resampled: str = OUT_OF_FOLD
+    values: np.ndarray,
+    obstacle: str = "",
+    note: str = "",
+    resampled: str = OUT_OF_FOLD,
+    undefined: str = "no finite value",
 ) -> dict[str, Any]:
     """Estimate, percentile limits, their method and a note.
 
@@ -52,6 +56,8 @@ def estimate_row(
         What else a reader should know.
     resampled : str
         What the bootstrap draws and what it holds fixed.
+    undefined : str
+        What it means when the cohort's own value is NaN.
 
     Returns
     -------
@@ -61,12 +67,12 @@ def estimate_row(
     """
     estimate, replicates = float(values[0]), values[1:]
     if obstacle or np.isnan(estimate):
-        reason = obstacle or "not estimable: no finite value"
+        reason = obstacle or f"not estimable: {undefined}"
         return {"estimate": np.nan, "ci_low": np.nan, "ci_high": np.nan, "note": reason}
     ci_low, ci_high = percentile_interval(replicates)
-    undefined = np.isnan(replicates).mean() if len(replicates) else 0.0
-    if undefined > MAX_UNDEFINED:
-        refused = f"no interval: {undefined:.0%} of the replicates are not estimable"
+    failed = np.isnan(replicates).mean() if len(replicates) else 0.0
+    if failed > MAX_UNDEFINED:
+        refused = f"no interval: {failed:.0%} of the replicates are not estimable"
         note = "; ".join(filter(None, [note, refused]))
     return {
         "estimate": estimate,

@@ -19,6 +19,8 @@ from evaluation.results import METRIC_COLUMNS
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
+_UNFOLLOWED = "the patients flagged are not followed up to the horizon"
+
 
 def score_prediction(score: ArrayLike, times: ArrayLike) -> SurvivalPrediction:
     """Take a published score or risk group as a prediction that only orders patients.
@@ -83,7 +85,7 @@ def net_benefit_metric(horizon: float, threshold: float) -> Metric:
         benefit = share * ((1.0 - free) - odds * free)
         return np.where(share > 0, benefit, 0.0)
 
-    return Metric(f"net_benefit_{threshold:g}", horizon, evaluate, "higher", "horizon")
+    return Metric(f"net_benefit_{threshold:g}", horizon, evaluate, "higher", "horizon", _UNFOLLOWED)
 
 
 def incremental_value(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.corrected_variance import corrected_test
 from evaluation.estimates import estimate_row, with_cohort
 from evaluation.metrics import (
@@ -107,7 +108,7 @@ def learner_differences(
             values = metric_values(metric, outcome, own, folds, samples)
             values = values - metric_values(metric, outcome, base, folds, samples)
             note = "; ".join(filter(None, [FAVOURS[metric.better], metric.note]))
-            rows.append(about | estimate_row(values, note=note))
+            rows.append(about | estimate_row(values, note=note, undefined=metric.undefined))
             per_fold = fold_values(metric, outcome, own, folds)
             per_fold = per_fold - fold_values(metric, outcome, base, folds)
             rows.append(about | _tested(per_fold, folds, note))
@@ -190,8 +191,9 @@ def _variation(repeats: np.ndarray, replicates: np.ndarray) -> dict[str, object]
         "lowest": repeats.min(),
         "highest": repeats.max(),
     }
-    undefined = np.isnan(replicates)
-    patient = replicates[~undefined].std(ddof=1) if (~undefined).sum() > 1 else np.nan
+    known = replicates[~np.isnan(replicates)]
+    enough = len(known) > 1 and len(known) >= (1 - MAX_UNDEFINED) * len(replicates)
+    patient = known.std(ddof=1) if enough else np.nan
     row["patient_error"] = patient
     count = len(repeats)
     if count < 2:

@@ -31,6 +31,14 @@ Evaluate = Callable[[Outcome, SurvivalPrediction, np.ndarray | None, np.ndarray]
 
 RULE = "trapezoid from the first time of the grid"
 NULL_MODEL = "null model: Kaplan-Meier of all patients, not out-of-fold"
+NO_PAIR = "no comparable pair of patients within a fold"
+NULL_RIGHT = "the null model is never wrong"
+NOTHING_EXPECTED = "the expected probability is 0"
+
+
+def half(outcome: Outcome, prediction: SurvivalPrediction) -> float:
+    """What a concordance is without information."""
+    return 0.5
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Metric:
         What is better; "one" is a target.
     needs : {"order", "horizon", "grid"}
         Which predictions it reads: the risk score, survival at the horizon, or up to it.
+    undefined : str
+        What it means when the value is NaN although outcome and predictions are known.
     note : str
         Convention that a reader should know.
     no_information : callable (outcome, prediction) -> float, optional
@@ -61,6 +71,7 @@ class Metric:
     evaluate: Evaluate
     better: str
     needs: str
+    undefined: str = "no finite value"
     note: str = ""
     no_information: Callable[[Outcome, SurvivalPrediction], float] | None = None
 
@@ -86,7 +97,7 @@ def harrell_c_metric() -> Metric:
     ) -> np.ndarray:
         return np.asarray(harrell_c(outcome, p.risk_score, counts=samples, group=fold))
 
-    return Metric("harrell_c", np.nan, evaluate, "higher", "order", "", lambda _o, _p: 0.5)
+    return Metric("harrell_c", np.nan, evaluate, "higher", "order", NO_PAIR, no_information=half)
 
 
 def uno_c_metric(tau: float) -> Metric:
@@ -97,7 +108,7 @@ def uno_c_metric(tau: float) -> Metric:
     ) -> np.ndarray:
         return np.asarray(uno_c(outcome, p.risk_score, tau, counts=samples, group=fold))
 
-    return Metric("uno_c", tau, evaluate, "higher", "order", "", lambda _o, _p: 0.5)
+    return Metric("uno_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half)
 
 
 def brier_metric(horizon: float) -> Metric:
@@ -112,7 +123,7 @@ def brier_metric(horizon: float) -> Metric:
     def no_information(outcome: Outcome, p: SurvivalPrediction) -> float:
         return float(_shuffled_brier(outcome, p.at(horizon)[:, None], np.array([horizon]))[0])
 
-    return Metric("brier", horizon, evaluate, "lower", "horizon", "", no_information)
+    return Metric("brier", horizon, evaluate, "lower", "horizon", no_information=no_information)
 
 
 def ibs_metric(tau: float) -> Metric:
@@ -131,7 +142,7 @@ def ibs_metric(tau: float) -> Metric:
         scores = _shuffled_brier(outcome, p.survival[:, :last], p.times[:last])
         return float(integrated_brier(scores, p.times[:last]))
 
-    return Metric("ibs", tau, evaluate, "lower", "grid", RULE, no_information)
+    return Metric("ibs", tau, evaluate, "lower", "grid", note=RULE, no_information=no_information)
 
 
 def ipa_metric(horizon: float) -> Metric:
@@ -149,7 +160,9 @@ def ipa_metric(horizon: float) -> Metric:
         shuffled = _shuffled_brier(outcome, p.at(horizon)[:, None], np.array([horizon]))
         return float(scaled_brier(shuffled, null)[0])
 
-    return Metric("ipa", horizon, evaluate, "higher", "horizon", NULL_MODEL, no_information)
+    return Metric(
+        "ipa", horizon, evaluate, "higher", "horizon", NULL_RIGHT, NULL_MODEL, no_information
+    )
 
 
 def observed_expected_metric(horizon: float) -> Metric:
@@ -160,7 +173,7 @@ def observed_expected_metric(horizon: float) -> Metric:
     ) -> np.ndarray:
         return replicate_observed_expected(outcome, 1.0 - p.at(horizon), horizon, samples)
 
-    return Metric("calibration_oe", horizon, evaluate, "one", "horizon")
+    return Metric("calibration_oe", horizon, evaluate, "one", "horizon", NOTHING_EXPECTED)
 
 
 def slope_metric(horizon: float) -> Metric:
@@ -172,7 +185,15 @@ def slope_metric(horizon: float) -> Metric:
         return replicate_slopes(outcome, 1.0 - p.at(horizon), samples)
 
     # A prediction that is independent of the outcome has slope 0.
-    return Metric("calibration_slope", horizon, evaluate, "one", "horizon", "", lambda _o, _p: 0.0)
+    return Metric(
+        "calibration_slope",
+        horizon,
+        evaluate,
+        "one",
+        "horizon",
+        "predicted risks do not vary, or separate the events",
+        no_information=lambda _outcome, _prediction: 0.0,
+    )
 
 
 def metric_obstacle(
@@ -188,7 +209,7 @@ def metric_obstacle(
     if metric.needs == "order":
         return ""
     if any(np.isnan(p.survival).all() for p in predictions):
-        return "a score that orders patients, without probabilities"
+        return "no probability at any time: a score that only orders patients, or no follow-up"
     last = column_of(predictions[0].times, horizon)
     if metric.needs == "grid" and not last:
         return "one time alone cannot be integrated over"
@@ -245,7 +266,7 @@ def metric_estimates(
             "n": len(outcome),
             "events": events_by(outcome, metric.horizon),
         }
-        rows.append(about | estimate_row(values, obstacle, metric.note))
+        rows.append(about | estimate_row(values, obstacle, metric.note, undefined=metric.undefined))
     return metric_table(rows)
 
 
@@ -303,10 +324,10 @@ def _shuffled_brier(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -
     constant predictions give: 0, 1/2 and 1.
     """
     shape = survival.shape
-    at_0, at_half, at_1 = (
+    at_0, athalf, at_1 = (
         brier_losses(outcome, np.full(shape, value), times).mean(axis=0) for value in (0, 0.5, 1)
     )
     # A quadratic a + b S + c S^2 through the three.
-    c = 2.0 * (at_1 - 2.0 * at_half + at_0)
+    c = 2.0 * (at_1 - 2.0 * athalf + at_0)
     b = at_1 - at_0 - c
     return at_0 + b * survival.mean(axis=0) + c * (survival**2).mean(axis=0)

@@ -128,7 +128,9 @@ def subgroup_table(
                 values = _values(metric, inside, own, own_folds, samples[:, members])
             about = {"learner": learner_name, "metric": metric.name, "horizon": metric.horizon}
             about |= {"n": len(inside), "events": events}
-            rows.append((variable, name, about | estimate_row(values, obstacle)))
+            rows.append(
+                (variable, name, about | estimate_row(values, obstacle, undefined=metric.undefined))
+            )
     table = metric_table(row for _, _, row in rows)
     table.insert(0, "variable", [variable for variable, _, _ in rows])
     table.insert(1, "level", [name for _, name, _ in rows])

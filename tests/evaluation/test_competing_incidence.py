@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import greenwood
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +63,23 @@ def test_kaplan_meier_of_the_event_overstates_the_incidence():
     outcome = cohort(2)
     naive = 1 - survival_at(Outcome(outcome.time, outcome.event), [12])["survival"].iloc[0]
     assert cumulative_incidence(outcome, [12])["estimate"].iloc[0] < naive - 0.02
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_estimate_and_error_agree_with_greenwood(ties):
+    outcome = cohort(5, ties=ties)
+    kind = np.where(outcome.event, "event", np.where(outcome.competing, "competing", "censored"))
+    surv = greenwood.Surv(
+        time=outcome.time, event=pd.Categorical(kind, ["censored", "event", "competing"])
+    )
+    theirs = greenwood.AalenJohansen().fit(surv).to_frame(format="pandas")
+    theirs = theirs[theirs["estimate"] > 0]
+    for cause in ("event", "competing"):
+        rows = theirs[theirs["cause"] == cause]
+        ours = cumulative_incidence(outcome, rows["time"])
+        ours = ours[ours["cause"] == cause]
+        for own, other in (("estimate", "estimate"), ("std_error", "std_error")):
+            assert ours[own].to_numpy() == pytest.approx(rows[other].to_numpy(), abs=1e-10)
 
 
 def test_beyond_follow_up_nothing_is_known_unless_all_had_an_event():

@@ -144,7 +144,7 @@ def test_a_published_score_orders_patients_and_has_no_probabilities():
     for metric in ("ipa_difference", "net_benefit_0.3_difference"):
         row = table.loc[(metric, "full - clinical")]
         assert np.isnan(row["estimate"])
-        assert "without probabilities" in row["note"]
+        assert "only orders patients" in row["note"]
     assert np.isfinite(table.loc[("ipa", "full"), "estimate"])
 
 

@@ -102,9 +102,11 @@ def test_a_metric_that_a_fold_cannot_support_is_missing_with_the_reason():
     table = differences([harrell_c_metric()], folds=[np.arange(N)] * 3)
     assert table["estimate"].isna().all()
     assert "not estimable in 270 of 270 test folds" in table["note"].iloc[1]
+    unknown = np.ones((N, 3))
+    unknown[:, 1] = np.nan
     late = differences([brier_metric(6.0)], {
         "cox": POOR,
-        "forest": [SurvivalPrediction(p.risk_score, p.survival * np.nan, TIMES) for p in GOOD],
+        "forest": [SurvivalPrediction(p.risk_score, p.survival * unknown, TIMES) for p in GOOD],
     })  # fmt: skip
     assert late["estimate"].isna().all()
     assert late["note"].str.contains("missing for 90 of 90").all()

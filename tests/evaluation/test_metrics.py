@@ -62,11 +62,26 @@ def test_obstacles_are_said_in_words():
     assert metric_obstacle(brier_metric(12.0), outcome, [partial]) == ""
     quiet = Outcome(outcome.time, np.zeros(90))
     assert metric_obstacle(brier_metric(6.0), quiet, [prediction]) == "no event by 6 months"
+    score = SurvivalPrediction(prediction.risk_score, np.full((90, 3), np.nan), TIMES)
+    assert "only orders patients" in metric_obstacle(brier_metric(6.0), outcome, [score])
+    assert metric_obstacle(standard_metrics([6.0], 12.0)[0], outcome, [score]) == ""
     assert "one time alone" in metric_obstacle(ibs_metric(2.0), outcome, [prediction])
     with pytest.raises(KeyError, match="not among"):
         metric_obstacle(brier_metric(7.0), outcome, [prediction])
     short = Outcome([1, 2, 3], [1, 1, 0])
     assert "beyond the follow-up" in metric_obstacle(brier_metric(6.0), short, [prediction])
+
+
+def test_what_has_no_value_says_what_that_means():
+    outcome, _ = judged()
+    flat = SurvivalPrediction(np.zeros(90), np.full((90, 3), 0.5), TIMES)
+    alone = [np.arange(90)]
+    table = metric_estimates(
+        "x", outcome, [flat], alone, standard_metrics([6.0], 12.0), bootstrap_counts(90, 3, 0)
+    ).set_index("metric")
+    assert "no comparable pair" in table.loc["harrell_c", "note"]
+    assert "do not vary" in table.loc["calibration_slope", "note"]
+    assert np.isfinite(table.loc["brier", "estimate"])
 
 
 def test_bad_input_is_refused():
