@@ -19,6 +19,7 @@ from evaluation.metrics import (
     NOTHING_EXPECTED,
     NULL_RIGHT,
     RULE,
+    SHARE,
     Metric,
     column_of,
     half,
@@ -54,7 +55,9 @@ def competing_c_metric(tau: float) -> Metric:
         values = weighted_wolbers_c(outcome, p.risk_score, tau, counts=samples, group=fold)
         return np.asarray(values)
 
-    return Metric("competing_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half)
+    return Metric(
+        "competing_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half, bounds=SHARE
+    )
 
 
 def competing_auc_metric(horizon: float) -> Metric:

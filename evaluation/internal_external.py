@@ -74,11 +74,11 @@ def leave_one_center_out(
     Raises
     ------
     ValueError
-        Without centers, or with only one.
+        Without centers, with only one, or where some are missing.
     """
     if dataset.center is None:
         raise ValueError("dataset has no center; internal-external validation needs one")
-    center = np.asarray(dataset.center).astype(str)
+    center = _centers(dataset.center)
     if len(np.unique(center)) < 2:
         raise ValueError(f"dataset has one center, {center[0]!r}; at least two are needed")
     times = np.asarray(times, dtype=float)
@@ -172,7 +172,8 @@ def center_table(
     Raises
     ------
     ValueError
-        When center does not hold one label a patient, or the prediction does not fit.
+        When center does not hold one label a patient, holds missing ones, or the prediction does
+        not fit.
     KeyError
         When a horizon is not among the predicted times.
 
@@ -188,7 +189,7 @@ def center_table(
             f"center and prediction need one entry for each of the {n} patients; got shapes "
             f"{labels.shape} and {prediction.risk_score.shape}"
         )
-    labels = labels.astype(str)
+    labels = _centers(labels)
     measures = [("harrell_c", np.nan)]
     for horizon in horizons:
         measures += [("calibration_oe", horizon), ("calibration_slope", horizon)]
@@ -214,6 +215,17 @@ def center_table(
         rows += own
         rows.append(_about(learner_name, metric, horizon, POOLED, outcome) | _pool(own, metric))
     return _table(rows)
+
+
+def _centers(labels: ArrayLike) -> np.ndarray:
+    labels = np.asarray(labels, dtype=object)
+    missing = int(pd.isna(labels).sum())
+    if missing:
+        raise ValueError(
+            f"center is missing for {missing} of {len(labels)} patients; leave them out, or give "
+            "them a center of their own"
+        )
+    return labels.astype(str)
 
 
 def _about(

@@ -31,6 +31,8 @@ Evaluate = Callable[[Outcome, SurvivalPrediction, np.ndarray | None, np.ndarray]
 
 RULE = "trapezoid from the first time of the grid"
 NULL_MODEL = "null model: Kaplan-Meier of all patients, not out-of-fold"
+SHARE = (0.0, 1.0)
+LOSS = (0.0, np.inf)
 NO_PAIR = "no comparable pair of patients within a fold"
 NULL_RIGHT = "the null model is never wrong"
 NOTHING_EXPECTED = "the expected probability is 0"
@@ -64,6 +66,8 @@ class Metric:
         Convention that a reader should know.
     no_information : callable (outcome, prediction) -> float, optional
         Its value when predictions and outcomes are independent, for the .632+ estimate.
+    bounds : (float, float)
+        What it can be at least and at most.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Metric:
     undefined: str = "no finite value"
     note: str = ""
     no_information: Callable[[Outcome, SurvivalPrediction], float] | None = None
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
 
 def standard_metrics(horizons: Sequence[float], tau: float) -> list[Metric]:
@@ -97,7 +102,9 @@ def harrell_c_metric() -> Metric:
     ) -> np.ndarray:
         return np.asarray(harrell_c(outcome, p.risk_score, counts=samples, group=fold))
 
-    return Metric("harrell_c", np.nan, evaluate, "higher", "order", NO_PAIR, no_information=half)
+    return Metric(
+        "harrell_c", np.nan, evaluate, "higher", "order", NO_PAIR, no_information=half, bounds=SHARE
+    )
 
 
 def uno_c_metric(tau: float) -> Metric:
@@ -108,7 +115,9 @@ def uno_c_metric(tau: float) -> Metric:
     ) -> np.ndarray:
         return np.asarray(uno_c(outcome, p.risk_score, tau, counts=samples, group=fold))
 
-    return Metric("uno_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half)
+    return Metric(
+        "uno_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half, bounds=SHARE
+    )
 
 
 def brier_metric(horizon: float) -> Metric:
@@ -123,7 +132,9 @@ def brier_metric(horizon: float) -> Metric:
     def no_information(outcome: Outcome, p: SurvivalPrediction) -> float:
         return float(_shuffled_brier(outcome, p.at(horizon)[:, None], np.array([horizon]))[0])
 
-    return Metric("brier", horizon, evaluate, "lower", "horizon", no_information=no_information)
+    return Metric(
+        "brier", horizon, evaluate, "lower", "horizon", no_information=no_information, bounds=LOSS
+    )
 
 
 def ibs_metric(tau: float) -> Metric:
@@ -142,7 +153,9 @@ def ibs_metric(tau: float) -> Metric:
         scores = _shuffled_brier(outcome, p.survival[:, :last], p.times[:last])
         return float(integrated_brier(scores, p.times[:last]))
 
-    return Metric("ibs", tau, evaluate, "lower", "grid", note=RULE, no_information=no_information)
+    return Metric(
+        "ibs", tau, evaluate, "lower", "grid", note=RULE, no_information=no_information, bounds=LOSS
+    )
 
 
 def ipa_metric(horizon: float) -> Metric:
@@ -161,7 +174,15 @@ def ipa_metric(horizon: float) -> Metric:
         return float(scaled_brier(shuffled, null)[0])
 
     return Metric(
-        "ipa", horizon, evaluate, "higher", "horizon", NULL_RIGHT, NULL_MODEL, no_information
+        "ipa",
+        horizon,
+        evaluate,
+        "higher",
+        "horizon",
+        NULL_RIGHT,
+        NULL_MODEL,
+        no_information,
+        (-np.inf, 1.0),
     )
 
 

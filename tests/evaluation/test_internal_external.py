@@ -180,6 +180,10 @@ def test_bad_input_is_refused():
         leave_one_center_out(fit, data, TIMES, 1)
     with pytest.raises(ValueError, match="no center"):
         leave_one_center_out(fit, Dataset(data.covariates, None, None, data.outcome), TIMES, 1)
+    unknown = np.array(["A", None] * 15, dtype=object)
+    some = Dataset(data.covariates, None, unknown, data.outcome)
+    with pytest.raises(ValueError, match="missing for 15 of 30"):
+        leave_one_center_out(fit, some, TIMES, 1)
     with pytest.raises(ValueError, match="True or False"):
         temporal_validation(fit, data, np.arange(30), TIMES, 1)
     with pytest.raises(ValueError, match="both are needed"):

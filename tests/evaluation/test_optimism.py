@@ -119,8 +119,23 @@ def test_the_interval_is_shifted_by_the_bias_that_was_taken_off():
     difference = shifted["estimate"] - other["estimate"]
     assert shifted["ci_low"] - other["ci_low"] == pytest.approx(difference)
     assert "location-shifted" in shifted["ci_method"]
-    assert "covers less than 95%" in shifted["note"]
+    assert "covers some 90%, not 95%" in shifted["note"]
+    # The refits' apparent values, their mean moved to the estimate.
+    outcome = SIGNAL.outcome
+    own = [
+        harrell_c(outcome, p.risk_score, counts=counts)
+        for counts, p in zip(SIGNAL.counts, SIGNAL.refitted, strict=True)
+    ]
+    limits = np.quantile(own, [0.025, 0.975]) + shifted["estimate"] - np.mean(own)
+    assert (shifted["ci_low"], shifted["ci_high"]) == pytest.approx(tuple(limits))
     assert np.isnan(table.loc["apparent", "ci_low"])
+
+
+def test_limits_stay_where_the_metric_can_be():
+    strong = bootstrap_refits(fit, cohort(3, 40, [3.0, 2.0]), TIMES, 40, 7)
+    table = optimism_table("cox", strong, METRICS[:3]).set_index(["metric", "estimator"])
+    assert table.loc[("harrell_c", "corrected"), "ci_high"] <= 1
+    assert (table.loc["brier", "ci_low"].dropna() >= 0).all()
 
 
 def test_calibration_has_no_interval_rather_than_one_that_is_far_too_narrow():
