@@ -33,6 +33,7 @@ MIN_EVENTS = {"in_the_large": 20, "slope": 50, "per_horizon": 20}
 ADVISED_EVENTS = 100
 # Beyond plain types, what a stored recalibrated model holds besides the model inside it.
 TRUSTED_TYPES = ("models.recalibration.RecalibratedModel",)
+CI_METHOD = "Kaplan-Meier log-log, predictions and other parameters fixed; slope: Wald"
 # A survival of 0 has no finite cumulative hazard.
 _LOWEST = 1e-12
 
@@ -131,7 +132,9 @@ class Recalibration:
     table : DataFrame
         One row a horizon: `horizon` (months), `events` (by then, or since the horizon before),
         `observed` (Kaplan-Meier), `expected_before`, `expected_after` (mean prediction),
-        `multiplier`, `slope`.
+        `multiplier`, `slope`, with 95% limits `_low` and `_high` (`ci_method`). Those of a
+        multiplier match the limits of the observed probability with all else fixed; those of a
+        slope that is not estimated are NaN.
     statement : str
         Patients, events, and what so many can support.
     """
@@ -205,7 +208,7 @@ def recalibrate(
     if np.isnan(before.survival).any():
         raise InputError(_no_prediction(before))
     observed = _observed(outcome, grid)
-    if observed[-1] >= 1:
+    if observed["estimate"].iloc[-1] >= 1:
         raise InputError(
             Problem(
                 what="Everybody still followed has had the event, which no finite risk can match",
@@ -214,22 +217,32 @@ def recalibrate(
                 remedy="choose an earlier horizon",
             )
         )
-    slope = _cox_slope(outcome, before.survival[:, 0]) if kind == "slope" else 1.0
+    slope, error = 1.0, np.nan
+    if kind == "slope":
+        slope, error = _cox_slope(outcome, before.survival[:, 0])
     hazard = _cumulative_hazard(before.survival) ** slope
-    multipliers = _solve(hazard, observed)
+    multipliers = _solve(hazard, observed["estimate"].to_numpy())
     recalibrated = RecalibratedModel(
         model, kind, slope, tuple(map(float, grid)), tuple(multipliers)
     )
     after = recalibrated.predict(dataset.predictors, grid)
+    low, high = _multiplier_limits(hazard, multipliers, observed)
     table = pd.DataFrame(
         {
             "horizon": grid,
             "events": events,
-            "observed": observed,
+            "observed": observed["estimate"],
+            "observed_low": observed["low"],
+            "observed_high": observed["high"],
             "expected_before": 1.0 - before.survival.mean(axis=0),
             "expected_after": 1.0 - after.survival.mean(axis=0),
             "multiplier": multipliers,
+            "multiplier_low": low,
+            "multiplier_high": high,
             "slope": slope,
+            "slope_low": slope - 1.96 * error,
+            "slope_high": slope + 1.96 * error,
+            "ci_method": CI_METHOD,
         }
     )
     return Recalibration(recalibrated, table, _statement(outcome, events, needed, kind))
@@ -301,16 +314,38 @@ def _solve(hazard: np.ndarray, observed: np.ndarray) -> list[float]:
     return multipliers
 
 
-def _observed(outcome: Outcome, horizons: np.ndarray) -> np.ndarray:
-    """Kaplan-Meier event probability at each horizon."""
-    fit = greenwood.KaplanMeier().fit(greenwood.Surv(time=outcome.time, event=outcome.event))
+def _multiplier_limits(
+    hazard: np.ndarray, multipliers: Sequence[float], observed: pd.DataFrame
+) -> tuple[list[float], list[float]]:
+    """Multiplier that matches each limit of the observed probability, the earlier ones fixed."""
+    limits: tuple[list[float], list[float]] = ([], [])
+    for k in range(len(multipliers)):
+        reached = observed["estimate"].to_numpy()[:k]
+        for side, values in zip(("low", "high"), limits, strict=True):
+            target = np.append(reached, observed[side].iloc[k])
+            known = np.isfinite(target[-1])
+            values.append(_solve(hazard[:, : k + 1], target)[-1] if known else np.nan)
+    return limits
+
+
+def _observed(outcome: Outcome, horizons: np.ndarray) -> pd.DataFrame:
+    """Kaplan-Meier event probability at each horizon with its log-log limits."""
+    fit = greenwood.KaplanMeier(conf_type="log-log").fit(
+        greenwood.Surv(time=outcome.time, event=outcome.event)
+    )
     curve = fit.to_frame(format="pandas")
     column = np.searchsorted(curve["time"].to_numpy(), horizons, side="right")
-    return 1.0 - np.append(1.0, curve["estimate"].to_numpy())[column]
+    return pd.DataFrame(
+        {
+            "estimate": 1.0 - np.append(1.0, curve["estimate"].to_numpy())[column],
+            "low": 1.0 - np.append(np.nan, curve["conf_high"].to_numpy())[column],
+            "high": 1.0 - np.append(np.nan, curve["conf_low"].to_numpy())[column],
+        }
+    )
 
 
-def _cox_slope(outcome: Outcome, survival: np.ndarray) -> float:
-    """Cox coefficient (Efron) of log(-log S)."""
+def _cox_slope(outcome: Outcome, survival: np.ndarray) -> tuple[float, float]:
+    """Cox coefficient (Efron) of log(-log S), and its standard error."""
     hazard = np.maximum(_cumulative_hazard(survival), _LOWEST)
     covariate = np.log(hazard)
     if not np.ptp(covariate) > 0:
@@ -335,7 +370,19 @@ def _cox_slope(outcome: Outcome, survival: np.ndarray) -> float:
                 remedy="do not use this model here; check endpoint, units and coding first",
             )
         )
-    return slope
+    return slope, _slope_error(outcome, covariate, slope)
+
+
+def _slope_error(outcome: Outcome, covariate: np.ndarray, slope: float) -> float:
+    """From the information of the partial likelihood, tied events as Breslow has them."""
+    order = np.argsort(-outcome.time, kind="stable")
+    x = covariate[order] - covariate.mean()
+    time, weight = outcome.time[order], np.exp(slope * x)
+    # Everybody of a tie is still at risk at that time.
+    last = np.searchsorted(-time, -time, side="right") - 1
+    total, first, second = (np.cumsum(weight * x**power)[last] for power in (0, 1, 2))
+    variance = second / total - (first / total) ** 2
+    return float(1.0 / np.sqrt(variance[outcome.event[order]].sum()))
 
 
 def _refuse(

@@ -126,6 +126,17 @@ def test_age_bands():
     assert levels == ["<60", "60-74", ">=75"]
 
 
+def test_duplicating_every_patient_changes_no_estimate():
+    rows = np.tile(np.arange(N), 2)
+    twice = subgroup_table(
+        "cox", OUTCOME.take(rows), [PREDICTION.take(rows)], [FOLD[rows]], {"sex": SEX[rows]}, [6.0],
+        bootstrap_counts(2 * N, 2, 0),
+    )  # fmt: skip
+    once = table({"sex": SEX})
+    assert twice["estimate"].to_numpy() == pytest.approx(once["estimate"].to_numpy())
+    assert (twice["n"].to_numpy() == 2 * once["n"].to_numpy()).all()
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="one label a patient"):
         table({"sex": SEX[:5]})

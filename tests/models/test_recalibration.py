@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import skops.io
 
-from evaluation.calibration import calibration_slope, observed_expected
+from evaluation.calibration import calibration_slope, observed_expected, observed_probability
 from features.dataset import Dataset
 from features.errors import InputError
 from features.outcome import Outcome
@@ -169,6 +169,36 @@ def test_certain_predictions_stay_finite():
     survival = found.predict(DATA.predictors, [6.0]).survival
     assert np.isfinite(survival).all()
     assert survival[-1] == 1
+
+
+def test_parameters_have_their_intervals():
+    found = recalibrate(Distorted(shift=0.5), DATA, [6.0], "slope").table.iloc[0]
+    assert found["slope_low"] < 1 < found["slope_high"]
+    wald = calibration_slope(DATA.outcome, risk(Distorted(shift=0.5), 6.0))
+    # Without ties Breslow's information is Efron's.
+    assert (found["slope_low"], found["slope_high"]) == pytest.approx(
+        (wald.ci_low, wald.ci_high), abs=1e-4
+    )
+    observed = observed_probability(DATA.outcome, 6.0)
+    limits = observed.ci_low, observed.ci_high
+    assert (found["observed_low"], found["observed_high"]) == pytest.approx(limits)
+    large = recalibrate(Distorted(shift=0.5), DATA, [6.0], "in_the_large").table.iloc[0]
+    assert large["multiplier_low"] < np.exp(-0.5) < large["multiplier_high"]
+    assert np.isnan(large["slope_low"])
+    # The multiplier of a limit makes the mean prediction that limit.
+    hazard = -np.log(1 - risk(Distorted(shift=0.5), 6.0))
+    upper = np.mean(1 - np.exp(-large["multiplier_high"] * hazard))
+    assert upper == pytest.approx(large["observed_high"])
+    table = recalibrate(Distorted(), DATA, HORIZONS, "per_horizon").table
+    assert (table["multiplier_low"] < table["multiplier"]).all()
+    assert (table["multiplier"] < table["multiplier_high"]).all()
+
+
+def test_duplicating_every_patient_changes_no_parameter():
+    twice = DATA.take(np.tile(np.arange(len(DATA)), 2))
+    for kind, horizons in (("in_the_large", [6.0]), ("per_horizon", HORIZONS)):
+        one, other = (recalibrate(Distorted(1.0), d, horizons, kind).model for d in (DATA, twice))
+        assert one.multipliers == pytest.approx(other.multipliers, abs=1e-9)
 
 
 def test_permuting_the_patients_changes_nothing():
