@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evaluation.corrected_variance import corrected_standard_error
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -15,24 +17,6 @@ class Champion:
 
     learner: str
     reason: str
-
-
-def corrected_standard_error(differences: np.ndarray, test_to_train: float) -> float:
-    """Standard error of a mean difference over the folds of a repeated cross-validation.
-
-    Training sets overlap, so that the plain standard error is far too small; the corrected
-    resampled variance (Nadeau and Bengio 2003) adds the ratio of test to training size.
-
-    Parameters
-    ----------
-    differences : ndarray of shape (splits,)
-    test_to_train : float
-        Patients tested for each one trained on: 1 / (K - 1) in K-fold cross-validation.
-    """
-    count = len(differences)
-    if count < 2:
-        return float("nan")
-    return float(np.sqrt(differences.var(ddof=1) * (1 / count + test_to_train)))
 
 
 def choose_champion(

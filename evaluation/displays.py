@@ -406,8 +406,13 @@ def _forest_limits(rows: pd.DataFrame, reference: float, log: bool) -> tuple[flo
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Ticks inside the limits: 1, 2 and 5 times powers of ten, or 1 and 3 on a long axis."""
-    ticks = np.outer(10.0 ** np.arange(-4, 5), [1, 2, 5] if high / low < 30 else [1, 3]).ravel()
+    """Ticks inside the limits: 1, 2 and 5 times powers of ten, 1 and 3 on a long axis, more on a
+    short one.
+    """
+    steps: list[float] = [1, 2, 5] if high / low < 30 else [1, 3]
+    if high / low < 4:
+        steps = [1, 1.25, 1.5, 2, 3, 4, 5, 6, 8]
+    ticks = np.outer(10.0 ** np.arange(-4, 5), steps).ravel()
     return ticks[(ticks >= low) & (ticks <= high)].tolist()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,82 @@ from numpy.typing import ArrayLike
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
 from features.outcome import Outcome
+
+OUT_OF_FOLD = "patients, out-of-fold predictions fixed"
+FIXED = "patients, predictions fixed"
+COLUMNS = ("estimate", "ci_low", "ci_high", "ci_method", "note")
+
+
+def with_cohort(counts: np.ndarray, n: int) -> np.ndarray:
+    """Put the cohort itself, every patient once, before the counts of its replicates.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (B, n)
+        From `bootstrap_counts`; B may be 0.
+    n : int
+        Patients.
+
+    Returns
+    -------
+    ndarray of shape (1 + B, n)
+
+    Raises
+    ------
+    ValueError
+        When counts does not hold one column a patient.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[1] != n:
+        raise ValueError(f"counts has shape {counts.shape}; expected (B, {n})")
+    return np.vstack([np.ones_like(counts, shape=(1, n)), counts])
+
+
+def estimate_row(
+    values: np.ndarray,
+    obstacle: str = "",
+    note: str = "",
+    resampled: str = OUT_OF_FOLD,
+    undefined: str = "no finite value",
+) -> dict[str, Any]:
+    """Estimate, percentile limits, their method and a note.
+
+    Parameters
+    ----------
+    values : ndarray of shape (1 + B,)
+        Of the cohort, then of its replicates.
+    obstacle : str
+        Why the cohort cannot support the estimate; empty when it can. The row is then NaN and the
+        obstacle is its note.
+    note : str
+        What else a reader should know.
+    resampled : str
+        What the bootstrap draws and what it holds fixed.
+    undefined : str
+        What it means when the cohort's own value is NaN.
+
+    Returns
+    -------
+    dict
+        `estimate`, `ci_low`, `ci_high`, `ci_method`, `note`. Without limits, and a note that says
+        so, when more than 10% of the replicates have no estimate.
+    """
+    estimate, replicates = float(values[0]), values[1:]
+    if obstacle or np.isnan(estimate):
+        reason = obstacle or f"not estimable: {undefined}"
+        return {"estimate": np.nan, "ci_low": np.nan, "ci_high": np.nan, "note": reason}
+    ci_low, ci_high = percentile_interval(replicates)
+    failed = np.isnan(replicates).mean() if len(replicates) else 0.0
+    if failed > MAX_UNDEFINED:
+        refused = f"no interval: {failed:.0%} of the replicates are not estimable"
+        note = "; ".join(filter(None, [note, refused]))
+    return {
+        "estimate": estimate,
+        "ci_low": ci_low,
+        "ci_high": ci_high,
+        "ci_method": f"bootstrap percentile, B={len(replicates)}, {resampled}",
+        "note": note,
+    }
 
 
 def estimate_rows(
@@ -29,7 +106,7 @@ def estimate_rows(
     obstacles : str, or sequence of m of them
         Why an estimate cannot be had; empty where it can. Such an estimate and its limits are NaN.
     notes : str, or sequence of m of them
-        What else is to be said.
+        What else is to be said; of a NaN estimate without an obstacle, why it is.
 
     Returns
     -------
@@ -38,13 +115,16 @@ def estimate_rows(
         a note in every case; so has an interval refused because more than 10% of the replicates
         have no estimate.
     """
-    estimates = np.atleast_1d(np.asarray(estimates, dtype=float))
-    each_obstacle = _each(obstacles, len(estimates))
+    values = np.atleast_1d(np.asarray(estimates, dtype=float))
+    each = zip(values, _each(obstacles, len(values)), _each(notes, len(values)), strict=True)
     rows = []
-    for i, (estimate, obstacle) in enumerate(zip(estimates, each_obstacle, strict=True)):
-        own = None if replicates is None else np.asarray(replicates)[:, i]
-        rows.append(_row(estimate, own, obstacle, _each(notes, len(estimates))[i]))
-    return pd.DataFrame(rows, columns=["estimate", "ci_low", "ci_high", "ci_method", "note"])
+    for i, (estimate, obstacle, note) in enumerate(each):
+        if np.isnan(estimate):
+            obstacle = obstacle or note or "not estimable"
+        own = np.empty(0) if replicates is None else np.asarray(replicates)[:, i]
+        row = estimate_row(np.append(estimate, own), obstacle, note, FIXED)
+        rows.append(row if len(own) and not obstacle else row | {"ci_method": ""})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def check_patients(outcome: Outcome) -> None:
@@ -55,9 +135,7 @@ def check_patients(outcome: Outcome) -> None:
 
 def everyone_then(counts: np.ndarray | None, n: int) -> np.ndarray:
     """Every patient once, then the counts of the replicates if any: (1 + B, n), type of counts."""
-    if counts is None:
-        return np.ones((1, n))
-    return np.vstack([np.ones_like(counts, shape=(1, n)), counts])
+    return np.ones((1, n)) if counts is None else with_cohort(counts, n)
 
 
 def missing_predictions(predictions: np.ndarray) -> str:
@@ -65,30 +143,6 @@ def missing_predictions(predictions: np.ndarray) -> str:
     unknown = np.isnan(predictions)
     missing = int((unknown.any(axis=1) if unknown.ndim == 2 else unknown).sum())
     return f"prediction is missing for {missing} of {len(predictions)} patients" if missing else ""
-
-
-def _row(
-    estimate: float, replicates: np.ndarray | None, obstacle: str, note: str
-) -> dict[str, object]:
-    if obstacle or np.isnan(estimate):
-        reason = obstacle or note or "not estimable"
-        unknown = dict.fromkeys(["estimate", "ci_low", "ci_high"], np.nan)
-        return unknown | {"ci_method": "", "note": reason}
-    if replicates is None or not len(replicates):
-        alone = {"estimate": estimate, "ci_low": np.nan, "ci_high": np.nan}
-        return alone | {"ci_method": "", "note": note}
-    ci_low, ci_high = percentile_interval(replicates)
-    undefined = np.isnan(replicates).mean()
-    if undefined > MAX_UNDEFINED:
-        refused = f"no interval: {undefined:.0%} of the replicates are not estimable"
-        note = "; ".join(filter(None, [note, refused]))
-    return {
-        "estimate": estimate,
-        "ci_low": ci_low,
-        "ci_high": ci_high,
-        "ci_method": f"bootstrap percentile, B={len(replicates)}, patients, predictions fixed",
-        "note": note,
-    }
 
 
 def _each(texts: Sequence[str] | str, n: int) -> list[str]:

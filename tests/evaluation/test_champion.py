@@ -2,32 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.champion import choose_champion, corrected_standard_error
+from evaluation.champion import choose_champion
 
 
 def scores(**ibs):
     """Tables of fold scores, simplest learner first."""
     return {name: pd.DataFrame({"ibs": values}) for name, values in ibs.items()}
-
-
-def test_corrected_standard_error_by_hand():
-    # Differences 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3.
-    # Two folds: the test part is as large as the training part, ratio 1 / (2 - 1) = 1.
-    # SE = sqrt(14/3 * (1/4 + 1)) = sqrt(35/6) = 2.415229...
-    differences = np.array([1.0, 2.0, 3.0, 6.0])
-    assert corrected_standard_error(differences, 1.0) == pytest.approx(np.sqrt(35 / 6))
-    # Five folds: sqrt(14/3 * (1/4 + 1/4)) = sqrt(7/3).
-    assert corrected_standard_error(differences, 0.25) == pytest.approx(np.sqrt(7 / 3))
-
-
-def test_repeats_cannot_make_the_error_vanish():
-    # With many repeats 1/count goes to 0, the overlap of the training sets stays: 1 / (5 - 1).
-    differences = np.tile([-1.0, 1.0], 5000)
-    assert corrected_standard_error(differences, 0.25) == pytest.approx(0.5, abs=1e-3)
-
-
-def test_one_difference_has_no_error():
-    assert np.isnan(corrected_standard_error(np.array([0.1]), 0.25))
 
 
 # Paired differences simple - complex: .01, .03, .01, .03: mean .02, variance 4 * .0001 / 3, and
