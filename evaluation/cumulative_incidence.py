@@ -171,8 +171,9 @@ def subdistribution_hazard_ratio(arm: Outcome, reference: Outcome) -> Subdistrib
     References
     ----------
     Fine and Gray, JASA 1999, 10.1080/01621459.1999.10474144. Breslow ties and robust variance as
-    R's survival::finegray with coxph; cmprsk::crr gives the same ratio, and an error that also
-    counts the estimation of the weights and differed by less than one part in a thousand.
+    R's survival::finegray with coxph, an event at the time of a censoring coming first. cmprsk::crr
+    gives the same ratio without such ties; its error also counts the estimation of the weights and
+    differed by less than one part in a thousand.
     """
     both = _concatenate(arm, reference)
     label = np.repeat([1.0, 0.0], [len(arm), len(reference)])

@@ -91,9 +91,11 @@ def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> Any
     greenwood.CoxPH
         As R's coxph(Surv(start, stop, event) ~ ...).
     """
+    # Only the order of times counts, so the clock may start anywhere.
+    shift = min(float(intervals["start"].min()), 0.0)
     surv = gw.Surv(
-        time=intervals["start"].to_numpy(dtype=float),
-        time2=intervals["stop"].to_numpy(dtype=float),
+        time=intervals["start"].to_numpy(dtype=float) - shift,
+        time2=intervals["stop"].to_numpy(dtype=float) - shift,
         event=intervals["event"].to_numpy(dtype=bool),
     )
     return gw.CoxPH(ties="efron").fit(surv, covariates)

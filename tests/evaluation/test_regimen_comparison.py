@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evaluation.proportions import TwoProportions
-from evaluation.regimen_comparison import compare_regimens, cox_hazard_ratio, log_rank
+from evaluation.regimen_comparison import FurtherComparisons, compare_regimens
 from evaluation.results import REGIMEN_COLUMNS
 from features.outcome import Outcome
 
@@ -82,59 +82,6 @@ def test_response_matches_r_and_counts_the_missing(mdacc):
     assert mdacc.loc[("response rate", "VEN_HMA"), "n"] == 76
 
 
-@pytest.mark.parametrize(
-    ("file", "time", "event", "by", "reference"),
-    [
-        ("leuksurv.csv", "time", "event", "sex", "lr_leuk_sex"),
-        ("bmt.csv", "t2", "d3", "group", "lr_bmt_group"),
-        ("leukemia_aml.csv", "time", "status", "x", "lr_aml"),
-    ],
-)
-def test_log_rank_matches_r(file, time, event, by, reference):
-    table, outcome = cohort(file, time, event)
-    r = r_result("logrank.json", reference)
-    np.testing.assert_allclose(log_rank(outcome, table[by]), (r["chisq"], r["p"]), rtol=1e-6)
-
-
-def test_cox_with_ties_matches_r():
-    table, outcome = cohort("leukemia_aml.csv", "time", "status")
-    r = r_result("cox.json", "cox_aml_efron")
-    arms = [outcome.take(table["x"] == x) for x in ("Nonmaintained", "Maintained")]
-    expected = (r["hr"], r["hr_lower"], r["hr_upper"], r["p"], r["zph_km"]["p"][0])
-    np.testing.assert_allclose(cox_hazard_ratio(*arms), expected, rtol=1e-6)
-
-
-def test_log_rank_by_hand():
-    # Times 1, 2, 3, 4 with (at risk A, B): (3,3), (2,3), (2,2), (2,1), one event each.
-    # Expected in A: 1/2 + 2/5 + 1/2 + 2/3 = 2.0667, observed 2.
-    # Variance: 1/4 + 6/25 + 1/4 + 2/9.
-    chi_square = (2 - 62 / 30) ** 2 / (0.25 + 0.24 + 0.25 + 2 / 9)
-    assert log_rank(OUTCOME, REGIMEN).statistic == pytest.approx(chi_square)
-
-
-def test_hazard_ratio_by_hand():
-    # Two patients an arm, A first: events in A at 1, B at 2, then one of each censored.
-    # Likelihood h/(2h+2) * 1/(h+2): maximal where h^2 = 2 (derivative of the log:
-    # 1/h - 1/(h+1) - 1/(h+2) = 0).
-    arm, reference = Outcome([1, 4], [1, 0]), Outcome([2, 5], [1, 0])
-    assert cox_hazard_ratio(arm, reference).estimate == pytest.approx(np.sqrt(2), rel=1e-6)
-
-
-def test_zero_times_are_kept_and_only_the_order_counts():
-    arm, reference = Outcome([0, 0, 3, 9], [1, 0, 1, 0]), Outcome([0, 2, 4, 8], [1, 1, 0, 1])
-    later = [Outcome(o.time + 1, o.event) for o in (arm, reference)]
-    ratio = cox_hazard_ratio(arm, reference)
-    np.testing.assert_allclose(ratio, cox_hazard_ratio(*later))
-    assert np.isfinite(ratio).all()
-
-
-def test_swapping_the_reference_arm_inverts_the_hazard_ratio():
-    arm, reference = OUTCOME.take(REGIMEN == "A"), OUTCOME.take(REGIMEN == "B")
-    forward, back = cox_hazard_ratio(arm, reference), cox_hazard_ratio(reference, arm)
-    assert forward.estimate * back.estimate == pytest.approx(1)
-    assert forward.ci_low * back.ci_high == pytest.approx(1)
-
-
 def test_table_has_the_shared_columns_and_every_row():
     adverse_events = pd.DataFrame({"sepsis": [0, 1, 0, 1, 1, 0], "bleeding": [0] * 6})
     table = compare_regimens(
@@ -189,29 +136,6 @@ def test_an_arm_without_events():
     assert difference["estimate"] == pytest.approx(-0.5)
     assert np.isnan(difference["ci_low"])
     assert "no interval" in difference["note"]
-
-
-def test_a_ratio_without_a_maximum_is_not_estimable():
-    # Every event of B falls after the last patient of A: the likelihood rises for ever.
-    ratio = cox_hazard_ratio(Outcome([1, 2], [1, 1]), Outcome([5, 6], [1, 1]))
-    assert np.isnan(ratio).all()
-
-
-def test_a_single_event_time_has_no_test_of_proportional_hazards():
-    ratio = cox_hazard_ratio(Outcome([1, 5], [1, 0]), Outcome([1, 6], [1, 0]))
-    assert ratio.estimate == pytest.approx(1)
-    assert np.isnan(ratio.proportional_hazards_p)
-
-
-def test_log_rank_without_information_is_missing():
-    # no event; the only event after the other arm has left; everyone at the same time
-    for time, event in (([1, 2, 3, 4], [0] * 4), ([1, 2, 3, 4], [0, 0, 1, 0]), ([2] * 4, [1] * 4)):
-        assert np.isnan(log_rank(Outcome(time, event), ["A", "A", "B", "B"])).all()
-
-
-def test_an_arm_gone_before_the_first_event_takes_no_degree_of_freedom():
-    early = Outcome([*OUTCOME.time, 0.5, 0.7], [*OUTCOME.event, False, False])
-    assert log_rank(early, [*REGIMEN, "C", "C"]) == log_rank(OUTCOME, REGIMEN)
 
 
 def test_horizon_beyond_follow_up_is_missing_and_says_so():
