@@ -95,7 +95,8 @@ def permutation_test(
     PermutationTest
         p: share of permuted samples, the observed one among them, whose standardised difference is
         at least as large in size. Limits: estimate -+ that distribution's 95% point times the
-        standard error. NaN where the difference has no standard error.
+        standard error. NaN where the difference has no standard error, and the limits also where
+        more than 5% of the permuted samples have none.
 
     Notes
     -----
@@ -132,10 +133,10 @@ def permutation_test(
     reached = int((permuted >= abs(difference) / error - _TIE).sum())
     # The observed sample is one of the possible ones, so its own statistic belongs to them.
     point = np.quantile(np.append(permuted, abs(difference) / error), 0.95, method="higher")
+    # A point at infinity: too many permuted samples have no variance.
+    margin = float(point * error) if np.isfinite(point) else np.nan
     return PermutationTest(
-        (1 + reached) / (1 + replicates),
-        float(difference - point * error),
-        float(difference + point * error),
+        (1 + reached) / (1 + replicates), difference - margin, difference + margin
     )
 
 
@@ -208,12 +209,19 @@ def rmst_rows(
             "p_value": test.p_value,
             "note": join_notes(
                 f"above 0: longer than {reference}",
-                "" if np.isfinite(test.p_value) else _NO_VARIANCE,
+                _why_no_limits(test),
             ),
         }
 
 
 _NO_VARIANCE = "no interval: no variance before tau"
+
+
+def _why_no_limits(test: PermutationTest) -> str:
+    if np.isnan(test.p_value):
+        return _NO_VARIANCE
+    few = "no interval: too few patients for permutations with a variance"
+    return "" if np.isfinite(test.ci_low) else few
 
 
 def _contrast_rows(

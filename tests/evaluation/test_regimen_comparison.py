@@ -187,3 +187,123 @@ def test_missing_regimens_and_unequal_lengths_are_errors():
 def test_a_response_that_is_not_yes_or_no_is_an_error():
     with pytest.raises(ValueError, match="response must hold True/False"):
         compare_regimens({}, REGIMEN, "B", [], ["CR", "NR", "CR", "NR", "CR", "CR"])
+
+
+# ------------------------------------------------------------------------------ the full table
+
+
+def further(**options):
+    return FurtherComparisons(replicates=100, **options)
+
+
+def full(outcomes, regimen, horizons=(2, 4), responder=None, reference="B", **options):
+    return compare_regimens(
+        outcomes, regimen, reference, list(horizons), responder, None, further(**options)
+    )
+
+
+def test_the_full_table_adds_rows_and_keeps_the_core():
+    responder = [1, 1, 0, 0, 0, 1]
+    core = compare_regimens({"OS": OUTCOME}, REGIMEN, "B", [2, 4], responder)
+    table = full({"OS": OUTCOME}, REGIMEN, responder=responder, strata=list("xyxyxy"))
+    assert tuple(table.columns) == REGIMEN_COLUMNS
+    both = core.merge(table, how="left", indicator=True)
+    assert (both["_merge"] == "both").all()
+    names = set(table["estimator"]) - set(core["estimator"])
+    assert names == {
+        "response rate ratio",
+        "response odds ratio",
+        "response chi-square test",
+        "response Fisher test",
+        "response Boschloo test",
+        "early death rate",
+        "early death rate difference",
+        "median difference",
+        "stratified log-rank",
+        "Fleming-Harrington (1, 0)",
+        "Fleming-Harrington (0, 1)",
+        "Fleming-Harrington (1, 1)",
+        "MaxCombo",
+        "RMST",
+        "RMST difference",
+        "RMST ratio",
+        "proportional hazards test",
+    }
+    # Follow-up of B ends at 5: tau is the last horizon.
+    assert set(table.loc[table["estimator"].str.startswith("RMST"), "horizon"]) == {4}
+
+
+def test_a_competing_event_replaces_what_rests_on_kaplan_meier():
+    relapse = Outcome(OUTCOME.time, OUTCOME.event, competing=[0, 0, 1, 0, 0, 0])
+    table = full({"OS": OUTCOME, "Relapse": relapse}, REGIMEN, competing={"Relapse": "NRM"})
+    of = table[table["endpoint"] == "Relapse"]
+    assert not set(of["estimator"]) & {"median", "event probability", "RMST", "median difference"}
+    assert {"cumulative incidence", "Gray test", "log-rank"} <= set(of["estimator"])
+    said = "cause-specific: 1 competing event(s) count as censored"
+    cause = of[of["estimator"].isin(["log-rank", "Cox hazard ratio", "MaxCombo"])]
+    assert cause["note"].str.endswith(said).all()
+    assert not of.loc[of["estimator"] == "Gray test", "note"].str.contains("cause-specific").any()
+    assert "cumulative incidence" in set(table.loc[table["endpoint"] == "NRM", "estimator"])
+
+
+def test_the_seed_decides_and_the_order_of_patients_does_not():
+    rng = np.random.default_rng(3)
+    outcome = Outcome(rng.exponential(9, 40).round(1), rng.random(40) < 0.7)
+    regimen = rng.choice(["A", "B"], 40).astype(object)
+    one = full({"OS": outcome}, regimen)
+    pd.testing.assert_frame_equal(full({"OS": outcome}, regimen), one)
+    order = rng.permutation(40)
+    pd.testing.assert_frame_equal(full({"OS": outcome.take(order)}, regimen[order]), one)
+    assert not full({"OS": outcome}, regimen, seed=1).equals(one)
+
+
+TWELVE = np.arange(1.0, 13)
+EDGES = {
+    "an arm without events": (TWELVE, [1, 1, 0, 1, 1, 1] + [0] * 6, ["A"] * 6 + ["B"] * 6),
+    "an arm of one patient": (TWELVE, [1, 1, 0] * 4, ["A"] + ["B"] * 11),
+    "a reference arm of one patient": (TWELVE, [1, 1, 0] * 4, ["A"] * 11 + ["B"]),
+    "no censoring": (TWELVE, [1] * 12, ["A", "B"] * 6),
+    "everybody at once": ([3] * 12, [1] * 12, ["A", "B"] * 6),
+    "ties": ([1, 1, 2, 2, 2, 3] * 2, [1, 0] * 6, ["A"] * 6 + ["B"] * 6),
+    "all censored": (TWELVE, [0] * 12, ["A", "B"] * 6),
+    "all times zero": ([0] * 12, [1, 0] * 6, ["A", "A", "B", "B"] * 3),
+    "arms that do not overlap in time": (TWELVE, [1] * 12, ["A"] * 6 + ["B"] * 6),
+    "three arms, one of one patient": (TWELVE, [1, 0] * 6, ["C"] + ["A", "B"] * 5 + ["A"]),
+    "two patients": ([1, 2], [1, 1], ["A", "B"]),
+}
+
+
+@pytest.mark.parametrize("competing", [False, True], ids=["plain", "competing"])
+@pytest.mark.parametrize("case", EDGES)
+def test_what_cannot_be_estimated_says_why(case, competing):
+    time, event, regimen = EDGES[case]
+    event = np.array(event, dtype=bool)
+    other = ~event & (np.arange(len(event)) % 2 == 1) if competing else None
+    outcome = Outcome(time, event, competing=other)
+    responder = [None, *([1, 0] * 6)][: len(regimen)]
+    table = full({"OS": outcome}, regimen, (1, 2, 50), responder, strata=regimen)
+    estimate, p_value = table["estimate"], table["p_value"]
+    silent = table[estimate.isna() & p_value.isna() & (table["note"] == "")]
+    assert not len(silent), silent[["estimator", "arm"]]
+    assert not np.isinf(table[["estimate", "ci_low", "ci_high"]].to_numpy(dtype=float)).any()
+    ordered = table.dropna(subset=["estimate", "ci_low", "ci_high"])
+    assert (ordered["ci_low"] <= ordered["ci_high"]).all()
+    assert p_value.dropna().between(0, 1).all()
+    # A difference or a ratio without limits says why, too.
+    contrast = table["reference_arm"].notna() & table["ci_method"].notna() & estimate.notna()
+    open_ended = table[contrast & table["ci_low"].isna()]
+    assert open_ended["note"].str.contains("no interval|no limits").all(), open_ended["note"]
+
+
+def test_early_death_is_counted_where_death_is_given():
+    table = full({"EFS": OUTCOME}, REGIMEN)
+    assert not table["estimator"].str.startswith("early death").any()
+    table = full({"EFS": OUTCOME}, REGIMEN, death="EFS", early_death_days=(45,))
+    assert set(table.loc[table["estimator"] == "early death rate", "endpoint"]) == {
+        "death by day 45"
+    }
+
+
+def test_strata_of_another_length_are_an_error():
+    with pytest.raises(ValueError, match="'strata': 5"):
+        full({"OS": OUTCOME}, REGIMEN, strata=list("xyxyx"))
