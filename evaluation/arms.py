@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -47,13 +47,19 @@ def comparison_arms(regimen: np.ndarray, reference_arm: str) -> list[str]:
     return [*(arm for arm in arms if arm != reference_arm), reference_arm]
 
 
-def aligned_regimen(regimen: ArrayLike, **others: Any) -> np.ndarray:
-    """Regimen as an array of objects, as long as everything given by name.
+def aligned_regimen(regimen: ArrayLike, others: Mapping[str, Sized | None]) -> np.ndarray:
+    """Regimen as an array of objects, as long as everything else.
+
+    Parameters
+    ----------
+    regimen : array-like of shape (n,), str
+    others : mapping of str to anything with a length, or None
+        By the name an error gives it; None is not looked at.
 
     Raises
     ------
     ValueError
-        Naming what has another length; an entry that is None is not looked at.
+        Naming what has another length.
     """
     labels = np.asarray(regimen, dtype=object)
     lengths = {name: len(values) for name, values in others.items() if values is not None}

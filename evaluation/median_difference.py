@@ -13,6 +13,8 @@ from features.outcome import Outcome
 
 # As in `kaplan_meier`: R's survfit compares survival with 0.5 up to this rounding error.
 _TOLERANCE = float(np.sqrt(np.finfo(float).eps))
+# Patients of bootstrap samples held in memory at once.
+_BATCH = 2_000_000
 
 
 def weighted_medians(outcome: Outcome, counts: np.ndarray) -> np.ndarray:
@@ -30,6 +32,10 @@ def weighted_medians(outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         Months, by the rule of `median_time` (the midpoint where the curve stays at exactly 50%);
         NaN where a sample's curve does not come down to 50%.
     """
+    step = max(_BATCH // len(outcome), 1)
+    if len(counts) > step:
+        parts = np.split(counts, range(step, len(counts), step))
+        return np.concatenate([weighted_medians(outcome, part) for part in parts])
     order = np.argsort(outcome.time, kind="stable")
     counts = np.asarray(counts, dtype=float)[:, order]
     times, first = np.unique(outcome.time[order], return_index=True)

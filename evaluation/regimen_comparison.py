@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,8 +143,8 @@ def compare_regimens(
 
         With `further`, an endpoint with competing events has cumulative incidences in place of
         everything that rests on Kaplan-Meier, which would overstate them; its rank tests and
-        hazard ratios are cause-specific and their notes say so. Without it every endpoint is
-        compared as if it had none.
+        hazard ratios are cause-specific and their notes say so. Without it such an endpoint has
+        its log-rank test and hazard ratios alone.
 
     Raises
     ------
@@ -151,9 +152,11 @@ def compare_regimens(
         With fewer than two arms, an unknown reference arm, a missing regimen, or
         inputs of different lengths.
     """
-    named = {**outcomes, "responder": responder, "adverse_events": adverse_events}
+    given: dict[str, Any] = {**outcomes, "adverse_events": adverse_events}
+    given["responder"] = None if responder is None else np.asarray(responder, dtype=object)
     strata = None if further is None else further.strata
-    regimen = aligned_regimen(regimen, **named, strata=strata)
+    given["strata"] = None if strata is None else np.asarray(strata, dtype=object)
+    regimen = aligned_regimen(regimen, given)
     arms = comparison_arms(regimen, reference_arm)
 
     rows: list[Row] = []
@@ -186,8 +189,10 @@ def _core_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], horizons: Sequence[float]
 ) -> Iterator[Row]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
-    yield from median_rows(by_arm)
-    yield from survival_rows(by_arm, horizons)
+    # Where another event can come first, Kaplan-Meier overstates how often this one does.
+    if outcome.competing is None:
+        yield from median_rows(by_arm)
+        yield from survival_rows(by_arm, horizons)
     yield _log_rank_row(outcome, regimen, arms)
     yield from hazard_ratio_rows(by_arm)
 

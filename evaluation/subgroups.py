@@ -62,7 +62,7 @@ def subgroup_effects(
     ValueError
         For a numeric column with more than 8 values, or inputs of different lengths.
     """
-    labels = aligned_regimen(regimen, outcome=outcome, subgroups=subgroups)
+    labels = aligned_regimen(regimen, {"outcome": outcome, "subgroups": subgroups})
     arms = comparison_arms(labels, reference_arm)
     everybody = np.ones(len(outcome), dtype=bool)
     rows = list(_level_rows(outcome, labels, arms, everybody, (ALL_LEVELS, ""), limits))

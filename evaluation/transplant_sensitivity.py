@@ -147,7 +147,7 @@ def transplant_sensitivity(
     ValueError
         As `counting_process` and `comparison_arms` do.
     """
-    labels = aligned_regimen(regimen, outcome=outcome)
+    labels = aligned_regimen(regimen, {"outcome": outcome})
     arms = comparison_arms(labels, reference_arm)
     at = _months(outcome, transplant_months)
     rows = [

@@ -35,8 +35,8 @@ def test_what_cannot_be_compared_is_an_error():
 
 def test_unequal_lengths_are_named():
     with pytest.raises(ValueError, match=r"4 patients but got \{'outcome': 3\}"):
-        aligned_regimen(REGIMEN, outcome=OUTCOME.take([0, 1, 2]), responder=None)
-    assert aligned_regimen(list("ab"), outcome=[1, 2]).tolist() == ["a", "b"]
+        aligned_regimen(REGIMEN, {"outcome": OUTCOME.take([0, 1, 2]), "responder": None})
+    assert aligned_regimen(list("ab"), {"regimen": [1, 2]}).tolist() == ["a", "b"]
 
 
 def test_the_order_hangs_on_the_patients_alone():

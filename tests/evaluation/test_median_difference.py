@@ -68,3 +68,10 @@ def test_an_arm_of_one_patient_has_no_interval():
     assert np.isfinite(row["estimate"])
     assert np.isnan(row["ci_low"])
     assert "A holds one patient" in row["note"]
+
+
+def test_batches_of_samples_give_what_one_batch_gives(monkeypatch):
+    counts = np.random.default_rng(2).multinomial(30, np.full(30, 1 / 30), size=50)
+    whole = weighted_medians(OUTCOME, counts)
+    monkeypatch.setattr("evaluation.median_difference._BATCH", 210)
+    np.testing.assert_array_equal(weighted_medians(OUTCOME, counts), whole)

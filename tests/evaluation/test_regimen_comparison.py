@@ -307,3 +307,34 @@ def test_early_death_is_counted_where_death_is_given():
 def test_strata_of_another_length_are_an_error():
     with pytest.raises(ValueError, match="'strata': 5"):
         full({"OS": OUTCOME}, REGIMEN, strata=list("xyxyx"))
+
+
+def test_a_competing_event_leaves_the_core_table_nothing_of_kaplan_meier():
+    relapse = Outcome(OUTCOME.time, OUTCOME.event, competing=[0, 0, 1, 0, 0, 0])
+    table = compare_regimens({"Relapse": relapse}, REGIMEN, "B", [3])
+    assert table["estimator"].tolist() == ["log-rank", "Cox hazard ratio"]
+
+
+def test_duplicating_every_patient_changes_no_estimate():
+    rng = np.random.default_rng(6)
+    outcome = Outcome(rng.exponential(9, 40).round(1), rng.random(40) < 0.7)
+    relapse = Outcome(
+        outcome.time, outcome.event, competing=~outcome.event & (rng.random(40) < 0.5)
+    )
+    regimen = rng.choice(["A", "B"], 40).astype(object)
+    responder = rng.random(40) < 0.4
+    twice = np.tile(np.arange(40), 2)
+    one = full({"OS": outcome, "R": relapse}, regimen, (3, 9), responder)
+    two = full(
+        {"OS": outcome.take(twice), "R": relapse.take(twice)},
+        regimen[twice], (3, 9), responder[twice],
+    )  # fmt: skip
+    # Test statistics grow with n, and Efron's likelihood takes the copies for ties.
+    same = ~one["scale"].isin(["chi-square", "largest |z|", "p-value", "hazard ratio"])
+    np.testing.assert_allclose(one.loc[same, "estimate"], two.loc[same, "estimate"], rtol=1e-8)
+    assert same.sum() > 40
+
+
+def test_an_endpoint_may_have_any_name():
+    table = compare_regimens({"regimen": OUTCOME, "self": OUTCOME}, REGIMEN, "B", [3])
+    assert set(table["endpoint"]) == {"regimen", "self"}
