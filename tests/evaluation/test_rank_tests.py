@@ -254,3 +254,14 @@ def test_rows_of_three_arms():
     both = np.isin(arms, ["A", "B"])
     assert pair["p_value"] == log_rank(AML.take(both), arms[both]).p_value
     assert pair["n"] == 16
+
+
+def test_pairs_with_the_reference_arm_match_r():
+    table, outcome = cohort("bmt.csv", "t2", "d3")
+    r = r_result("logrank.json", "lr_pairwise_bmt")
+    expected = dict(zip(r["pairs"], r["p"], strict=True))
+    group = table["group"].astype(str).to_numpy(dtype=object)
+    rows = regimen_table(rank_test_rows(outcome, group, ["2", "3", "1"]))
+    pairs = rows[rows["estimator"] == "log-rank"].set_index("arm")["p_value"]
+    assert pairs["2"] == pytest.approx(expected["1-2"], rel=1e-6)
+    assert pairs["3"] == pytest.approx(expected["1-3"], rel=1e-6)
