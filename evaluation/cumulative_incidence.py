@@ -351,6 +351,7 @@ def _ratio_has_maximum(both: Outcome, label: np.ndarray) -> bool:
 def _log_log_limits(incidence: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inside = (incidence > 0) & (incidence < 1) & (error > 0)
     free = np.where(inside, 1 - incidence, 0.5)
-    width = Z * error / (free * -np.log(free))
+    # Near 100% the width grows beyond what exp can take; both limits are long at their ends then.
+    width = np.minimum(Z * error / (free * -np.log(free)), 100)
     low, high = 1 - free ** np.exp(-width), 1 - free ** np.exp(width)
     return np.where(inside, low, np.nan), np.where(inside, high, np.nan)

@@ -22,6 +22,8 @@ class HazardRatio(NamedTuple):
     proportional_hazards_p: float
 
 
+# A log hazard ratio, or its error, as large as this is on its way to infinity; NaN is not below.
+_DIVERGED = 15.0
 NO_MAXIMUM = "not estimable: one arm has no event while the other is at risk"
 
 
@@ -42,6 +44,29 @@ def two_arm_cox(arm: Outcome, reference: Outcome) -> Any:
         ),
         np.repeat([1.0, 0.0], [len(arm), len(reference)])[:, np.newaxis],
     )
+
+
+def fit_cox(surv: Any, covariates: np.ndarray) -> Any:
+    """Fit greenwood's Cox model (Efron ties) where it has a maximum.
+
+    Parameters
+    ----------
+    surv : greenwood.Surv
+    covariates : ndarray of shape (n, p)
+
+    Returns
+    -------
+    greenwood.CoxPH or None
+        None where covariates cannot be told apart, or tell those with an event from those without,
+        so that a coefficient runs to infinity.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            model = gw.CoxPH(ties="efron").fit(surv, covariates)
+    except np.linalg.LinAlgError:
+        return None
+    found = np.concatenate([model.coef_, model.std_error_])
+    return model if (np.abs(found) < _DIVERGED).all() else None
 
 
 def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import greenwood as gw
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -254,7 +255,7 @@ def _why_undefined(test: HypothesisTest) -> str:
 
 
 def _stratified(outcome: Outcome, regimen: np.ndarray, strata: np.ndarray, together: str) -> Row:
-    known = np.array([s is not None and s == s for s in strata], dtype=bool)
+    known = ~pd.isna(strata)
     outcome, regimen = outcome.take(known), regimen[known]
     labels = strata[known].astype(str)
     test = log_rank(outcome, regimen, labels)

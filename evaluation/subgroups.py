@@ -12,7 +12,7 @@ from scipy import stats
 
 from evaluation.arms import Row, aligned_regimen, comparison_arms, join_notes, outcomes_by_arm
 from evaluation.displays import ForestPlotDisplay
-from evaluation.hazard_ratio import cox_hazard_ratio, has_hazard_ratio
+from evaluation.hazard_ratio import cox_hazard_ratio, fit_cox, has_hazard_ratio
 from evaluation.proportions import HypothesisTest
 from evaluation.rank_tests import UNDEFINED
 from evaluation.results import REGIMEN_COLUMNS, format_p, regimen_table
@@ -112,8 +112,10 @@ def interaction_test(
     level_columns = np.column_stack([levels == level for level in names[1:]]).astype(float)
     products = np.column_stack([a * b for a in arm_columns.T for b in level_columns.T])
     surv = gw.Surv(time=outcome.time, event=outcome.event)
-    main = gw.CoxPH(ties="efron").fit(surv, np.column_stack([arm_columns, level_columns]))
-    full = gw.CoxPH(ties="efron").fit(surv, np.column_stack([arm_columns, level_columns, products]))
+    main = fit_cox(surv, np.column_stack([arm_columns, level_columns]))
+    full = fit_cox(surv, np.column_stack([arm_columns, level_columns, products]))
+    if main is None or full is None:
+        return UNDEFINED
     statistic = max(2 * float(full.loglik_ - main.loglik_), 0.0)
     return HypothesisTest(statistic, float(stats.chi2.sf(statistic, products.shape[1])))
 

@@ -21,7 +21,7 @@ from evaluation.arms import (
     join_notes,
     outcomes_by_arm,
 )
-from evaluation.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
+from evaluation.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio, fit_cox, has_hazard_ratio
 from evaluation.results import regimen_table
 from features.landmark import landmark
 from features.outcome import Outcome
@@ -88,8 +88,8 @@ def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> Any
 
     Returns
     -------
-    greenwood.CoxPH
-        As R's coxph(Surv(start, stop, event) ~ ...).
+    greenwood.CoxPH or None
+        As R's coxph(Surv(start, stop, event) ~ ...); None where `fit_cox` finds no maximum.
     """
     # Only the order of times counts, so the clock may start anywhere.
     shift = min(float(intervals["start"].min()), 0.0)
@@ -98,7 +98,7 @@ def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> Any
         time2=intervals["stop"].to_numpy(dtype=float) - shift,
         event=intervals["event"].to_numpy(dtype=bool),
     )
-    return gw.CoxPH(ties="efron").fit(surv, covariates)
+    return fit_cox(surv, covariates)
 
 
 def transplant_sensitivity(
@@ -279,6 +279,8 @@ def _adjusted_rows(
     columns = [*arm_columns, transplanted] if has_transplant else arm_columns
     names = [(arm, reference) for arm in others] + [(AFTER, BEFORE)]
     model = None if why else counting_process_cox(intervals, np.column_stack(columns))
+    if model is None:
+        why = why or "not estimable: too few events to tell arms and transplant apart"
     for position, (arm, base) in enumerate(names):
         row = shared | {
             "scale": "hazard ratio",

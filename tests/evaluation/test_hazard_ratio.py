@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import greenwood as gw
 import numpy as np
 import pandas as pd
 import pytest
 
 from evaluation.hazard_ratio import (
     cox_hazard_ratio,
+    fit_cox,
     hazard_ratio_rows,
     proportional_hazards_rows,
 )
@@ -130,3 +132,13 @@ def test_duplicating_every_patient_about_halves_the_variance():
     assert twice.estimate == pytest.approx(once.estimate, rel=0.05)
     widths = [np.log(r.ci_high / r.ci_low) for r in (once, twice)]
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(0.5), rel=0.02)
+
+
+def test_a_model_without_a_maximum_is_none():
+    surv = gw.Surv(time=AML.time, event=AML.event)
+    x = (AML_ARM == "not").astype(float)
+    assert fit_cox(surv, x[:, np.newaxis]).coef_[0] == pytest.approx(0.915532575, rel=1e-6)
+    # The same covariate twice; one that orders the events perfectly.
+    assert fit_cox(surv, np.column_stack([x, x])) is None
+    three = gw.Surv(time=np.array([1.0, 2.0, 3.0]), event=np.array([True, True, True]))
+    assert fit_cox(three, np.array([[3.0], [2.0], [1.0]])) is None
