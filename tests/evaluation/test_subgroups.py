@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 
 from evaluation.hazard_ratio import cox_hazard_ratio
-from evaluation.subgroups import (
-    SUBGROUP_COLUMNS,
-    interaction_test,
-    subgroup_effects,
-    subgroup_forest,
-)
+from evaluation.subgroups import SUBGROUP_COLUMNS, interaction_test, subgroup_effects
 from features.outcome import Outcome
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -141,31 +133,3 @@ def test_numbers_are_binned_by_the_caller():
         subgroup_effects(OUTCOME, REGIMEN, "LDAC", ages)
     with pytest.raises(ValueError, match="'subgroups': 119"):
         subgroup_effects(OUTCOME, REGIMEN, "LDAC", SUBGROUPS.iloc[:-1])
-
-
-def test_the_forest_plot_has_headings_levels_and_nothing_clipped(table):
-    display = subgroup_forest(table, "HMA")
-    labels = display.frame["label"].tolist()
-    assert labels[0] == "All patients"
-    assert labels[1] == "Sex (interaction p < .001)"
-    assert "Rare (interaction p not estimable)" in labels
-    ax = display.plot()
-    assert isinstance(ax, Axes)
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    shown = [text for text in ax.findobj(Text) if text.get_text() and text.get_visible()]
-    for text in shown:
-        box = text.get_window_extent(canvas.get_renderer())
-        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-    written = [text.get_text() for text in shown]
-    # A heading has no numbers; the small level says why it has none.
-    assert written.count("too few to show") == 1
-    assert "not estimable" not in written
-    assert {"Estimate (95% interval)", "\N{LEFTWARDS ARROW} favours HMA"} <= set(written)
-
-
-def test_the_forest_plot_of_an_unknown_arm(table):
-    with pytest.raises(ValueError, match="no hazard ratio of arm 'VEN'"):
-        subgroup_forest(table, "VEN")
