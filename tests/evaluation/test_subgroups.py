@@ -133,3 +133,16 @@ def test_numbers_are_binned_by_the_caller():
         subgroup_effects(OUTCOME, REGIMEN, "LDAC", ages)
     with pytest.raises(ValueError, match="'subgroups': 119"):
         subgroup_effects(OUTCOME, REGIMEN, "LDAC", SUBGROUPS.iloc[:-1])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_tiny_subgroups_have_an_estimate_or_a_reason(seed):
+    rng = np.random.default_rng(seed)
+    n = 5 + seed % 8
+    regimen = np.array([*"ABC", *rng.choice(list("ABC"), n - 3)], dtype=object)
+    outcome = Outcome(rng.integers(0, 6, n), rng.random(n) < 0.6)
+    levels = pd.DataFrame({"x": rng.choice(["u", "v"], n)})
+    found = subgroup_effects(outcome, regimen, "B", levels, limits=(1, 1))
+    missing = found["estimate"].isna()
+    assert found.loc[missing, "note"].str.contains("not estimable|suppressed").all()
+    assert np.isfinite(found.loc[~missing, "estimate"]).all()

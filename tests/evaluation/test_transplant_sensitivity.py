@@ -217,3 +217,16 @@ def test_three_arms_and_the_order_of_patients():
         OUTCOME.take(order), regimen[order], "B", TRANSPLANT[order], (3,)
     )
     pd.testing.assert_frame_equal(again, found)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_tiny_cohorts_have_an_estimate_or_a_reason(seed):
+    rng = np.random.default_rng(seed)
+    n = 4 + seed % 8
+    regimen = np.array([*"ABC", *rng.choice(list("ABC"), n - 3)], dtype=object)
+    outcome = Outcome(rng.integers(0, 6, n), rng.random(n) < 0.6)
+    transplant = np.where(rng.random(n) < 0.5, rng.integers(0, 6, n), np.nan)
+    found = transplant_sensitivity(outcome, regimen, "B", transplant, (1, 3))
+    missing = found["estimate"].isna()
+    assert (found.loc[missing, "note"].str.contains("not estimable")).all()
+    assert np.isfinite(found.loc[~missing, ["estimate", "ci_low", "ci_high"]].to_numpy()).all()
