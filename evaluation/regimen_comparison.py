@@ -1,4 +1,4 @@
-"""Classical comparison of regimens: response, Kaplan-Meier, log-rank, Cox, adverse events.
+"""Classical comparison of regimens: response, Kaplan-Meier, rank tests, RMST, Cox, adverse events.
 
 Crude by design: no row here is adjusted for how the regimens were chosen.
 """
@@ -6,32 +6,69 @@ Crude by design: no row here is adjusted for how the regimens were chosen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-import greenwood as gw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from evaluation.kaplan_meier import median_time, survival_at
-from evaluation.proportions import HypothesisTest, TwoProportions, proportion
-from evaluation.results import format_p, regimen_table
+from evaluation.arms import Row, aligned_regimen, comparison_arms, join_notes, outcomes_by_arm
+from evaluation.cumulative_incidence import incidence_rows
+from evaluation.early_death import early_death_rows
+from evaluation.hazard_ratio import (
+    HazardRatio,
+    cox_hazard_ratio,
+    hazard_ratio_rows,
+    proportional_hazards_rows,
+)
+from evaluation.median_difference import median_difference_rows
+from evaluation.rank_tests import log_rank, rank_test_rows
+from evaluation.response_rates import count_by_arm, rate_rows, ratio_and_test_rows
+from evaluation.results import regimen_table
+from evaluation.rmst import choose_tau, rmst_rows
+from evaluation.survival_comparison import median_rows, survival_rows
 from features.outcome import Outcome
 
-_Z = float(stats.norm.ppf(0.975))
+__all__ = [
+    "FurtherComparisons",
+    "HazardRatio",
+    "compare_regimens",
+    "cox_hazard_ratio",
+    "log_rank",
+]
 
-Row = dict[str, Any]
 
+@dataclass(frozen=True)
+class FurtherComparisons:
+    """What `compare_regimens` adds to its core table, and how.
 
-class HazardRatio(NamedTuple):
-    """Cox hazard ratio with Wald limits; above 1 is worse than the reference arm."""
+    Attributes
+    ----------
+    tau : float, optional
+        Months up to which the mean survival time is restricted. Where left out: the last horizon
+        within the follow-up of every arm, else the follow-up of the arm followed shortest.
+    strata : array-like of shape (n,), optional
+        For the stratified log-rank test.
+    replicates : int
+        Bootstrap samples of the median difference and permutations of the RMST difference.
+    seed : int
+        Of both.
+    death : str
+        The endpoint that is death of any cause; early death is counted from it where it is given.
+    early_death_days : sequence of float
+        Days by which death is early.
+    competing : mapping of str to str
+        Endpoint to the name of its competing event ("relapse" to "death without relapse").
+    """
 
-    estimate: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    proportional_hazards_p: float
+    tau: float | None = None
+    strata: ArrayLike | None = None
+    replicates: int = 2000
+    seed: int = 0
+    death: str = "OS"
+    early_death_days: Sequence[float] = (30, 60)
+    competing: Mapping[str, str] | None = None
 
 
 def compare_regimens(
@@ -41,6 +78,7 @@ def compare_regimens(
     horizons: Sequence[float],
     responder: ArrayLike | None = None,
     adverse_events: pd.DataFrame | None = None,
+    further: FurtherComparisons | None = None,
 ) -> pd.DataFrame:
     """Every crude comparison of the regimens, one row an estimate.
 
@@ -58,6 +96,8 @@ def compare_regimens(
         True/False (1/0) response; missing values are dropped and counted in `note`.
     adverse_events : DataFrame of shape (n, n_events), optional
         One column of 0/1 an adverse event, rows in the order of `regimen`.
+    further : FurtherComparisons, optional
+        Adds the rows below the line; the core table alone where left out.
 
     Returns
     -------
@@ -81,7 +121,30 @@ def compare_regimens(
         log-rank                            chi-square              all arms together
         Cox hazard ratio                    hazard ratio            Wald, Efron ties
         adverse event rate (difference)     as for response         as for response, Newcombe
+        ----------------------------------  ----------------------  --------------------------
+        response rate ratio, odds ratio     rate ratio, odds ratio  Katz, Woolf
+        response chi-square, Fisher,        chi-square, p-value     no correction; exact
+        Boschloo test
+        early death rate (difference)       as for response         as for response, Newcombe
+        stratified log-rank,                chi-square              all arms together
+        Fleming-Harrington
+        MaxCombo                            largest |z|             normal integral
+        median difference                   months                  bootstrap percentile
+        RMST                                months                  normal, Greenwood
+        RMST difference                     months                  normal; permutation
+        RMST ratio                          RMST ratio              log-normal
+        proportional hazards test           chi-square              cox.zph, km transform
+        cumulative incidence (difference)   as for event            log-log; normal
+                                            probability
+        Gray test                           chi-square              all arms together
+        Fine-Gray hazard ratio              subdistribution         Wald, robust
+                                            hazard ratio
         ==================================  ======================  ==========================
+
+        With `further`, an endpoint with competing events has cumulative incidences in place of
+        everything that rests on Kaplan-Meier, which would overstate them; its rank tests and
+        hazard ratios are cause-specific and their notes say so. Without it such an endpoint has
+        its log-rank test and hazard ratios alone.
 
     Raises
     ------
@@ -89,124 +152,95 @@ def compare_regimens(
         With fewer than two arms, an unknown reference arm, a missing regimen, or
         inputs of different lengths.
     """
-    regimen = np.asarray(regimen, dtype=object)
-    arms = _arms(regimen, reference_arm)
-    lengths = {name: len(outcome) for name, outcome in outcomes.items()}
-    lengths |= {} if responder is None else {"responder": len(np.asarray(responder))}
-    lengths |= {} if adverse_events is None else {"adverse_events": len(adverse_events)}
-    unequal = {name: length for name, length in lengths.items() if length != len(regimen)}
-    if unequal:
-        raise ValueError(f"regimen has {len(regimen)} patients but got {unequal}; align the rows")
+    given: dict[str, Any] = {**outcomes, "adverse_events": adverse_events}
+    given["responder"] = None if responder is None else np.asarray(responder, dtype=object)
+    strata = None if further is None else further.strata
+    given["strata"] = None if strata is None else np.asarray(strata, dtype=object)
+    regimen = aligned_regimen(regimen, given)
+    arms = comparison_arms(regimen, reference_arm)
 
     rows: list[Row] = []
     if responder is not None:
-        methods = ("newcombe", "miettinen-nurminen")
-        rows += _rate_rows("response", "response", responder, (regimen, arms), methods)
+        counts = count_by_arm("response", responder, regimen, arms)
+        rows += rate_rows("response", "response", counts, ("newcombe", "miettinen-nurminen"))
+        if further is not None:
+            rows += ratio_and_test_rows("response", "response", counts)
+    if further is not None and further.death in outcomes:
+        deaths = outcomes_by_arm(outcomes[further.death], regimen, arms)
+        rows += early_death_rows(deaths, further.early_death_days)
     for endpoint, outcome in outcomes.items():
-        for row in _endpoint_rows(outcome, regimen, arms, horizons):
-            rows.append({"endpoint": endpoint} | row)
+        if further is None:
+            found = _core_rows(outcome, regimen, arms, horizons)
+        elif outcome.competing is None:
+            found = _all_rows(outcome, regimen, arms, horizons, further)
+        else:
+            name = (further.competing or {}).get(endpoint, f"competing event of {endpoint}")
+            rows += incidence_rows(outcome, regimen, arms, horizons, (endpoint, name))
+            found = _cause_specific_rows(outcome, regimen, arms, further)
+        rows += [{"endpoint": endpoint} | row for row in found]
     if adverse_events is not None:
         for name, values in adverse_events.items():
-            rows += _rate_rows(str(name), "adverse event", values, (regimen, arms), ("newcombe",))
+            counts = count_by_arm(str(name), values, regimen, arms)
+            rows += rate_rows(str(name), "adverse event", counts, ("newcombe",))
     return regimen_table({"family": "classical"} | row for row in rows)
 
 
-def _arms(regimen: np.ndarray, reference_arm: str) -> list[str]:
-    """Arms in alphabetical order, the reference arm last."""
-    if pd.isna(regimen).any():
-        missing = int(pd.isna(regimen).sum())
-        raise ValueError(f"regimen is missing for {missing} patients; leave them out first")
-    arms = sorted(set(regimen))
-    if reference_arm not in arms:
-        raise ValueError(f"reference_arm must be one of the regimens {arms}; got {reference_arm!r}")
-    if len(arms) < 2:
-        raise ValueError(
-            f"regimen holds the single arm {reference_arm!r}; a comparison needs at least two. "
-            "For one arm use kaplan_meier, median_time, survival_at and proportion"
-        )
-    return [*(arm for arm in arms if arm != reference_arm), reference_arm]
-
-
-def _rate_rows(
-    endpoint: str,
-    kind: str,
-    values: ArrayLike,
-    groups: tuple[np.ndarray, list[str]],
-    methods: Sequence[str],
-) -> Iterator[Row]:
-    """Proportion per arm, then each difference from the reference arm."""
-    regimen, arms = groups
-    happened, known = _known(endpoint, values)
-    events = {arm: int(happened[known & (regimen == arm)].sum()) for arm in arms}
-    n = {arm: int((known & (regimen == arm)).sum()) for arm in arms}
-    lost = {arm: int((~known & (regimen == arm)).sum()) for arm in arms}
-    for arm in arms:
-        estimate, low, high = proportion(events[arm], n[arm])
-        yield {
-            "endpoint": endpoint,
-            "estimator": f"{kind} rate",
-            "scale": "probability",
-            "arm": arm,
-            "estimate": estimate,
-            "ci_low": low,
-            "ci_high": high,
-            "ci_method": "Clopper-Pearson",
-            "n": n[arm],
-            "events": events[arm],
-            "note": _missing_note(lost[arm]),
-        }
-    *others, reference = arms
-    for arm in others:
-        row = {
-            "endpoint": endpoint,
-            "estimator": f"{kind} rate difference",
-            "scale": "probability difference",
-            "arm": arm,
-            "reference_arm": reference,
-            "n": n[arm] + n[reference],
-            "events": events[arm] + events[reference],
-        }
-        if not n[arm] or not n[reference]:
-            yield row | {"note": "not estimable: an arm has no known value"}
-            continue
-        pair = TwoProportions(events[arm], n[arm], events[reference], n[reference])
-        note = _join(
-            f"above 0: more frequent than in {reference}",
-            f"p from chi-square without correction; Fisher {_p(pair.fisher())}",
-            _missing_note(lost[arm] + lost[reference]),
-        )
-        for method in methods:
-            estimate, low, high = pair.risk_difference(method)
-            yield row | {
-                "estimate": estimate,
-                "ci_low": low,
-                "ci_high": high,
-                "ci_method": method.title(),
-                "p_value": pair.chi_square().p_value,
-                "note": note,
-            }
-
-
-def _known(name: str, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Split 0/1 values into (happened, known), missing ones counted as not known."""
-    try:
-        flags = pd.array(np.asarray(values, dtype=object), dtype="boolean")
-    except (TypeError, ValueError) as error:
-        seen = pd.unique(pd.Series(values).dropna())[:5].tolist()
-        raise ValueError(f"{name} must hold True/False (1/0) or missing; got {seen}") from error
-    return flags.to_numpy(dtype=bool, na_value=False), ~flags.isna()
-
-
-def _endpoint_rows(
+def _core_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], horizons: Sequence[float]
 ) -> Iterator[Row]:
-    by_arm = {arm: outcome.take(regimen == arm) for arm in arms}
-    yield from _median_rows(by_arm)
-    yield from _survival_rows(by_arm, horizons)
-    *others, reference = arms
+    by_arm = outcomes_by_arm(outcome, regimen, arms)
+    # Where another event can come first, Kaplan-Meier overstates how often this one does.
+    if outcome.competing is None:
+        yield from median_rows(by_arm)
+        yield from survival_rows(by_arm, horizons)
+    yield _log_rank_row(outcome, regimen, arms)
+    yield from hazard_ratio_rows(by_arm)
 
+
+def _all_rows(
+    outcome: Outcome,
+    regimen: np.ndarray,
+    arms: list[str],
+    horizons: Sequence[float],
+    further: FurtherComparisons,
+) -> Iterator[Row]:
+    by_arm = outcomes_by_arm(outcome, regimen, arms)
+    yield from median_rows(by_arm)
+    yield from median_difference_rows(by_arm, further.replicates, further.seed)
+    yield from survival_rows(by_arm, horizons)
+    yield _log_rank_row(outcome, regimen, arms)
+    yield from rank_test_rows(outcome, regimen, arms, further.strata)
+    tau = choose_tau(by_arm, horizons) if further.tau is None else further.tau
+    if tau > 0:
+        yield from rmst_rows(by_arm, tau, further.replicates, further.seed)
+    yield from hazard_ratio_rows(by_arm)
+    yield from proportional_hazards_rows(by_arm)
+
+
+def _cause_specific_rows(
+    outcome: Outcome, regimen: np.ndarray, arms: list[str], further: FurtherComparisons
+) -> Iterator[Row]:
+    by_arm = outcomes_by_arm(outcome, regimen, arms)
+    competing = {
+        arm: 0 if mine.competing is None else int(mine.competing.sum())
+        for arm, mine in by_arm.items()
+    }
+    rows = [
+        _log_rank_row(outcome, regimen, arms),
+        *rank_test_rows(outcome, regimen, arms, further.strata),
+        *hazard_ratio_rows(by_arm),
+        *proportional_hazards_rows(by_arm),
+    ]
+    for row in rows:
+        of = (row["arm"], arms[-1]) if row["arm"] in competing else arms
+        said = f"{sum(competing[arm] for arm in of)} competing event(s) count as censored"
+        yield row | {"note": join_notes(row["note"], f"cause-specific: {said}")}
+
+
+def _log_rank_row(outcome: Outcome, regimen: np.ndarray, arms: list[str]) -> Row:
     test = log_rank(outcome, regimen)
-    yield {
+    *others, reference = arms
+    return {
         "estimator": "log-rank",
         "scale": "chi-square",
         "arm": " / ".join(others),
@@ -215,189 +249,10 @@ def _endpoint_rows(
         "p_value": test.p_value,
         "n": len(outcome),
         "events": outcome.n_events,
-        "note": _join(
+        "note": join_notes(
             f"global test of {len(arms)} arms" if len(arms) > 2 else "",
             ""
             if np.isfinite(test.statistic)
             else "not estimable: no event while two arms are at risk",
         ),
     }
-    for arm in others:
-        ratio = cox_hazard_ratio(by_arm[arm], by_arm[reference])
-        yield {
-            "estimator": "Cox hazard ratio",
-            "scale": "hazard ratio",
-            "arm": arm,
-            "reference_arm": reference,
-            "estimate": ratio.estimate,
-            "ci_low": ratio.ci_low,
-            "ci_high": ratio.ci_high,
-            "ci_method": "Wald",
-            "p_value": ratio.p_value,
-            "n": len(by_arm[arm]) + len(by_arm[reference]),
-            "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": _hazard_ratio_note(ratio, reference),
-        }
-
-
-def _median_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
-    for arm, outcome in by_arm.items():
-        median = median_time(outcome)
-        yield {
-            "estimator": "median",
-            "scale": "months",
-            "arm": arm,
-            "estimate": median.median,
-            "ci_low": median.ci_low,
-            "ci_high": median.ci_high,
-            "ci_method": "log-log",
-            "n": len(outcome),
-            "events": outcome.n_events,
-            "note": "" if np.isfinite(median.median) else "not reached",
-        }
-
-
-def _survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> Iterator[Row]:
-    """Kaplan-Meier event probability of each arm at each horizon, then differences."""
-    tables = {arm: survival_at(outcome, horizons) for arm, outcome in by_arm.items()}
-    *others, reference = by_arm
-    for at, horizon in enumerate(horizons):
-        points = {arm: table.iloc[at] for arm, table in tables.items()}
-        beyond = {
-            arm: f"follow-up of {arm} ends at {by_arm[arm].follow_up:.1f} months"
-            for arm, point in points.items()
-            if np.isnan(point["survival"])
-        }
-        for arm, point in points.items():
-            unbounded = arm not in beyond and np.isnan(point["ci_low"])
-            yield {
-                "estimator": "event probability",
-                "scale": "probability",
-                "horizon": horizon,
-                "arm": arm,
-                "estimate": 1 - point["survival"],
-                "ci_low": 1 - point["ci_high"],
-                "ci_high": 1 - point["ci_low"],
-                "ci_method": "log-log",
-                "n": len(by_arm[arm]),
-                "events": int(point["n_event"]),
-                "note": beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
-            }
-        for arm in others:
-            point, base = points[arm], points[reference]
-            difference = base["survival"] - point["survival"]
-            # An arm at 0% or 100% has no Greenwood error, so the difference has no interval.
-            errors = np.array([point["std_error"], base["std_error"]], dtype=float)
-            margin = _Z * np.hypot(*errors) if (errors > 0).all() else np.nan
-            bounded = np.isnan(difference) or np.isfinite(margin)
-            yield {
-                "estimator": "Kaplan-Meier difference",
-                "scale": "event probability difference",
-                "horizon": horizon,
-                "arm": arm,
-                "reference_arm": reference,
-                "estimate": difference,
-                "ci_low": difference - margin,
-                "ci_high": difference + margin,
-                "ci_method": "normal, Greenwood",
-                "n": len(by_arm[arm]) + len(by_arm[reference]),
-                "events": int(point["n_event"] + base["n_event"]),
-                "note": _join(
-                    f"above 0: more events than {reference}",
-                    *(beyond[a] for a in (arm, reference) if a in beyond),
-                    "" if bounded else "no interval with an arm at 0% or 100%",
-                ),
-            }
-
-
-def log_rank(outcome: Outcome, regimen: ArrayLike) -> HypothesisTest:
-    """Log-rank chi-square over all arms, k - 1 degrees of freedom, hypergeometric variance.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Time and event of n patients.
-    regimen : array-like of shape (n,)
-        Arm of each patient.
-
-    Returns
-    -------
-    HypothesisTest
-        Chi-square (no direction) and p; NaN when no two arms are at risk at the first event.
-    """
-    regimen = np.asarray(regimen)
-    undefined = HypothesisTest(np.nan, np.nan)
-    if not outcome.n_events:
-        return undefined
-    # Patients who left before the first event are in no risk set; an arm of such patients alone
-    # takes no degree of freedom (as in R's survdiff).
-    at_risk = outcome.time >= outcome.time[outcome.event].min()
-    outcome, regimen = outcome.take(at_risk), regimen[at_risk]
-    all_at_once = outcome.event.all() and np.ptp(outcome.time) == 0
-    if len(np.unique(regimen)) < 2 or all_at_once:
-        return undefined
-    result = gw.logrank_test(gw.Surv(time=outcome.time, event=outcome.event), regimen)
-    return HypothesisTest(float(result.statistic), float(result.p_value))
-
-
-def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
-    """Hazard ratio of one arm over the reference arm: Cox model, Efron ties, Wald limits.
-
-    Parameters
-    ----------
-    arm, reference : Outcome
-        The two arms' patients; zero times are kept, since only the order of times counts.
-
-    Returns
-    -------
-    HazardRatio
-        Above 1 is worse than the reference arm. With it the p-value of Grambsch and
-        Therneau's score test for proportional hazards (cox.zph of R's survival >= 3,
-        km transform): small means the ratio changes with time. All NaN when one arm
-        has no event while the other is still at risk: the likelihood has no maximum.
-    """
-    shared_follow_up = min(arm.follow_up, reference.follow_up)
-    informative = [
-        np.unique(o.time[o.event & (o.time <= shared_follow_up)]) for o in (arm, reference)
-    ]
-    if any(len(times) == 0 for times in informative):
-        return HazardRatio(np.nan, np.nan, np.nan, np.nan, np.nan)
-    model = gw.CoxPH(ties="efron").fit(
-        gw.Surv(
-            time=np.concatenate([arm.time, reference.time]),
-            event=np.concatenate([arm.event, reference.event]),
-        ),
-        np.repeat([1.0, 0.0], [len(arm), len(reference)])[:, np.newaxis],
-    )
-    # With a single event time there is no trend in time to test.
-    testable = len(np.unique(np.concatenate(informative))) > 1
-    return HazardRatio(
-        float(model.hazard_ratio_[0]),
-        float(np.exp(model.conf_low_[0])),
-        float(np.exp(model.conf_high_[0])),
-        float(model.p_value_[0]),
-        float(model.cox_zph(transform="km").global_test["p_value"]) if testable else np.nan,
-    )
-
-
-def _hazard_ratio_note(ratio: HazardRatio, reference: str) -> str:
-    if np.isnan(ratio.estimate):
-        return "not estimable: one arm has no event while the other is at risk"
-    trend = ratio.proportional_hazards_p
-    return _join(
-        f"above 1: worse than {reference}",
-        f"proportional hazards {_p(trend)} (cox.zph, km)" if np.isfinite(trend) else "",
-    )
-
-
-def _missing_note(count: int) -> str:
-    return f"{count} with a missing value left out" if count else ""
-
-
-def _p(p_value: float) -> str:
-    text = format_p(p_value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

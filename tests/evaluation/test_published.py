@@ -1,7 +1,9 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
 from evaluation.published import CLAIM_COLUMNS, check_published_claims
 from features.reference_study import read_reference_study, rebuild_reference_study
@@ -126,3 +128,125 @@ def test_an_unusable_outcome_is_named(reference, study):
     broken = reference.assign(os_months=np.nan)
     with pytest.raises(ValueError, match="os_months and os_event: time must be finite"):
         check_published_claims(broken, study)
+
+
+# ---------------------------------------------------------------- another study of the same form
+
+OTHER = yaml.safe_load(
+    """
+    arms:
+      VEN:
+        n: 4
+        response: {percent: 50}
+        median_rfs_months: {estimate: 4.5, ci_low: 2.0, ci_high: null}
+        adverse_events: {sepsis: {percent: 25.0}}
+      LDAC:
+        n: 4
+        response: {percent: 25.0}
+        median_rfs_months: {estimate: 2.0}
+      BSC:
+        n: 2
+    responses_counted: [CR, CRh]
+    p_values: {response: 0.638, rfs: 0.5}
+    hazard_ratios:
+      rfs: {arm: VEN, reference_arm: LDAC, estimate: 0.3, ci_low: 0.05, ci_high: 1.9}
+    adverse_events: {sepsis: {percent: 30}}
+    median_interval: log
+    """
+)
+PATIENTS = pd.DataFrame(
+    {
+        "regimen": ["VEN"] * 4 + ["LDAC"] * 4 + ["BSC"] * 2,
+        "rfs_months": [2, 3, 6, 9, 1, 2, 2, 5, 4, 6],
+        "rfs_event": [1, 1, 1, 0, 1, 1, 1, 1, 0, 1],
+        "response": ["CR", "CRh", "CRi", "NR", "CR", "NR", "PR", "NR", "NR", "NR"],
+        "ae_sepsis": [1, 0, 0, 0, 1, 1, 0, 0, 0, 0],
+    }
+)
+
+
+def test_another_study_claims_what_its_file_holds():
+    claims = check_published_claims(PATIENTS, OTHER).set_index("claim")
+    assert list(claims.index) == [
+        "Patients, VEN",
+        "Patients, LDAC",
+        "Patients, BSC",
+        "CR/CRh, VEN",
+        "CR/CRh, LDAC",
+        "CR/CRh, p for the difference",
+        "Median RFS, VEN, months",
+        "Median RFS, VEN, 95% CI (log)",
+        "Median RFS, LDAC, months",
+        "RFS, log-rank p",
+        "RFS, hazard ratio VEN over LDAC",
+        "Sepsis",
+        "Sepsis, VEN",
+    ]
+    # CRi is not counted there: 2 of 4; 1 of 4; 0 of 2.
+    assert claims.loc["CR/CRh, VEN", "recomputed"] == "2/4 (50.0%)"
+    assert claims.loc["CR/CRh, VEN", "verdict"] == "reproduced"
+    # S of VEN is 1/2 from month 3 to 6; nothing bounds the median from above.
+    assert claims.loc["Median RFS, VEN, months", "recomputed"] == "4.5"
+    assert claims.loc["Median RFS, VEN, 95% CI (log)", "recomputed"] == "2.0-not reached"
+    assert claims.loc["Median RFS, VEN, 95% CI (log)", "published"] == "2.0-not reached"
+    assert claims.loc["Median RFS, VEN, 95% CI (log)", "verdict"] == "reproduced"
+    assert claims.loc["Sepsis", "recomputed"] == "3/10 (30.0%)"
+    assert claims.loc["Sepsis, VEN", "verdict"] == "reproduced"
+
+
+def test_a_p_value_is_held_to_the_decimals_published():
+    # Expected 3/10 responders: chi-square 1.43 on 2 degrees of freedom, p = .4895.
+    row = recheck(PATIENTS, OTHER, "CR/CRh, p for the difference")
+    assert row["published"] == ".638"
+    assert row["recomputed"].startswith("chi-square .")
+    assert "Fisher" not in row["recomputed"]  # three arms
+    chi_square = float(row["recomputed"].removeprefix("chi-square "))
+    for digits, verdict in ((3, "reproduced"), (2, "reproduced")):
+        other = copy.deepcopy(OTHER)
+        other["p_values"]["response"] = round(chi_square, digits)
+        assert recheck(PATIENTS, other, "CR/CRh, p for the difference")["verdict"] == verdict
+    other["p_values"]["response"] = chi_square + 0.001
+    assert recheck(PATIENTS, other, "CR/CRh, p for the difference")["verdict"] != "reproduced"
+
+
+def test_a_hazard_ratio_is_recomputed():
+    from evaluation.hazard_ratio import cox_hazard_ratio
+    from features.outcome import Outcome
+
+    outcome = Outcome(PATIENTS["rfs_months"], PATIENTS["rfs_event"])
+    ratio = cox_hazard_ratio(outcome.take(np.arange(4)), outcome.take(np.arange(4, 8)))
+    row = recheck(PATIENTS, OTHER, "RFS, hazard ratio VEN over LDAC")
+    text = f"{ratio.estimate:.2f} ({ratio.ci_low:.2f}-{ratio.ci_high:.2f})"
+    assert row["recomputed"] == text
+    assert row["published"] == "0.30 (0.05-1.90)"
+    assert row["verdict"] == f"not reproduced: {text}"
+    other = copy.deepcopy(OTHER)
+    other["hazard_ratios"]["rfs"] = {
+        "arm": "VEN", "reference_arm": "LDAC", "estimate": round(ratio.estimate, 2)
+    }  # fmt: skip
+    row = recheck(PATIENTS, other, "RFS, hazard ratio VEN over LDAC")
+    assert row["verdict"] == "reproduced"
+
+
+def test_a_study_that_claims_little_needs_little():
+    little = {"arms": {"VEN": {"n": 4}, "LDAC": {}, "BSC": {}}}
+    claims = check_published_claims(PATIENTS[["regimen"]], little)
+    assert claims["claim"].tolist() == ["Patients, VEN"]
+    assert claims["verdict"].tolist() == ["reproduced"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arms": {"VEN": {"n": 4}}}, "at least two arms"),
+        ({"responses_counted": []}, "responses_counted must list"),
+        ({"median_interval": "loglog"}, "median_interval must be one of"),
+        (
+            {"hazard_ratios": {"rfs": {"arm": "VEN", "reference_arm": "HMA", "estimate": 1.0}}},
+            "'HMA' is not among the arms",
+        ),
+    ],
+)
+def test_a_study_that_contradicts_itself_is_an_error(change, message):
+    with pytest.raises(ValueError, match=message):
+        check_published_claims(PATIENTS, OTHER | change)

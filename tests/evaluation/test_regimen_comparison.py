@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evaluation.proportions import TwoProportions
-from evaluation.regimen_comparison import compare_regimens, cox_hazard_ratio, log_rank
+from evaluation.regimen_comparison import FurtherComparisons, compare_regimens
 from evaluation.results import REGIMEN_COLUMNS
 from features.outcome import Outcome
 
@@ -82,59 +82,6 @@ def test_response_matches_r_and_counts_the_missing(mdacc):
     assert mdacc.loc[("response rate", "VEN_HMA"), "n"] == 76
 
 
-@pytest.mark.parametrize(
-    ("file", "time", "event", "by", "reference"),
-    [
-        ("leuksurv.csv", "time", "event", "sex", "lr_leuk_sex"),
-        ("bmt.csv", "t2", "d3", "group", "lr_bmt_group"),
-        ("leukemia_aml.csv", "time", "status", "x", "lr_aml"),
-    ],
-)
-def test_log_rank_matches_r(file, time, event, by, reference):
-    table, outcome = cohort(file, time, event)
-    r = r_result("logrank.json", reference)
-    np.testing.assert_allclose(log_rank(outcome, table[by]), (r["chisq"], r["p"]), rtol=1e-6)
-
-
-def test_cox_with_ties_matches_r():
-    table, outcome = cohort("leukemia_aml.csv", "time", "status")
-    r = r_result("cox.json", "cox_aml_efron")
-    arms = [outcome.take(table["x"] == x) for x in ("Nonmaintained", "Maintained")]
-    expected = (r["hr"], r["hr_lower"], r["hr_upper"], r["p"], r["zph_km"]["p"][0])
-    np.testing.assert_allclose(cox_hazard_ratio(*arms), expected, rtol=1e-6)
-
-
-def test_log_rank_by_hand():
-    # Times 1, 2, 3, 4 with (at risk A, B): (3,3), (2,3), (2,2), (2,1), one event each.
-    # Expected in A: 1/2 + 2/5 + 1/2 + 2/3 = 2.0667, observed 2.
-    # Variance: 1/4 + 6/25 + 1/4 + 2/9.
-    chi_square = (2 - 62 / 30) ** 2 / (0.25 + 0.24 + 0.25 + 2 / 9)
-    assert log_rank(OUTCOME, REGIMEN).statistic == pytest.approx(chi_square)
-
-
-def test_hazard_ratio_by_hand():
-    # Two patients an arm, A first: events in A at 1, B at 2, then one of each censored.
-    # Likelihood h/(2h+2) * 1/(h+2): maximal where h^2 = 2 (derivative of the log:
-    # 1/h - 1/(h+1) - 1/(h+2) = 0).
-    arm, reference = Outcome([1, 4], [1, 0]), Outcome([2, 5], [1, 0])
-    assert cox_hazard_ratio(arm, reference).estimate == pytest.approx(np.sqrt(2), rel=1e-6)
-
-
-def test_zero_times_are_kept_and_only_the_order_counts():
-    arm, reference = Outcome([0, 0, 3, 9], [1, 0, 1, 0]), Outcome([0, 2, 4, 8], [1, 1, 0, 1])
-    later = [Outcome(o.time + 1, o.event) for o in (arm, reference)]
-    ratio = cox_hazard_ratio(arm, reference)
-    np.testing.assert_allclose(ratio, cox_hazard_ratio(*later))
-    assert np.isfinite(ratio).all()
-
-
-def test_swapping_the_reference_arm_inverts_the_hazard_ratio():
-    arm, reference = OUTCOME.take(REGIMEN == "A"), OUTCOME.take(REGIMEN == "B")
-    forward, back = cox_hazard_ratio(arm, reference), cox_hazard_ratio(reference, arm)
-    assert forward.estimate * back.estimate == pytest.approx(1)
-    assert forward.ci_low * back.ci_high == pytest.approx(1)
-
-
 def test_table_has_the_shared_columns_and_every_row():
     adverse_events = pd.DataFrame({"sepsis": [0, 1, 0, 1, 1, 0], "bleeding": [0] * 6})
     table = compare_regimens(
@@ -191,29 +138,6 @@ def test_an_arm_without_events():
     assert "no interval" in difference["note"]
 
 
-def test_a_ratio_without_a_maximum_is_not_estimable():
-    # Every event of B falls after the last patient of A: the likelihood rises for ever.
-    ratio = cox_hazard_ratio(Outcome([1, 2], [1, 1]), Outcome([5, 6], [1, 1]))
-    assert np.isnan(ratio).all()
-
-
-def test_a_single_event_time_has_no_test_of_proportional_hazards():
-    ratio = cox_hazard_ratio(Outcome([1, 5], [1, 0]), Outcome([1, 6], [1, 0]))
-    assert ratio.estimate == pytest.approx(1)
-    assert np.isnan(ratio.proportional_hazards_p)
-
-
-def test_log_rank_without_information_is_missing():
-    # no event; the only event after the other arm has left; everyone at the same time
-    for time, event in (([1, 2, 3, 4], [0] * 4), ([1, 2, 3, 4], [0, 0, 1, 0]), ([2] * 4, [1] * 4)):
-        assert np.isnan(log_rank(Outcome(time, event), ["A", "A", "B", "B"])).all()
-
-
-def test_an_arm_gone_before_the_first_event_takes_no_degree_of_freedom():
-    early = Outcome([*OUTCOME.time, 0.5, 0.7], [*OUTCOME.event, False, False])
-    assert log_rank(early, [*REGIMEN, "C", "C"]) == log_rank(OUTCOME, REGIMEN)
-
-
 def test_horizon_beyond_follow_up_is_missing_and_says_so():
     table = compare_regimens({"OS": OUTCOME}, REGIMEN, "B", [5.5]).set_index(["estimator", "arm"])
     assert np.isfinite(table.loc[("event probability", "A"), "estimate"])
@@ -263,3 +187,154 @@ def test_missing_regimens_and_unequal_lengths_are_errors():
 def test_a_response_that_is_not_yes_or_no_is_an_error():
     with pytest.raises(ValueError, match="response must hold True/False"):
         compare_regimens({}, REGIMEN, "B", [], ["CR", "NR", "CR", "NR", "CR", "CR"])
+
+
+# ------------------------------------------------------------------------------ the full table
+
+
+def further(**options):
+    return FurtherComparisons(replicates=100, **options)
+
+
+def full(outcomes, regimen, horizons=(2, 4), responder=None, reference="B", **options):
+    return compare_regimens(
+        outcomes, regimen, reference, list(horizons), responder, None, further(**options)
+    )
+
+
+def test_the_full_table_adds_rows_and_keeps_the_core():
+    responder = [1, 1, 0, 0, 0, 1]
+    core = compare_regimens({"OS": OUTCOME}, REGIMEN, "B", [2, 4], responder)
+    table = full({"OS": OUTCOME}, REGIMEN, responder=responder, strata=list("xyxyxy"))
+    assert tuple(table.columns) == REGIMEN_COLUMNS
+    both = core.merge(table, how="left", indicator=True)
+    assert (both["_merge"] == "both").all()
+    names = set(table["estimator"]) - set(core["estimator"])
+    assert names == {
+        "response rate ratio",
+        "response odds ratio",
+        "response chi-square test",
+        "response Fisher test",
+        "response Boschloo test",
+        "early death rate",
+        "early death rate difference",
+        "median difference",
+        "stratified log-rank",
+        "Fleming-Harrington (1, 0)",
+        "Fleming-Harrington (0, 1)",
+        "Fleming-Harrington (1, 1)",
+        "MaxCombo",
+        "RMST",
+        "RMST difference",
+        "RMST ratio",
+        "proportional hazards test",
+    }
+    # Follow-up of B ends at 5: tau is the last horizon.
+    assert set(table.loc[table["estimator"].str.startswith("RMST"), "horizon"]) == {4}
+
+
+def test_a_competing_event_replaces_what_rests_on_kaplan_meier():
+    relapse = Outcome(OUTCOME.time, OUTCOME.event, competing=[0, 0, 1, 0, 0, 0])
+    table = full({"OS": OUTCOME, "Relapse": relapse}, REGIMEN, competing={"Relapse": "NRM"})
+    of = table[table["endpoint"] == "Relapse"]
+    assert not set(of["estimator"]) & {"median", "event probability", "RMST", "median difference"}
+    assert {"cumulative incidence", "Gray test", "log-rank"} <= set(of["estimator"])
+    said = "cause-specific: 1 competing event(s) count as censored"
+    cause = of[of["estimator"].isin(["log-rank", "Cox hazard ratio", "MaxCombo"])]
+    assert cause["note"].str.endswith(said).all()
+    assert not of.loc[of["estimator"] == "Gray test", "note"].str.contains("cause-specific").any()
+    assert "cumulative incidence" in set(table.loc[table["endpoint"] == "NRM", "estimator"])
+
+
+def test_the_seed_decides_and_the_order_of_patients_does_not():
+    rng = np.random.default_rng(3)
+    outcome = Outcome(rng.exponential(9, 40).round(1), rng.random(40) < 0.7)
+    regimen = rng.choice(["A", "B"], 40).astype(object)
+    one = full({"OS": outcome}, regimen)
+    pd.testing.assert_frame_equal(full({"OS": outcome}, regimen), one)
+    order = rng.permutation(40)
+    pd.testing.assert_frame_equal(full({"OS": outcome.take(order)}, regimen[order]), one)
+    assert not full({"OS": outcome}, regimen, seed=1).equals(one)
+
+
+TWELVE = np.arange(1.0, 13)
+EDGES = {
+    "an arm without events": (TWELVE, [1, 1, 0, 1, 1, 1] + [0] * 6, ["A"] * 6 + ["B"] * 6),
+    "an arm of one patient": (TWELVE, [1, 1, 0] * 4, ["A"] + ["B"] * 11),
+    "a reference arm of one patient": (TWELVE, [1, 1, 0] * 4, ["A"] * 11 + ["B"]),
+    "no censoring": (TWELVE, [1] * 12, ["A", "B"] * 6),
+    "everybody at once": ([3] * 12, [1] * 12, ["A", "B"] * 6),
+    "ties": ([1, 1, 2, 2, 2, 3] * 2, [1, 0] * 6, ["A"] * 6 + ["B"] * 6),
+    "all censored": (TWELVE, [0] * 12, ["A", "B"] * 6),
+    "all times zero": ([0] * 12, [1, 0] * 6, ["A", "A", "B", "B"] * 3),
+    "arms that do not overlap in time": (TWELVE, [1] * 12, ["A"] * 6 + ["B"] * 6),
+    "three arms, one of one patient": (TWELVE, [1, 0] * 6, ["C"] + ["A", "B"] * 5 + ["A"]),
+    "two patients": ([1, 2], [1, 1], ["A", "B"]),
+}
+
+
+@pytest.mark.parametrize("competing", [False, True], ids=["plain", "competing"])
+@pytest.mark.parametrize("case", EDGES)
+def test_what_cannot_be_estimated_says_why(case, competing):
+    time, event, regimen = EDGES[case]
+    event = np.array(event, dtype=bool)
+    other = ~event & (np.arange(len(event)) % 2 == 1) if competing else None
+    outcome = Outcome(time, event, competing=other)
+    responder = [None, *([1, 0] * 6)][: len(regimen)]
+    table = full({"OS": outcome}, regimen, (1, 2, 50), responder, strata=regimen)
+    estimate, p_value = table["estimate"], table["p_value"]
+    silent = table[estimate.isna() & p_value.isna() & (table["note"] == "")]
+    assert not len(silent), silent[["estimator", "arm"]]
+    assert not np.isinf(table[["estimate", "ci_low", "ci_high"]].to_numpy(dtype=float)).any()
+    ordered = table.dropna(subset=["estimate", "ci_low", "ci_high"])
+    assert (ordered["ci_low"] <= ordered["ci_high"]).all()
+    assert p_value.dropna().between(0, 1).all()
+    # A difference or a ratio without limits says why, too.
+    contrast = table["reference_arm"].notna() & table["ci_method"].notna() & estimate.notna()
+    open_ended = table[contrast & table["ci_low"].isna()]
+    assert open_ended["note"].str.contains("no interval|no limits").all(), open_ended["note"]
+
+
+def test_early_death_is_counted_where_death_is_given():
+    table = full({"EFS": OUTCOME}, REGIMEN)
+    assert not table["estimator"].str.startswith("early death").any()
+    table = full({"EFS": OUTCOME}, REGIMEN, death="EFS", early_death_days=(45,))
+    assert set(table.loc[table["estimator"] == "early death rate", "endpoint"]) == {
+        "death by day 45"
+    }
+
+
+def test_strata_of_another_length_are_an_error():
+    with pytest.raises(ValueError, match="'strata': 5"):
+        full({"OS": OUTCOME}, REGIMEN, strata=list("xyxyx"))
+
+
+def test_a_competing_event_leaves_the_core_table_nothing_of_kaplan_meier():
+    relapse = Outcome(OUTCOME.time, OUTCOME.event, competing=[0, 0, 1, 0, 0, 0])
+    table = compare_regimens({"Relapse": relapse}, REGIMEN, "B", [3])
+    assert table["estimator"].tolist() == ["log-rank", "Cox hazard ratio"]
+
+
+def test_duplicating_every_patient_changes_no_estimate():
+    rng = np.random.default_rng(6)
+    outcome = Outcome(rng.exponential(9, 40).round(1), rng.random(40) < 0.7)
+    relapse = Outcome(
+        outcome.time, outcome.event, competing=~outcome.event & (rng.random(40) < 0.5)
+    )
+    regimen = rng.choice(["A", "B"], 40).astype(object)
+    responder = rng.random(40) < 0.4
+    twice = np.tile(np.arange(40), 2)
+    one = full({"OS": outcome, "R": relapse}, regimen, (3, 9), responder)
+    two = full(
+        {"OS": outcome.take(twice), "R": relapse.take(twice)},
+        regimen[twice], (3, 9), responder[twice],
+    )  # fmt: skip
+    # Test statistics grow with n, and Efron's likelihood takes the copies for ties.
+    same = ~one["scale"].isin(["chi-square", "largest |z|", "p-value", "hazard ratio"])
+    np.testing.assert_allclose(one.loc[same, "estimate"], two.loc[same, "estimate"], rtol=1e-8)
+    assert same.sum() >= 40
+
+
+def test_an_endpoint_may_have_any_name():
+    table = compare_regimens({"regimen": OUTCOME, "self": OUTCOME}, REGIMEN, "B", [3])
+    assert set(table["endpoint"]) == {"regimen", "self"}
