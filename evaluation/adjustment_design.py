@@ -63,16 +63,29 @@ def adjustment_design(covariates: pd.DataFrame) -> AdjustmentDesign:
     ----------
     Groenwold et al., CMAJ 2012;184:1265, 10.1503/cmaj.110977.
     """
-    pairs = [pair for name in covariates for pair in _encoded(covariates[name])]
-    matrix = np.column_stack([c for _, c in pairs]) if pairs else np.empty((len(covariates), 0))
+    matrix, terms = _columns(covariates, first_level=False)
     filled = [str(name) for name in covariates if covariates[name].isna().any()]
     note = f"missing values marked by an indicator: {', '.join(filled)}" if filled else ""
-    return _independent(
-        matrix, tuple(term for term, _ in pairs), tuple(map(str, covariates.columns)), note
-    )
+    return _independent(matrix, terms, tuple(map(str, covariates.columns)), note)
 
 
-def _encoded(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
+def described_columns(covariates: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Columns for a table of balance: as in a design, with every level of a category.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n, k) and tuple of k str
+    """
+    return _columns(covariates, first_level=True)
+
+
+def _columns(covariates: pd.DataFrame, first_level: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+    pairs = [pair for name in covariates for pair in _encoded(covariates[name], first_level)]
+    matrix = np.column_stack([c for _, c in pairs]) if pairs else np.empty((len(covariates), 0))
+    return matrix, tuple(term for term, _ in pairs)
+
+
+def _encoded(values: pd.Series, first_level: bool) -> Iterator[tuple[str, np.ndarray]]:
     name = str(values.name)
     missing = values.isna().to_numpy()
     if pd.api.types.is_numeric_dtype(values):
@@ -84,7 +97,7 @@ def _encoded(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
         return
     words = values.astype(object).where(~missing, None)
     levels = sorted({str(word) for word in words[~missing]})
-    for level in levels[1:]:
+    for level in levels[0 if first_level else 1 :]:
         yield f"{name}={level}", np.array([word == level for word in words.map(str)], dtype=float)
     if missing.any():
         yield f"{name}={MISSING_LEVEL}", missing.astype(float)
