@@ -24,7 +24,6 @@ from evaluation.adjusted_estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST,
 from evaluation.adjustment_design import adjustment_design
 from evaluation.propensity import fit_propensity
 from evaluation.regimen_adjusted import AdjustedSettings, compare_adjusted
-from evaluation.regimen_comparison import cox_hazard_ratio
 from evaluation.weighted_cox import fit_weighted_cox
 from evaluation.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
@@ -38,7 +37,7 @@ HORIZONS = (6.0, 12.0, 24.0)
 TAU = 24.0
 # All that decides on the regimen in configs/simulator.yaml, and two strong prognostic covariates.
 COVARIATES = ("age_years", "ecog", "prior_hma", "adverse_karyotype", "extramedullary")
-TRUTH_PATIENTS = 200_000
+TRUTH_PATIENTS = 400_000
 COMPLETE = {"missing": {"mechanism": "none"}}
 # Scenarios of configs/simulator.yaml with what is changed in them.
 SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -88,18 +87,14 @@ def truths(name: str, patients: int = TRUTH_PATIENTS) -> dict[tuple[str, str, fl
     the same follow-up, a conditional one that of the Cox model in such a trial: both depend on
     follow-up where hazards are not proportional.
     """
-    assigned = simulate_cohort(scenario(name, patients), SEED)
-    trial = simulate_cohort(
-        read_scenario(
-            SCENARIOS[name][0],
-            SCENARIOS[name][1] | COMPLETE
-            | {"n": patients, "assignment": {"mechanism": "randomised", "ldac_share": 0.5}},
-        ),
-        SEED + 1,
-    )  # fmt: skip
+    base, changes = SCENARIOS[name]
+    # Every cohort draws its centers anew, so the truth is an average over many of them.
+    large = changes | COMPLETE | {"n": patients, "centers": {"count": patients // 10}}
+    randomised = {"assignment": {"mechanism": "randomised", "ldac_share": 0.5}}
+    assigned = simulate_cohort(read_scenario(base, large), SEED)
+    trial = simulate_cohort(read_scenario(base, large | randomised), SEED + 1)
     _, regimen, covariates = split(assigned)
-    complete = covariates.notna().all(axis=1).to_numpy()
-    fit = fit_propensity(adjustment_design(covariates[complete]), regimen[complete] == ARM)
+    fit = fit_propensity(adjustment_design(covariates), regimen == ARM)
     outcome, trial_regimen, trial_covariates = split(trial)
     design = trial_covariates.to_numpy()
     score = 1 / (1 + np.exp(-(fit.fit.coef[0] + design @ fit.fit.coef[1:])))
@@ -114,6 +109,9 @@ def truths(name: str, patients: int = TRUTH_PATIENTS) -> dict[tuple[str, str, fl
         for arm in (ARM, REFERENCE_ARM)
     }
     in_arm = (trial_regimen == ARM).astype(float)
+    # Without any effect the ratio is 1, whatever a finite trial says.
+    effect = trial.truth.regimen_effect
+    null = effect.hazard_ratio == 1 and effect.change_months is None
     found: dict[tuple[str, str, float], float] = {}
     for population, tilt in tilts.items():
         mean = {arm: tilt @ curve / tilt.sum() for arm, curve in curves.items()}
@@ -126,9 +124,9 @@ def truths(name: str, patients: int = TRUTH_PATIENTS) -> dict[tuple[str, str, fl
             step / 3 * (gap[0] + 4 * gap[1:-1:2].sum() + 2 * gap[2:-1:2].sum() + gap[-1])
         )
         marginal = fit_weighted_cox(outcome, in_arm[:, None], tilt, "breslow")
-        found[population, HAZARD_RATIO, np.nan] = float(np.exp(marginal.coef[0]))
+        found[population, HAZARD_RATIO, np.nan] = 1.0 if null else float(np.exp(marginal.coef[0]))
     conditional = fit_weighted_cox(outcome, np.column_stack([in_arm, design]), None, "breslow")
-    found["as treated", HAZARD_RATIO, np.nan] = float(np.exp(conditional.coef[0]))
+    found["as treated", HAZARD_RATIO, np.nan] = 1.0 if null else float(np.exp(conditional.coef[0]))
     return found
 
 
@@ -148,11 +146,12 @@ def crude_rows(outcome: Outcome, regimen: np.ndarray) -> Iterator[dict[str, Any]
             "population": "ATE", "estimate": value[at], "ci_low": low, "ci_high": high,
             "p_value": p_value,
         }  # fmt: skip
-    ratio = cox_hazard_ratio(outcome.take(arm), outcome.take(~arm))
+    cox = fit_weighted_cox(outcome, arm[:, None].astype(float))
+    low, high, p_value = wald(float(cox.coef[0]), float(cox.model_variance[0, 0]))
     yield {
         "estimator": "crude Cox", "scale": HAZARD_RATIO, "horizon": np.nan, "population": "ATE",
-        "estimate": ratio.estimate, "ci_low": ratio.ci_low, "ci_high": ratio.ci_high,
-        "p_value": ratio.p_value,
+        "estimate": np.exp(cox.coef[0]), "ci_low": np.exp(low), "ci_high": np.exp(high),
+        "p_value": p_value,
     }  # fmt: skip
 
 
@@ -214,10 +213,12 @@ def run(name: str, study: Study, progress: bool = True) -> pd.DataFrame:
     """Simulate, estimate and summarise one scenario."""
     truth = truths(name)
     cohorts = study.cohorts // FEWER.get(name, 1)
+    # Each scenario has cohorts of its own, so that chance does not move all of them together.
+    first = SEED + 100_000 * (1 + list(SCENARIOS).index(name))
     started = time.perf_counter()
     rows = []
     for i in range(cohorts):
-        cohort = simulate_cohort(scenario(name, study.n), SEED + 1000 + i)
+        cohort = simulate_cohort(scenario(name, study.n), first + i)
         rows.append(estimates(cohort, study, i).assign(cohort=i))
         if progress and (i + 1) % 100 == 0:
             seconds = time.perf_counter() - started

@@ -34,6 +34,7 @@ HAZARD_RATIO = "hazard ratio"
 # Below this many events a coefficient, Firth's penalty (Vittinghoff and McCulloch, Am J Epidemiol
 # 2007;165:710, see little trouble from 10 on).
 EVENTS_PER_COEFFICIENT = 10
+_LARGEST_LEVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def adjusted_estimates(
     Returns
     -------
     list of Estimate
-        Variances are sums of squared influences; that of a weight includes what estimating the
-        propensity adds.
+        Variances are sums of squared influences, corrected for leverage; that of a weighted
+        estimate includes what estimating the propensity adds.
     """
     case = np.ones(len(pair.treated)) if case_weights is None else case_weights
     propensity = fit_propensity(pair.design, pair.treated, estimands.propensity, case_weights)
@@ -147,18 +148,17 @@ def adjusted_estimates(
     return found
 
 
-def arm_in_cox(pair: Pair, firth: bool) -> tuple[Estimate, float]:
-    """Hazard ratio of the arm in a multivariable Cox model, and the arm's proportional-hazards p.
+def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
+    """Hazard ratio of the arm in a multivariable Cox model.
 
     Efron ties and Wald limits by greenwood; with `firth`, Breslow ties and profile penalised
-    likelihood limits. The p is that of cox.zph (km), NaN with `firth`.
+    likelihood limits.
     """
-    columns = np.column_stack([pair.treated.astype(float), pair.design.matrix])
-    n, events = len(pair.treated), pair.outcome.n_events
+    columns = _arm_and_covariates(pair)
     blank = Estimate(
         "multivariable Cox" + (", Firth" if firth else ""),
-        HAZARD_RATIO, np.nan, np.nan, np.nan, np.nan, "as treated", n,
-        max(events - columns.shape[1], 1),
+        HAZARD_RATIO, np.nan, np.nan, np.nan, np.nan, "as treated", len(pair.treated),
+        max(pair.outcome.n_events - columns.shape[1], 1),
     )  # fmt: skip
     if firth:
         fit = fit_firth_cox(pair.outcome, columns, (0,))
@@ -166,25 +166,58 @@ def arm_in_cox(pair: Pair, firth: bool) -> tuple[Estimate, float]:
         return blank._replace(
             value=float(fit.coef[0]), variance=float(fit.std_error[0] ** 2), profile=limits,
             note=fit.note,
-        ), np.nan  # fmt: skip
-    # The arm's coefficient does not depend on the covariates' scale, the solver's accuracy does.
-    columns[:, 1:] = (columns[:, 1:] - columns[:, 1:].mean(axis=0)) / columns[:, 1:].std(axis=0)
-    model = gw.CoxPH(ties="efron").fit(
-        gw.Surv(time=pair.outcome.time, event=pair.outcome.event), columns
-    )
-    trend = model.cox_zph(transform="km").to_frame(format="pandas")
-    p_value = float(trend["p_value"].iloc[0])
-    return blank._replace(
-        value=float(model.coef_[0]), variance=float(model.std_error_[0] ** 2)
-    ), p_value
+        )  # fmt: skip
+    model = _cox(pair, columns)
+    return blank._replace(value=float(model.coef_[0]), variance=float(model.std_error_[0] ** 2))
+
+
+def arm_trend(pair: Pair) -> float:
+    """P-value of the arm's proportional hazards given the covariates (cox.zph, km transform).
+
+    NaN where a Cox model without a penalty has no estimate.
+    """
+    columns = _arm_and_covariates(pair)
+    if fit_weighted_cox(pair.outcome, columns).note:
+        return np.nan
+    trend = _cox(pair, columns).cox_zph(transform="km").to_frame(format="pandas")
+    return float(trend["p_value"].iloc[0])
 
 
 def needs_firth(pair: Pair) -> bool:
     """Whether events are few for the coefficients, or separated by a covariate or by the arm."""
-    columns = np.column_stack([pair.treated.astype(float), pair.design.matrix])
+    columns = _arm_and_covariates(pair)
     if pair.outcome.n_events < EVENTS_PER_COEFFICIENT * columns.shape[1]:
         return True
     return bool(fit_weighted_cox(pair.outcome, columns).note)
+
+
+def _arm_and_covariates(pair: Pair) -> np.ndarray:
+    """The arm as 0 and 1, and the covariates in SD: the arm's coefficient is the same."""
+    X = pair.design.matrix
+    return np.column_stack([pair.treated.astype(float), (X - X.mean(axis=0)) / X.std(axis=0)])
+
+
+def _cox(pair: Pair, columns: np.ndarray) -> gw.CoxPH:
+    surv = gw.Surv(time=pair.outcome.time, event=pair.outcome.event)
+    return gw.CoxPH(ties="efron").fit(surv, columns)
+
+
+def _variance(influence: np.ndarray, leverage: np.ndarray) -> np.ndarray:
+    """Sum over the patients of squared influences, each enlarged by what it has of the fit.
+
+    Dividing by one minus the leverage turns the derivative into about the change when the patient
+    is left out, as HC3 does in linear regression (MacKinnon and White, J Econom 1985;29:305): the
+    plain sandwich is too small in small samples (Fay and Graubard, Biometrics 2001;57:1198).
+    """
+    kept = 1 - np.clip(leverage, 0, _LARGEST_LEVERAGE)
+    enlarged = influence / (kept if influence.ndim == 1 else kept[:, None])
+    return np.sum(enlarged**2, axis=0)
+
+
+def _arm_share(arm: np.ndarray, combined: np.ndarray) -> np.ndarray:
+    """Each patient's share of the weight of his arm."""
+    total = np.where(arm, combined[arm].sum(), combined[~arm].sum())
+    return np.divide(combined, total, out=np.zeros(len(arm)), where=total > 0)
 
 
 def _weighted(
@@ -216,18 +249,17 @@ def _weighted(
         value += sign * own
         by_weight[rows] = sign * np.column_stack([curve.survival_by_weight, curve.rmst_by_weight])
     influence = case[:, None] * weights.influence_of(np.nan_to_num(by_weight))
-    variance = np.sum(influence**2, axis=0)
+    leverage = propensity.fit.leverage + _arm_share(arm, combined)
+    variance = _variance(influence, leverage)
     notes = [_beyond(in_arm, in_reference) for in_arm, in_reference in zip(*missing, strict=True)]
-    yield from _contrasts(
-        blank, f"{name} Kaplan-Meier", estimands, (value, variance), notes
-    )
+    yield from _contrasts(blank, f"{name} Kaplan-Meier", estimands, (value, variance), notes)
     cox = fit_weighted_cox(pair.outcome, arm[:, None].astype(float), combined)
     through = case * weights.influence_of(np.nan_to_num(cox.by_weight[:, 0]))
     yield blank._replace(
         estimator=f"{name} Cox",
         scale=HAZARD_RATIO,
         value=float(cox.coef[0]),
-        variance=np.nan if cox.note else float(through @ through),
+        variance=np.nan if cox.note else float(_variance(through, leverage)),
         known_variance=float(cox.robust_variance[0, 0]),
         note=cox.note,
     )
@@ -249,13 +281,12 @@ def _standardised(
     value = both[1] - both[0]
     notes = [found.cox.note or _beyond(bool(np.isnan(a)), bool(np.isnan(r))) for r, a in both.T]
     name = "g-computation, Cox" + (" stratified by arm" if stratified else "")
-    variance = np.sum(found.influence**2, axis=0)
+    leverage = found.cox.leverage if not found.cox.note else np.zeros(len(case))
+    variance = _variance(found.influence, leverage + case / case.sum())
     yield from _contrasts(blank, name, estimands, (value, variance), notes)
 
 
-def _doubly_robust(
-    pair: Pair, propensity: Propensity, estimands: Estimands
-) -> Iterator[Estimate]:
+def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> Iterator[Estimate]:
     case, arm = propensity.case_weights, pair.treated
     # Within the arms, so that censoring may differ between them.
     pseudo = pseudo_values(pair.outcome, estimands.horizons, estimands.tau, arm, case)
@@ -271,7 +302,8 @@ def _doubly_robust(
     )  # fmt: skip
     value = np.where(lost, np.nan, found.difference)
     notes = [_beyond(bool(a), bool(r)) for a, r in zip(*unknown, strict=True)]
-    variance = np.sum(found.influence**2, axis=0)
+    leverage = propensity.fit.leverage + _arm_share(arm, weight)
+    variance = _variance(found.influence, leverage)
     name = "AIPW of pseudo-values"
     yield from _contrasts(blank, name, estimands, (value, variance), notes)
 

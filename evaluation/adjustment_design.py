@@ -70,7 +70,7 @@ def adjustment_design(covariates: pd.DataFrame) -> AdjustmentDesign:
 
 
 def described_columns(covariates: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Columns for a table of balance: as in a design, with every level of a category.
+    """Columns for a table of balance: as in a design, with every level of a category of three.
 
     Returns
     -------
@@ -97,7 +97,8 @@ def _encoded(values: pd.Series, first_level: bool) -> Iterator[tuple[str, np.nda
         return
     words = values.astype(object).where(~missing, None)
     levels = sorted({str(word) for word in words[~missing]})
-    for level in levels[0 if first_level else 1 :]:
+    # Of two levels the second says all there is to say.
+    for level in levels[0 if first_level and len(levels) > 2 else 1 :]:
         yield f"{name}={level}", np.array([word == level for word in words.map(str)], dtype=float)
     if missing.any():
         yield f"{name}={MISSING_LEVEL}", missing.astype(float)

@@ -30,6 +30,8 @@ class LogisticFit:
         Derivative of the coefficients of the standardised columns by each patient's case weight.
     columns : ndarray of shape (n, q + 1)
         Intercept and standardised columns, which `influence` belongs to.
+    leverage : ndarray of shape (n,)
+        Diagonal of the hat matrix; adds up to the number of coefficients without a penalty.
     method : str
     converged : bool
     """
@@ -38,6 +40,7 @@ class LogisticFit:
     probability: np.ndarray
     influence: np.ndarray
     columns: np.ndarray
+    leverage: np.ndarray
     method: Method
     converged: bool
 
@@ -119,9 +122,11 @@ def fit_logistic(
         beta, value, score, inverse = beta + step, new_value, new_score, new_inverse
     probability = expit(columns @ beta)
     influence = (columns * (response - probability)[:, None]) @ inverse
+    fitted_variance = case * probability * (1 - probability)
+    leverage = fitted_variance * np.einsum("ij,jk,ik->i", columns, inverse, columns)
     slopes = beta[1:] / spread
     coef = np.append(beta[0] - slopes @ centre, slopes)
-    return LogisticFit(coef, probability, influence, columns, method, converged)
+    return LogisticFit(coef, probability, influence, columns, leverage, method, converged)
 
 
 def is_separated(matrix: np.ndarray, outcome: np.ndarray) -> bool:

@@ -199,9 +199,7 @@ def balancing_weights(
         own = (arm - share) / propensity.case_weights.sum()
         slope, influence = np.column_stack([slope, by_share]), np.column_stack([influence, own])
     if trim is not None:
-        low, high = np.percentile(
-            np.repeat(weight, propensity.case_weights.astype(int)), trim
-        )
+        low, high = np.percentile(np.repeat(weight, propensity.case_weights.astype(int)), trim)
         slope = np.where(((weight < low) | (weight > high))[:, None], 0.0, slope)
         weight = np.clip(weight, low, high)
     return Weights(weight, slope, influence, kind)

@@ -21,6 +21,7 @@ from evaluation.adjusted_estimates import (
     Pair,
     adjusted_estimates,
     arm_in_cox,
+    arm_trend,
     needs_firth,
     wald,
 )
@@ -103,9 +104,7 @@ class AdjustedSettings:
         if not horizons or not all(h > 0 for h in horizons):
             raise ValueError(f"horizons must be months above 0, at least one; got {horizons}")
         if self.missing not in ("impute", "indicator", "complete"):
-            raise ValueError(
-                f"missing must be impute, indicator or complete; got {self.missing!r}"
-            )
+            raise ValueError(f"missing must be impute, indicator or complete; got {self.missing!r}")
         if self.interval not in ("sandwich", "bootstrap"):
             raise ValueError(f"interval must be sandwich or bootstrap; got {self.interval!r}")
         if self.imputations < 2:
@@ -204,9 +203,7 @@ def compare_adjusted(
             f"{len(regimen)} and {len(covariates)}"
         )
     if not covariates.shape[1]:
-        raise ValueError(
-            "covariates holds no column; an unadjusted comparison is compare_regimens"
-        )
+        raise ValueError("covariates holds no column; an unadjusted comparison is compare_regimens")
     covariates = covariates.reset_index(drop=True)
     notes = []
     empty = [name for name in covariates if covariates[name].isna().all()]
@@ -298,9 +295,8 @@ class _Pairs:
         if not self.estimable:
             reason = f"not estimable: fewer than {_FEWEST} patients in an arm"
             return [self._row("adjusted comparison", "", note=reason)]
-        cox = [arm_in_cox(pair, self.firth) for pair in self.pairs]
-        self.trend = cox[0][1]
-        columns = [[estimate for estimate, _ in cox]]
+        self.trend = arm_trend(self.first)
+        columns = [[arm_in_cox(pair, self.firth) for pair in self.pairs]]
         found = [adjusted_estimates(pair, self.estimands) for pair in self.pairs]
         columns += [list(same) for same in zip(*found, strict=True)]
         replicates = self._replicates(columns)
@@ -327,10 +323,12 @@ class _Pairs:
                 len(self.treated), count, self.settings.seed, self.treated
             ).astype(float)
             drawn.append(
-                np.array([
-                    [e.value for e in adjusted_estimates(pair, self.estimands, replicate)]
-                    for replicate in counts
-                ])  # fmt: skip
+                np.array(
+                    [
+                        [e.value for e in adjusted_estimates(pair, self.estimands, replicate)]
+                        for replicate in counts
+                    ]
+                )  # fmt: skip
             )
         return [
             [table[:, place - 1] for table in drawn] if want else None

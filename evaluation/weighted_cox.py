@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -49,6 +49,8 @@ class WeightedCox:
         Inverse information, the weights taken as numbers of patients.
     by_weight : ndarray of shape (n, q)
         Derivative of the coefficients by each patient's weight (dfbeta without the weight).
+    leverage : ndarray of shape (n,)
+        Share of the information that comes from each patient; adds up to the rank of the columns.
     weights : ndarray of shape (n,)
     centre : ndarray of shape (q,)
         What the columns are centred at in `strata`.
@@ -61,6 +63,7 @@ class WeightedCox:
     coef: np.ndarray
     model_variance: np.ndarray
     by_weight: np.ndarray
+    leverage: np.ndarray
     weights: np.ndarray
     centre: np.ndarray
     strata: tuple[RiskSets, ...]
@@ -129,7 +132,7 @@ def fit_weighted_cox(
     labels = np.zeros(n, dtype=int) if strata is None else np.asarray(strata)
     undefined = WeightedCox(
         np.full(q, np.nan), np.full((q, q), np.nan), np.full((n, q), np.nan),
-        weight, np.zeros(q), (), "not estimable: no event while patients of both kinds are at risk",
+        np.full(n, np.nan), weight, np.zeros(q), (), "not estimable: no event while patients of both kinds are at risk",
     )  # fmt: skip
     if not (weight * outcome.event > 0).any():
         return undefined
@@ -167,15 +170,14 @@ def fit_weighted_cox(
         reason = "not estimable: a column separates the events, the likelihood has no maximum"
         if eigenvalues[-1] <= 1e-12 * weight.max():
             reason = undefined.note
-        return WeightedCox(
-            undefined.coef, undefined.model_variance, undefined.by_weight, weight, centre, (), reason
-        )
+        return replace(undefined, note=reason)
     inverse = np.linalg.pinv(information, rcond=1e-11, hermitian=True)
-    by_weight = _score_residuals(groups, X, beta) @ inverse / scale
+    residuals, leverage = _residuals(groups, X, beta, inverse)
     return WeightedCox(
         np.where(used, beta / scale, np.nan),
         inverse / np.outer(scale, scale),
-        by_weight,
+        residuals @ inverse / scale,
+        leverage,
         weight,
         centre,
         tuple(_risk_sets(group, X * scale, X @ beta) for group in groups),
@@ -225,10 +227,8 @@ def _rows_of(
     return risk, sums[:, 0], sums[:, 1:] / sums[:, :1]
 
 
-def _cumulative(
-    group: _Stratum, by_row: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of a value of the rows up to each patient's time, and its part by Efron's share."""
+def _cumulative(group: _Stratum, by_row: np.ndarray) -> np.ndarray:
+    """Sum of a value of the rows up to each patient's time, less Efron's share at his own event."""
     m = len(group.times)
     at_time = np.zeros((m + 1, by_row.shape[1]))
     tied = np.zeros((m, by_row.shape[1]))
@@ -239,7 +239,7 @@ def _cumulative(
         own = np.zeros_like(total)
         own[group.death_rows] = tied[group.death_place]
         total = total - own * group.own_share[:, None]
-    return total, at_time[1:]
+    return total
 
 
 def _likelihood(
@@ -256,31 +256,41 @@ def _likelihood(
         dead = group.weight * group.event
         value += float(dead @ eta - group.row_weight @ np.log(denominator))
         score += dead @ x - group.row_weight @ mean
-        hazard, _ = _cumulative(group, (group.row_weight / denominator)[:, None])
+        hazard = _cumulative(group, (group.row_weight / denominator)[:, None])
         information += (x * (risk * hazard[:, 0])[:, None]).T @ x
         information -= (mean * group.row_weight[:, None]).T @ mean
     return value, score, information
 
 
-def _score_residuals(groups: list[_Stratum], X: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Derivative of the score by each patient's weight, shape (n, q)."""
-    residuals = np.zeros_like(X)
+def _residuals(
+    groups: list[_Stratum], X: np.ndarray, beta: np.ndarray, inverse: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Derivative of the score by each patient's weight, (n, q), and each patient's leverage, (n,).
+
+    A patient's part of the information is the sum over the event times at which he is at risk of
+    his hazard times the squared distance of his columns from the mean of those at risk.
+    """
+    residuals, leverage = np.zeros_like(X), np.zeros(len(X))
     for group in groups:
         x = X[group.rows]
         eta = x @ beta
-        _, denominator, mean = _rows_of(group, x, eta)
+        risk, denominator, mean = _rows_of(group, x, eta)
         if not len(group.times):
             continue
         hazard = (group.row_weight / denominator)[:, None]
-        total, _ = _cumulative(group, np.column_stack([hazard, hazard * mean]))
-        residual = -np.exp(eta)[:, None] * (x * total[:, :1] - total[:, 1:])
+        of_mean = np.einsum("ij,jk,ik->i", mean, inverse, mean)[:, None]
+        total = _cumulative(group, np.column_stack([hazard, hazard * of_mean, hazard * mean]))
+        own = np.einsum("ij,jk,ik->i", x, inverse, x)
+        across = np.einsum("ij,jk,ik->i", x, inverse, total[:, 2:])
+        leverage[group.rows] = risk * (own * total[:, 0] - 2 * across + total[:, 1])
+        residual = -np.exp(eta)[:, None] * (x * total[:, :1] - total[:, 2:])
         sums = np.zeros((len(group.times), X.shape[1]))
         np.add.at(sums, group.row_place, mean)
         rows_at = np.bincount(group.row_place, minlength=len(group.times))[:, None]
         at_death = (sums / rows_at)[group.death_place]
         residual[group.death_rows] += x[group.death_rows] - at_death
         residuals[group.rows] = residual
-    return residuals
+    return residuals, leverage
 
 
 def _risk_sets(group: _Stratum, centred: np.ndarray, eta: np.ndarray) -> RiskSets:

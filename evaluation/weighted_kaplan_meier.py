@@ -92,9 +92,7 @@ def weighted_survival(
         after = np.cumsum(areas[::-1])[::-1]  # area from the start of each piece to tau
         summed = np.concatenate([[0.0], np.cumsum(areas * np.concatenate([[0.0], cumulative]))])
         from_own = after[place + 1]
-        rmst_by_weight = -(
-            own_event * from_own - summed[place + 1] - cumulative[place] * from_own
-        )
+        rmst_by_weight = -(own_event * from_own - summed[place + 1] - cumulative[place] * from_own)
     return WeightedSurvival(
         np.where(known, value, np.nan), rmst, np.where(known, by_weight, np.nan), rmst_by_weight
     )
