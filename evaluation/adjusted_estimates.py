@@ -25,7 +25,7 @@ from evaluation.propensity import (
 )
 from evaluation.pseudo_values import pseudo_values
 from evaluation.weighted_cox import fit_weighted_cox
-from evaluation.weighted_kaplan_meier import weighted_survival
+from evaluation.weighted_kaplan_meier import WeightedSurvival, weighted_survival
 from features.outcome import Outcome
 
 EVENT_PROBABILITY = "event probability difference"
@@ -35,6 +35,7 @@ HAZARD_RATIO = "hazard ratio"
 # 2007;165:710, see little trouble from 10 on).
 EVENTS_PER_COEFFICIENT = 10
 _LARGEST_LEVERAGE = 0.9
+NO_INTERVAL = "no interval: an arm at 0% or 100%"
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,11 @@ def _cox(pair: Pair, columns: np.ndarray) -> gw.CoxPH:
     return gw.CoxPH(ties="efron").fit(surv, columns)
 
 
+def _flat(curve: WeightedSurvival) -> np.ndarray:
+    """Where one arm's curve says nothing of its own error: survival of 0 or 1, no event at all."""
+    return np.append(np.isin(curve.survival, (0.0, 1.0)), not np.any(curve.rmst_by_weight))
+
+
 def _variance(influence: np.ndarray, leverage: np.ndarray) -> np.ndarray:
     """Sum over the patients of squared influences, each enlarged by what it has of the fit.
 
@@ -240,18 +246,21 @@ def _weighted(
     value = np.zeros(k + 1)
     by_weight = np.zeros((len(arm), k + 1))
     missing: list[np.ndarray] = []
+    flat = np.zeros(k + 1, dtype=bool)
     for rows, sign in ((arm, 1.0), (~arm, -1.0)):
         curve = weighted_survival(
             pair.outcome.take(rows), combined[rows], estimands.horizons, estimands.tau
         )
         own = np.append(curve.survival, curve.rmst)
         missing.append(np.isnan(own))
+        flat |= _flat(curve)
         value += sign * own
         by_weight[rows] = sign * np.column_stack([curve.survival_by_weight, curve.rmst_by_weight])
     influence = case[:, None] * weights.influence_of(np.nan_to_num(by_weight))
     leverage = propensity.fit.leverage + _arm_share(arm, combined)
     variance = _variance(influence, leverage)
     notes = [_beyond(in_arm, in_reference) for in_arm, in_reference in zip(*missing, strict=True)]
+    variance[flat] = np.nan
     yield from _contrasts(blank, f"{name} Kaplan-Meier", estimands, (value, variance), notes)
     cox = fit_weighted_cox(pair.outcome, arm[:, None].astype(float), combined)
     through = case * weights.influence_of(np.nan_to_num(cox.by_weight[:, 0]))
@@ -283,6 +292,9 @@ def _standardised(
     name = "g-computation, Cox" + (" stratified by arm" if stratified else "")
     leverage = found.cox.leverage if not found.cox.note else np.zeros(len(case))
     variance = _variance(found.influence, leverage + case / case.sum())
+    # An arm without an event before the time has no error of its own.
+    full = np.append(np.ones(len(estimands.horizons)), estimands.tau)
+    variance[np.isclose(both, full, rtol=1e-12, atol=0).any(axis=0)] = np.nan
     yield from _contrasts(blank, name, estimands, (value, variance), notes)
 
 
@@ -300,10 +312,17 @@ def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> 
         sum(effective_sample_size(weight[a]) for a in (arm, ~arm)),
         max(len(arm) - 2 * len(propensity.terms), 1),
     )  # fmt: skip
+    flat = np.zeros(values.shape[1], dtype=bool)
+    for rows in (arm, ~arm):
+        flat |= _flat(
+            weighted_survival(
+                pair.outcome.take(rows), case[rows], estimands.horizons, estimands.tau
+            )
+        )
     value = np.where(lost, np.nan, found.difference)
     notes = [_beyond(bool(a), bool(r)) for a, r in zip(*unknown, strict=True)]
     leverage = propensity.fit.leverage + _arm_share(arm, weight)
-    variance = _variance(found.influence, leverage)
+    variance = np.where(flat, np.nan, _variance(found.influence, leverage))
     name = "AIPW of pseudo-values"
     yield from _contrasts(blank, name, estimands, (value, variance), notes)
 
@@ -321,12 +340,12 @@ def _contrasts(
         last = at == len(estimands.horizons)
         note = notes[at]
         if not note and not variance[at] > 0:
-            note = "no interval: no event or nobody left in an arm"
+            note = NO_INTERVAL
         yield blank._replace(
             estimator=name,
             scale=RMST if last else EVENT_PROBABILITY,
             horizon=horizon,
-            value=float(value[at] if last else -value[at]),
+            value=float(value[at] if last else 0.0 - value[at]),
             variance=float(variance[at]) if variance[at] > 0 else np.nan,
             note=note,
         )

@@ -1,4 +1,4 @@
-"""Pseudo-values: each patient's share in a Kaplan-Meier estimate, in place of a censored outcome."""
+"""Pseudo-values: each patient's share in a Kaplan-Meier estimate, for a censored outcome."""
 
 from __future__ import annotations
 

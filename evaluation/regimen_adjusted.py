@@ -14,8 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.adjusted_estimates import (
+    EVENT_PROBABILITY,
     EVENTS_PER_COEFFICIENT,
     HAZARD_RATIO,
+    NO_INTERVAL,
     Estimands,
     Estimate,
     Pair,
@@ -195,12 +197,12 @@ def compare_adjusted(
     InputError
         From the imputation, when it cannot be told whether a missing value exists.
     """
-    regimen = np.asarray(regimen, dtype=object)
-    arms = _arms(regimen, settings.reference_arm)
-    if not len(outcome) == len(regimen) == len(covariates):
+    given = np.asarray(regimen, dtype=object)
+    arms = _arms(given, settings.reference_arm)
+    if not len(outcome) == len(given) == len(covariates):
         raise ValueError(
             f"outcome, regimen and covariates must hold the same patients; got {len(outcome)}, "
-            f"{len(regimen)} and {len(covariates)}"
+            f"{len(given)} and {len(covariates)}"
         )
     if not covariates.shape[1]:
         raise ValueError("covariates holds no column; an unadjusted comparison is compare_regimens")
@@ -210,23 +212,25 @@ def compare_adjusted(
     if empty:
         covariates = covariates.drop(columns=empty)
         notes.append(f"left out, no value at all: {', '.join(map(str, empty))}")
+        if not covariates.shape[1]:
+            raise ValueError(f"covariates holds no value at all in {', '.join(map(str, empty))}")
     if settings.missing == "complete":
         kept = ~covariates.isna().any(axis=1).to_numpy()
         if not kept.all():
             notes.append(f"{(~kept).sum()} with a missing covariate left out")
-        outcome, regimen = outcome.take(kept), regimen[kept]
+        outcome, given = outcome.take(kept), given[kept]
         covariates = covariates[kept].reset_index(drop=True)
     tables = [covariates]
     if settings.missing == "impute" and covariates.isna().to_numpy().any():
         tables = multiply_impute(
-            covariates, outcome, regimen, settings.imputations, settings.seed, dictionary
+            covariates, outcome, given, settings.imputations, settings.seed, dictionary
         )
     rows: list[Row] = []
     pictures: dict[str, list[pd.DataFrame]] = {"overlap": [], "balance": [], "curves": []}
     for arm in arms:
-        members = np.flatnonzero((regimen == arm) | (regimen == settings.reference_arm))
+        members = np.flatnonzero((given == arm) | (given == settings.reference_arm))
         pairs = _Pairs(
-            arm, settings, outcome.take(members), regimen[members] == arm,
+            arm, settings, outcome.take(members), given[members] == arm,
             [table.iloc[members].reset_index(drop=True) for table in tables], notes,
         )  # fmt: skip
         rows += pairs.rows()
@@ -270,12 +274,19 @@ class _Pairs:
         self.outcome, self.treated, self.covariates = outcome, treated, tables[0]
         self.pairs = [Pair(outcome, treated, adjustment_design(table)) for table in tables]
         self.first = self.pairs[0]
-        self.estimable = min(treated.sum(), (~treated).sum()) >= _FEWEST
-        self.firth = self.estimable and needs_firth(self.first)
-        if self.estimable:
+        self.reason = ""
+        self.firth = False
+        if min(treated.sum(), (~treated).sum()) < _FEWEST:
+            self.reason = f"not estimable: fewer than {_FEWEST} patients in an arm"
+        else:
             self.propensity: Propensity = fit_propensity(
                 self.first.design, treated, settings.propensity
             )
+            score = self.propensity.score
+            if self.propensity.separated and score[treated].min() > score[~treated].max():
+                self.reason = "not estimable: the covariates tell the arms apart completely"
+        if not self.reason:
+            self.firth = needs_firth(self.first)
             self.positivity = positivity(self.propensity)
             self.balance = self._balance()
         said = [*notes, self.first.design.note]
@@ -284,7 +295,7 @@ class _Pairs:
         self.notes = [note for note in said if note]
 
     def _balance(self) -> pd.DataFrame:
-        weights = {
+        weights: dict[str, np.ndarray] = {
             kind: balancing_weights(self.propensity, kind).weight for kind in self.settings.weights
         }
         matrix, terms = described_columns(self.covariates)
@@ -292,9 +303,8 @@ class _Pairs:
 
     def rows(self) -> list[Row]:
         """Rows of the table, in its order."""
-        if not self.estimable:
-            reason = f"not estimable: fewer than {_FEWEST} patients in an arm"
-            return [self._row("adjusted comparison", "", note=reason)]
+        if self.reason:
+            return [self._row("adjusted comparison", "", note=self.reason)]
         self.trend = arm_trend(self.first)
         columns = [[arm_in_cox(pair, self.firth) for pair in self.pairs]]
         found = [adjusted_estimates(pair, self.estimands) for pair in self.pairs]
@@ -322,14 +332,8 @@ class _Pairs:
             counts = bootstrap_counts(
                 len(self.treated), count, self.settings.seed, self.treated
             ).astype(float)
-            drawn.append(
-                np.array(
-                    [
-                        [e.value for e in adjusted_estimates(pair, self.estimands, replicate)]
-                        for replicate in counts
-                    ]
-                )  # fmt: skip
-            )
+            values = [adjusted_estimates(pair, self.estimands, replicate) for replicate in counts]
+            drawn.append(np.array([[e.value for e in estimates] for estimates in values]))
         return [
             [table[:, place - 1] for table in drawn] if want else None
             for place, want in enumerate(wanted)
@@ -361,10 +365,17 @@ class _Pairs:
         if len(same) == 1 and first.profile is not None and np.isfinite(value):
             low, high, p_value = first.profile
         method = self._method(first, replicates, len(same), conditional)
-        if len(same) == 1 and replicates is not None and np.isfinite(value):
+        if first.note == NO_INTERVAL:
+            low, high, p_value = np.nan, np.nan, np.nan
+        elif len(same) == 1 and replicates is not None and np.isfinite(value):
             low, high = percentile_interval(replicates[0])
             if np.isnan(low):
                 notes.append("no interval: no estimate in more than 10% of the replicates")
+        if first.scale == EVENT_PROBABILITY:
+            if abs(value) > 1:
+                notes.append(f"not estimable: {value:.2f} is outside -1 to 1, too few patients")
+                value, low, high, p_value = np.nan, np.nan, np.nan, np.nan
+            low, high = (float(limit) for limit in np.clip([low, high], -1, 1))
         if first.scale == HAZARD_RATIO:
             value, low, high = (float(np.exp(part)) for part in (value, low, high))
             if len(same) == 1 and np.isfinite(first.known_variance):
@@ -398,7 +409,7 @@ class _Pairs:
     def _assumption(self, first: Estimate, conditional: bool) -> tuple[str, str]:
         unmeasured = "no unmeasured confounding"
         events = self.outcome.n_events / (1 + self.first.design.matrix.shape[1])
-        per_coefficient = f"{events:.0f} events a coefficient" + (
+        per_coefficient = f"{events:.1f} events a coefficient" + (
             "" if events >= EVENTS_PER_COEFFICIENT else " (few)"
         )
         trend = (
@@ -459,7 +470,7 @@ class _Pairs:
 
     def pictures(self) -> dict[str, pd.DataFrame]:
         """Overlap, balance and curves of the first completed table."""
-        if not self.estimable:
+        if self.reason:
             return {}
         names = np.where(self.treated, self.arm, self.settings.reference_arm)
         overlap = pd.DataFrame({"regimen": names, "propensity": self.propensity.score})

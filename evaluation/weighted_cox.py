@@ -12,8 +12,10 @@ from features.outcome import Outcome
 Ties = Literal["efron", "breslow"]
 _ITERATIONS = 40
 _TOLERANCE = 1e-12
-# A log hazard ratio per SD beyond this has run away: the likelihood has no maximum.
-_RUNAWAY = 15.0
+# Where less than this share of the information at no effect is left in some direction, the
+# coefficients have run away: the likelihood has no maximum.
+_RUNAWAY = 1e-6
+_NO_EVENT = "not estimable: no event while patients of both kinds are at risk"
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def fit_weighted_cox(
     labels = np.zeros(n, dtype=int) if strata is None else np.asarray(strata)
     undefined = WeightedCox(
         np.full(q, np.nan), np.full((q, q), np.nan), np.full((n, q), np.nan),
-        np.full(n, np.nan), weight, np.zeros(q), (), "not estimable: no event while patients of both kinds are at risk",
+        np.full(n, np.nan), weight, np.zeros(q), (), _NO_EVENT,
     )  # fmt: skip
     if not (weight * outcome.event > 0).any():
         return undefined
@@ -149,6 +151,7 @@ def fit_weighted_cox(
 
     beta = np.zeros(q)
     value, score, information = _likelihood(groups, X, beta)
+    at_none = information
     converged = False
     for _ in range(_ITERATIONS):
         step = np.linalg.pinv(information, rcond=1e-11, hermitian=True) @ score
@@ -163,13 +166,13 @@ def fit_weighted_cox(
                 break
             step /= 2
         beta, value, score, information = new, new_value, new_score, new_information
-        if np.abs(beta).max(initial=0.0) > _RUNAWAY:
-            break
-    eigenvalues = np.linalg.eigvalsh(information)
-    if not converged or np.abs(beta).max(initial=0.0) > _RUNAWAY or eigenvalues[-1] <= 0:
+    eigenvalues, vectors = np.linalg.eigh(at_none)
+    kept = eigenvalues > 1e-11 * max(eigenvalues[-1], 1e-9 * weight.max())
+    if not kept.any():
+        return undefined
+    root = vectors[:, kept] / np.sqrt(eigenvalues[kept])
+    if not converged or np.linalg.eigvalsh(root.T @ information @ root)[0] < _RUNAWAY:
         reason = "not estimable: a column separates the events, the likelihood has no maximum"
-        if eigenvalues[-1] <= 1e-12 * weight.max():
-            reason = undefined.note
         return replace(undefined, note=reason)
     inverse = np.linalg.pinv(information, rcond=1e-11, hermitian=True)
     residuals, leverage = _residuals(groups, X, beta, inverse)
@@ -195,9 +198,10 @@ def _stratum(outcome: Outcome, weight: np.ndarray, rows: np.ndarray, ties: Ties)
     total = np.bincount(death_place, weights=w[death_rows], minlength=len(times))
     own_share = np.zeros(len(rows))
     if ties == "efron":
-        place = np.repeat(np.arange(len(times)), count)
+        place: np.ndarray = np.repeat(np.arange(len(times)), count)
         rank = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-        share, row_weight = rank / count[place], (total / np.maximum(count, 1))[place]
+        share = rank / count[place]
+        row_weight = (total / np.maximum(count, 1))[place]
         own_share[death_rows] = 1.0
     else:
         place, share, row_weight = np.arange(len(times)), np.zeros(len(times)), total
@@ -234,7 +238,7 @@ def _cumulative(group: _Stratum, by_row: np.ndarray) -> np.ndarray:
     tied = np.zeros((m, by_row.shape[1]))
     np.add.at(at_time, group.row_place + 1, by_row)
     np.add.at(tied, group.row_place, by_row * group.row_share[:, None])
-    total = np.cumsum(at_time, axis=0)[group.last_event]
+    total: np.ndarray = np.cumsum(at_time, axis=0)[group.last_event]
     if m:
         own = np.zeros_like(total)
         own[group.death_rows] = tied[group.death_place]
