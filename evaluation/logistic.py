@@ -111,6 +111,9 @@ def fit_logistic(
         step = inverse @ score
         gain = float(score @ step)
         if gain < _TOLERANCE:
+            # The last step costs little and squares what error is left.
+            beta = beta + step
+            _, _, inverse = state(beta)
             converged = True
             break
         step *= min(1.0, 5.0 / max(np.abs(step).max(), 1e-300))

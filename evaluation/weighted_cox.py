@@ -156,6 +156,9 @@ def fit_weighted_cox(
     for _ in range(_ITERATIONS):
         step = np.linalg.pinv(information, rcond=1e-11, hermitian=True) @ score
         if float(score @ step) < _TOLERANCE * max(weight.max(), 1e-300):
+            # The last step costs little and squares what error is left.
+            beta = beta + step
+            _, _, information = _likelihood(groups, X, beta)
             converged = True
             break
         new = beta
@@ -166,14 +169,13 @@ def fit_weighted_cox(
                 break
             step /= 2
         beta, value, score, information = new, new_value, new_score, new_information
-    eigenvalues, vectors = np.linalg.eigh(at_none)
-    kept = eigenvalues > 1e-11 * max(eigenvalues[-1], 1e-9 * weight.max())
-    if not kept.any():
-        return undefined
-    root = vectors[:, kept] / np.sqrt(eigenvalues[kept])
-    if not converged or np.linalg.eigvalsh(root.T @ information @ root)[0] < _RUNAWAY:
-        reason = "not estimable: a column separates the events, the likelihood has no maximum"
-        return replace(undefined, note=reason)
+    if q:
+        left = _share_left(at_none, information, 1e-9 * float(weight.max()))
+        if np.isnan(left):
+            return undefined
+        if not converged or left < _RUNAWAY:
+            reason = "not estimable: a column separates the events, the likelihood has no maximum"
+            return replace(undefined, note=reason)
     inverse = np.linalg.pinv(information, rcond=1e-11, hermitian=True)
     residuals, leverage = _residuals(groups, X, beta, inverse)
     return WeightedCox(
@@ -185,6 +187,16 @@ def fit_weighted_cox(
         centre,
         tuple(_risk_sets(group, X * scale, X @ beta) for group in groups),
     )
+
+
+def _share_left(at_none: np.ndarray, information: np.ndarray, smallest: float) -> float:
+    """Smallest share of the information at no effect that is left; NaN if there was none."""
+    eigenvalues, vectors = np.linalg.eigh(at_none)
+    kept = eigenvalues > 1e-11 * max(float(eigenvalues[-1]), smallest)
+    if not kept.any():
+        return np.nan
+    root = vectors[:, kept] / np.sqrt(eigenvalues[kept])
+    return float(np.linalg.eigvalsh(root.T @ information @ root)[0])
 
 
 def _stratum(outcome: Outcome, weight: np.ndarray, rows: np.ndarray, ties: Ties) -> _Stratum:
