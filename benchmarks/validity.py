@@ -3,7 +3,7 @@
 python -m benchmarks.validity [--cohorts 1000] [--n 300] [--interval sandwich] [SCENARIO ...]
 
 Cohorts of features/simulate.py, every estimator against the truth of its own population on its own
-scale; prints a table and writes benchmarks/validity.json. About ten minutes on one core.
+scale; prints a table and writes benchmarks/validity.json. About 20 minutes on one core.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Study:
     interval: str = "sandwich"
     replicates: int = 200
     imputations: int = 5
+    truth_patients: int = TRUTH_PATIENTS
 
 
 def scenario(name: str, n: int) -> Scenario:
@@ -211,7 +212,7 @@ def summarise(rows: pd.DataFrame, truth: Mapping[tuple[str, str, float], float])
 
 def run(name: str, study: Study, progress: bool = True) -> pd.DataFrame:
     """Simulate, estimate and summarise one scenario."""
-    truth = truths(name)
+    truth = truths(name, study.truth_patients)
     cohorts = study.cohorts // FEWER.get(name, 1)
     # Each scenario has cohorts of its own, so that chance does not move all of them together.
     first = SEED + 100_000 * (1 + list(SCENARIOS).index(name))
