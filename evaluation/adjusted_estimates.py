@@ -152,8 +152,7 @@ def adjusted_estimates(
 def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
     """Hazard ratio of the arm in a multivariable Cox model.
 
-    Efron ties and Wald limits by greenwood; with `firth`, Breslow ties and profile penalised
-    likelihood limits.
+    Efron ties and Wald limits; with `firth`, Breslow ties and profile penalised likelihood limits.
     """
     columns = _arm_and_covariates(pair)
     blank = Estimate(
@@ -168,8 +167,10 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
             value=float(fit.coef[0]), variance=float(fit.std_error[0] ** 2), profile=limits,
             note=fit.note,
         )  # fmt: skip
-    model = _cox(pair, columns)
-    return blank._replace(value=float(model.coef_[0]), variance=float(model.std_error_[0] ** 2))
+    model = fit_weighted_cox(pair.outcome, columns)
+    return blank._replace(
+        value=float(model.coef[0]), variance=float(model.model_variance[0, 0]), note=model.note
+    )
 
 
 def arm_trend(pair: Pair) -> float:
@@ -180,7 +181,10 @@ def arm_trend(pair: Pair) -> float:
     columns = _arm_and_covariates(pair)
     if fit_weighted_cox(pair.outcome, columns).note:
         return np.nan
-    trend = _cox(pair, columns).cox_zph(transform="km").to_frame(format="pandas")
+    model = gw.CoxPH(ties="efron").fit(
+        gw.Surv(time=pair.outcome.time, event=pair.outcome.event), columns
+    )
+    trend = model.cox_zph(transform="km").to_frame(format="pandas")
     return float(trend["p_value"].iloc[0])
 
 
@@ -196,11 +200,6 @@ def _arm_and_covariates(pair: Pair) -> np.ndarray:
     """The arm as 0 and 1, and the covariates in SD: the arm's coefficient is the same."""
     X = pair.design.matrix
     return np.column_stack([pair.treated.astype(float), (X - X.mean(axis=0)) / X.std(axis=0)])
-
-
-def _cox(pair: Pair, columns: np.ndarray) -> gw.CoxPH:
-    surv = gw.Surv(time=pair.outcome.time, event=pair.outcome.event)
-    return gw.CoxPH(ties="efron").fit(surv, columns)
 
 
 def _flat(curve: WeightedSurvival) -> np.ndarray:

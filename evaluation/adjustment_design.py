@@ -59,6 +59,11 @@ def adjustment_design(covariates: pd.DataFrame) -> AdjustmentDesign:
         Constant columns, and columns that are a linear combination of earlier ones, are left out
         and named in `note`.
 
+    Raises
+    ------
+    ValueError
+        For a date.
+
     References
     ----------
     Groenwold et al., CMAJ 2012;184:1265, 10.1503/cmaj.110977.
@@ -87,6 +92,8 @@ def _columns(covariates: pd.DataFrame, first_level: bool) -> tuple[np.ndarray, t
 
 def _encoded(values: pd.Series, first_level: bool) -> Iterator[tuple[str, np.ndarray]]:
     name = str(values.name)
+    if pd.api.types.is_datetime64_any_dtype(values):
+        raise ValueError(f"covariate {name} is a date; turn it into an interval, or leave it out")
     missing = values.isna().to_numpy()
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=float, na_value=np.nan)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from evaluation.adjustment_design import adjustment_design, described_columns
 
@@ -45,3 +46,8 @@ def test_what_becomes_constant_among_some_patients_is_left_out_there():
 def test_a_covariate_without_any_value_is_left_out():
     design = adjustment_design(pd.DataFrame({"x": [1.0, 2.0], "none": [np.nan, np.nan]}))
     assert design.terms == ("x",)
+
+
+def test_a_date_is_refused():
+    with pytest.raises(ValueError, match="start is a date"):
+        adjustment_design(pd.DataFrame({"start": pd.to_datetime(["2020-01-01", "2021-01-01"])}))
