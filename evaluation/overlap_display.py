@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from evaluation.palette import arm_styles
 from evaluation.propensity import PROPENSITY_RANGE
 
 BINS = 20
+_CHARACTERS = 84  # in a line under the picture
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class OverlapDisplay:
         One row a patient of one pair: arm, reference_arm, regimen, propensity (probability of the
         arm).
     verdict : str
-        Under the picture.
+        Of `positivity`, under the picture.
     """
 
     frame: pd.DataFrame
@@ -81,5 +83,6 @@ class OverlapDisplay:
             paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
             _note(ax, label, (0, y), (6, shift), va=va, color=color, weight="bold", bbox=paper)
         if self.verdict:
-            _note(ax, self.verdict, (0, 0), (0, -40), va="top", color=_GREY)
+            said = textwrap.fill(self.verdict, _CHARACTERS)
+            _note(ax, said, (0, 0), (0, -40), va="top", color=_GREY, linespacing=1.4)
         return ax

@@ -136,6 +136,9 @@ class AdjustedComparison:
         arm). No identifier.
     balance : DataFrame
         `balance_table` of each pair: arm, reference_arm, term, weighting, smd, balanced.
+    positivity : DataFrame
+        `positivity` of each pair: arm, reference_arm, verdict, outside, effective_share,
+        c_statistic.
     curves : DataFrame
         `weighted_kaplan_meier` of each pair, kind of weight and regimen: arm, reference_arm,
         weighting, regimen, time, survival, n_risk, n_event, n_censor.
@@ -144,6 +147,7 @@ class AdjustedComparison:
     table: pd.DataFrame
     overlap: pd.DataFrame
     balance: pd.DataFrame
+    positivity: pd.DataFrame
     curves: pd.DataFrame
 
 
@@ -226,7 +230,9 @@ def compare_adjusted(
             covariates, outcome, given, settings.imputations, settings.seed, dictionary
         )
     rows: list[Row] = []
-    pictures: dict[str, list[pd.DataFrame]] = {"overlap": [], "balance": [], "curves": []}
+    pictures: dict[str, list[pd.DataFrame]] = {
+        "overlap": [], "balance": [], "positivity": [], "curves": [],
+    }  # fmt: skip
     for arm in arms:
         members = np.flatnonzero((given == arm) | (given == settings.reference_arm))
         pairs = _Pairs(
@@ -469,7 +475,7 @@ class _Pairs:
         } | rest
 
     def pictures(self) -> dict[str, pd.DataFrame]:
-        """Overlap, balance and curves of the first completed table."""
+        """Overlap, balance, positivity and curves of the first completed table."""
         if self.reason:
             return {}
         names = np.where(self.treated, self.arm, self.settings.reference_arm)
@@ -485,7 +491,12 @@ class _Pairs:
                 curve.insert(0, "weighting", kind or "before weighting")
                 curve.insert(1, "regimen", names[rows][0])
                 curves.append(curve)
-        return {"overlap": overlap, "balance": self.balance.copy(), "curves": pd.concat(curves)}
+        return {
+            "overlap": overlap,
+            "balance": self.balance.copy(),
+            "positivity": pd.DataFrame([self.positivity._asdict()]),
+            "curves": pd.concat(curves),
+        }
 
 
 def _variance(replicates: np.ndarray) -> float:

@@ -77,6 +77,8 @@ def test_a_hazard_ratio_has_an_e_value(complete):
 def test_the_pictures_have_their_numbers(complete):
     assert len(complete.overlap) == 90
     assert set(complete.overlap["regimen"]) == {"HMA", "LDAC"}
+    assert complete.positivity["verdict"].iloc[0].startswith("overlap ")
+    assert 0.5 < complete.positivity["c_statistic"].iloc[0] < 1
     assert set(complete.balance["weighting"]) == {
         "before weighting", "stabilised IPTW", "overlap",
     }  # fmt: skip
@@ -89,7 +91,9 @@ def test_the_pictures_have_their_numbers(complete):
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"interval": "bootstrap"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"interval": "bootstrap", "imputations": 2, "weights": ("overlap",)}]
+)
 def test_the_same_seed_gives_the_same_bytes(cohort, changes):
     outcome, regimen, covariates = cohort
     covariates = covariates.copy()
@@ -101,14 +105,14 @@ def test_the_same_seed_gives_the_same_bytes(cohort, changes):
 
 
 def test_the_bootstrap_is_near_the_sandwich(cohort, complete):
-    table = compare_adjusted(*cohort, settings(interval="bootstrap", replicates=300)).table
+    table = compare_adjusted(*cohort, settings(interval="bootstrap", replicates=200)).table
     rows = table[table["ci_method"].str.startswith("percentiles").fillna(False)]
     assert len(rows) == 2 * 4 + 2 * 3 + 3
     plain = complete.table.loc[rows.index]
     np.testing.assert_allclose(rows["estimate"], plain["estimate"])
     ratio = (rows["ci_high"] - rows["ci_low"]) / (plain["ci_high"] - plain["ci_low"])
-    # 300 replicates give a width to about 8%, and percentiles are no normal limits.
-    assert ((ratio > 0.75) & (ratio < 1.3)).all()
+    # 200 replicates give a width to about 10%, and percentiles are no normal limits.
+    assert ((ratio > 0.7) & (ratio < 1.4)).all()
 
 
 def test_a_trimmed_row_is_bootstrapped_while_others_are_not(cohort):
