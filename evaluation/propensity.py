@@ -256,7 +256,7 @@ def positivity(propensity: Propensity) -> Positivity:
     low, high = PROPENSITY_RANGE
     verdict = (
         f"overlap {word}: {outside:.0%} of patients outside propensity {low:g}-{high:g}, "
-        f"effective size {share:.0%} of the smaller-weighted arm under IPTW"
+        f"effective size under IPTW at least {share:.0%} of each arm"
     )
     return Positivity(verdict, outside, share, _c_statistic(e, arm))
 
