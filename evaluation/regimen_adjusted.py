@@ -362,6 +362,9 @@ class _Pairs:
                 notes.append(f"not estimable in {lost} of {len(same)} completed tables")
         elif not (variances > 0).all():
             value, variance = values.mean(), np.nan
+            if not notes:
+                without = int((~(variances > 0)).sum())
+                notes.append(f"no interval: no variance in {without} of {len(same)} tables")
         else:
             pooled = pool_rubin(values, variances, first.degrees)
             value, variance, degrees = (

@@ -173,6 +173,15 @@ def test_what_tells_nothing_is_left_out_and_named(cohort):
     assert "left out as constant or collinear: constant" in table["note"].iloc[0]
 
 
+def test_competing_events_are_said(cohort):
+    outcome, regimen, covariates = cohort
+    competing = ~outcome.event & (np.arange(90) % 2 == 0)
+    table = compare_adjusted(
+        Outcome(outcome.time, outcome.event, competing=competing), regimen, covariates, settings()
+    ).table
+    assert table["note"].iloc[0] == "competing events counted as censored"
+
+
 def test_each_of_three_arms_is_compared_with_the_reference(cohort):
     outcome, regimen, covariates = cohort
     third = regimen.copy()
