@@ -448,7 +448,8 @@ class _Pairs:
             parts.insert(0, self.positivity.verdict)
         if first.scale == HAZARD_RATIO:
             assumption += "; proportional marginal hazards"
-            parts.insert(0, trend)
+            # That of the conditional hazards: weights have no such test.
+            parts.insert(0, trend.replace("(cox.zph)", "(cox.zph, multivariable Cox)"))
         return assumption, "; ".join(filter(None, parts))
 
     def _e_value_row(self, row: Row) -> Row:
