@@ -77,7 +77,8 @@ def _tidy(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.Dat
     for column in ("horizon", "estimate", "ci_low", "ci_high", "p_value", "effective_n"):
         if column in table:
             table[column] = table[column].astype(float)
-    table["note"] = table["note"].fillna("")
+    # As objects: a column that no row fills is one of numbers.
+    table["note"] = table["note"].astype(object).fillna("")
     return table
 
 
