@@ -40,6 +40,17 @@ REGIMEN_COLUMNS = (
     "note",
 )
 
+# What an adjusted estimate needs beside it; other families may leave these empty.
+ADJUSTED_COLUMNS = (
+    *REGIMEN_COLUMNS[:-1],
+    "adjustment_set",
+    "population",
+    "effective_n",
+    "assumption",
+    "verdict",
+    "note",
+)
+
 
 def metric_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row a metric, with exactly METRIC_COLUMNS; what a row leaves out is missing."""
@@ -51,6 +62,11 @@ def regimen_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return _tidy(rows, REGIMEN_COLUMNS)
 
 
+def adjusted_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row an estimate, with exactly ADJUSTED_COLUMNS; what a row leaves out is missing."""
+    return _tidy(rows, ADJUSTED_COLUMNS)
+
+
 def _tidy(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     rows = list(rows)
     for row in rows:
@@ -58,10 +74,11 @@ def _tidy(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.Dat
         if unknown:
             raise KeyError(f"not a column of this table: {sorted(unknown)}")
     table = pd.DataFrame(rows, columns=list(columns))
-    for column in ("horizon", "estimate", "ci_low", "ci_high", "p_value"):
+    for column in ("horizon", "estimate", "ci_low", "ci_high", "p_value", "effective_n"):
         if column in table:
             table[column] = table[column].astype(float)
-    table["note"] = table["note"].fillna("")
+    # As objects: a column that no row fills is one of numbers.
+    table["note"] = table["note"].astype(object).fillna("")
     return table
 
 
