@@ -9,7 +9,6 @@ from features.cohort import Cohort
 from pipelines.cohorts import endpoint_label
 from pipelines.config import TrainConfig
 
-EVENTS_PER_COVARIATE = 20
 FEW_AT_RISK = 10
 MANY_MISSING = 0.2
 TOO_GOOD = 0.9
@@ -28,13 +27,6 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
     found = []
     if cohort.provenance:
         found.append(f"The patients are not real: {cohort.provenance}.")
-    predictors = dataset.predictors.shape[1]
-    if outcome.n_events < EVENTS_PER_COVARIATE * predictors:
-        found.append(
-            f"{outcome.n_events} events for {predictors} predictors: fewer than "
-            f"{EVENTS_PER_COVARIATE} a predictor. Expect wide intervals and unstable "
-            "individual predictions; these models are for comparison, not for care."
-        )
     for horizon in config.evaluation.horizons:
         at_risk = int((outcome.time >= horizon).sum())
         if at_risk < FEW_AT_RISK:

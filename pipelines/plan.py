@@ -25,6 +25,11 @@ from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.populations import population_cautions
 from pipelines.splits import describe_resampling, make_resampling
 
+SMALL = (
+    "Expect overfitting, wide intervals and unstable individual predictions: such models are for "
+    "comparison, not for care."
+)
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -195,7 +200,7 @@ class TrainingPlan:
         small = self.parameters > self.supported
         return (
             *cautions(self.config, self.cohort, self.resampling.kind),
-            *((f"{self.sample_size_text}. Expect overfitting.",) if small else ()),
+            *((f"{self.sample_size_text}. {SMALL}",) if small else ()),
             *population_cautions(self.cohort, self.arms[0] if self.arms else None),
             *(f"{f.what}: {f.who}." for f in warnings),
         )

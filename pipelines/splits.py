@@ -55,8 +55,9 @@ def describe_resampling(resampling: Resampling) -> str:
     """One sentence for the report."""
     repeats, sizes = len(resampling.folds), len(resampling.places)
     if resampling.kind == "repeated_kfold":
-        text = f"{sizes // repeats}-fold cross-validation repeated {repeats} times, stratified by "
-        return text + "event and regimen"
+        again = "" if repeats == 1 else f" repeated {repeats} times"
+        folds = sizes // repeats
+        return f"{folds}-fold cross-validation{again}, stratified by event and regimen"
     if resampling.kind == "leave_one_center_out":
         return "each center predicted by models of the others: " + ", ".join(resampling.labels)
     if resampling.kind == "bootstrap":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT
+from pipelines.mlflow_views import page
 
 SERVER_SECONDS = 10
 # Parameters, metrics and tags that MLflow takes in one call.
@@ -144,14 +146,15 @@ def open_experiment(name: str) -> str:
 
 
 def experiment_page(experiment_id: str, port: int = UI_PORT) -> str:
-    """Address of an experiment's model-training page in the UI.
+    """Address of an experiment's learners in the UI."""
+    return f"http://127.0.0.1:{port}/{page(experiment_id)}"
 
-    The page is named in the address because the UI otherwise opens on its GenAI pages: it goes by
-    what the browser showed last, whatever the experiment's tag says.
-    """
-    return (
-        f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-    )
+
+def save_views(experiment_id: str, views: Mapping[str, str]) -> None:
+    """Keep the views of `pipelines.mlflow_views` with an experiment."""
+    with quiet():
+        for name, view in views.items():
+            MlflowClient().set_experiment_tag(experiment_id, name, view)
 
 
 @contextmanager
@@ -196,6 +199,7 @@ def start_run(
         The run's identifier. It stays running until `finish_run`.
     """
     own = {
+        "mlflow.user": _user(),
         "mlflow.runName": name,
         "mlflow.source.name": "pipelines.train",
         "mlflow.source.type": "LOCAL",
@@ -345,6 +349,13 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
         flat[f"{name}_ci_low"] = row.ci_low
         flat[f"{name}_ci_high"] = row.ci_high
     return flat
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # No name for this user on the machine.
+        return "unknown"
 
 
 def git_commit() -> str:

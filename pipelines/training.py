@@ -98,7 +98,7 @@ def run_training(
     place = (experiment, run_id)
     running = [run_id]
     try:
-        record.log_start(run_id)
+        record.log_start(experiment, run_id)
         judged: dict[str, Judged] = {}
         failures: dict[str, str] = {}
         for learner in plan.learners:
@@ -274,7 +274,7 @@ def _conclude(
         ),
     )
     model_uri = record.register(place[1], conclusion)
-    html = record.log_conclusion(place[1], learner_runs, conclusion, model_uri)
+    html = record.log_conclusion(place, learner_runs, conclusion, model_uri)
     return TrainingResult(
         config=config,
         metrics=metrics,

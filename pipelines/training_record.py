@@ -32,9 +32,11 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.registry import register
+from models.tuning import default_params
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
 from pipelines.config import resolved_yaml
+from pipelines.mlflow_views import page, shared_views, trials_view
 from pipelines.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.plan import TrainingPlan
 
@@ -95,7 +97,19 @@ class TrainingRecord:
         tags = self.tags("learner") | {"learner": learner, "label": LEARNERS[learner].label}
         return tracking.start_run(place[0], learner, tags, place[1])
 
-    def log_start(self, run_id: str) -> None:
+    @property
+    def _searched(self) -> dict[str, list[str]]:
+        """Learner -> parameters that its search looks for."""
+        fixed = {str(name): known for name, known in self.plan.config.tuning.fixed.items()}
+        names = {
+            learner: [
+                name for name in default_params(learner) if name not in fixed.get(learner, {})
+            ]
+            for learner in self.plan.learners
+        }
+        return {learner: found for learner, found in names.items() if found}
+
+    def log_start(self, experiment_id: str, run_id: str) -> None:
         """Write what is known before the first learner: settings, data, split, versions."""
         plan, config = self.plan, self.plan.config
         params = {
@@ -125,6 +139,7 @@ class TrainingRecord:
             plan.resampling.table().to_csv(folder / "folds.csv", index=False)
             plan.sample_size.to_csv(folder / "sample_size.csv", index=False)
             tracking.log_run(run_id, params=params, artifacts=folder)
+        tracking.save_views(experiment_id, shared_views(self._searched, max(plan.horizons)))
         name = f"{cohort_name(config)}, {plan.endpoint}"
         tracking.log_dataset(run_id, name, plan.cohort.fingerprint, plan.dataset.predictors)
 
@@ -175,7 +190,7 @@ class TrainingRecord:
 
     def log_conclusion(
         self,
-        run_id: str,
+        place: tuple[str, str],
         learner_runs: Mapping[str, str],
         conclusion: Conclusion,
         model_uri: str,
@@ -216,13 +231,13 @@ class TrainingRecord:
             write_report(folder / "report.html", report)
             html = (folder / "report.html").read_text(encoding="utf-8")
             tracking.log_run(
-                run_id,
+                place[1],
                 metrics=tracking.flat_metrics(metrics[metrics["learner"] == champion.learner]),
                 tags={
                     "champion": champion.learner,
                     "champion_reason": champion.reason,
                     "model": model_uri,
-                    "mlflow.note.content": self._note(conclusion),
+                    "mlflow.note.content": self._note(place[0], conclusion),
                 },
                 artifacts=folder,
             )
@@ -319,7 +334,7 @@ class TrainingRecord:
             "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
         }
 
-    def _note(self, conclusion: Conclusion) -> str:
+    def _note(self, experiment_id: str, conclusion: Conclusion) -> str:
         """The training's run as a reader of the MLflow page sees it first."""
         plan, champion, metrics = self.plan, conclusion.champion, conclusion.metrics
         lines = [
@@ -342,6 +357,13 @@ class TrainingRecord:
             ]
             lines.append(f"| {learner} | {' | '.join(cells)} |")
         lines += ["", "Out-of-fold; 95% bootstrap intervals. C: higher is better, IBS: lower.", ""]
+        links = [f"[learners side by side]({page(experiment_id)})"]
+        if plan.config.tracking.trials == "runs" and plan.config.tuning.trials:
+            links += [
+                f"[search of {name}]({page(experiment_id, trials_view(name))})"
+                for name in self._searched
+            ]
+        lines += ["Pages: " + ", ".join(links) + ".", ""]
         lines += ["What these data cannot support:", *(f"- {c}" for c in conclusion.cautions)]
         return "\n".join(lines)
 
