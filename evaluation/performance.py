@@ -6,7 +6,7 @@ share the counts of the bootstrap, so that their differences are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -165,9 +165,9 @@ def _d_calibration(
     predictions: Sequence[SurvivalPrediction],
     folds: Sequence[np.ndarray],
     tau: float,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     _, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
-    row = {"metric": D_CALIBRATION, "horizon": tau, "n": len(outcome)}
+    row: dict[str, Any] = {"metric": D_CALIBRATION, "horizon": tau, "n": len(outcome)}
     row |= {"events": events_by(outcome, tau)}
     last = column_of(predictions[0].times, tau) + 1
     mean = mean_prediction(predictions, folds)

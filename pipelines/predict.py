@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+SHOWN = ("uno_c", "c", "ipa", "oe", "calibration_oe", "calibration_slope")
 DEFAULT_MODEL = "models:/vensurv@champion"
 
 
@@ -171,7 +172,7 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
         "probabilities carry no interval of their own; how good they are on average:"
     )
     for name, value in card.performance.items():
-        if name.split(" ")[0] in ("uno_c", "ipa", "calibration_oe", "calibration_slope"):
+        if name.split(" ")[0].removeprefix("competing_") in SHOWN:
             console.print(f"  {name}: {value}, out-of-fold")
     for caution in card.cautions:
         console.print(f"  caution: {caution}")

@@ -29,8 +29,16 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 TERMINAL_TABLES = {
     "Out-of-fold performance, estimate (95% bootstrap interval); * chosen\n"
-    "C, IPA: higher is better; IBS: lower is better": ("harrell_c", "uno_c", "ibs", "ipa"),
-    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe",),
+    "C, IPA: higher is better; IBS: lower is better": (
+        "harrell_c",
+        "uno_c",
+        "ibs",
+        "ipa",
+        "competing_c",
+        "competing_ibs",
+        "competing_ipa",
+    ),
+    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe", "competing_oe"),
 }
 
 

@@ -29,6 +29,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT
 
@@ -339,8 +340,8 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """
     flat = {}
     for row in table.itertuples():
-        at_horizon = row.metric not in ("harrell_c", "uno_c", "ibs")
-        name = f"{row.metric}_{row.horizon:g}m" if at_horizon else row.metric
+        alone = row.metric in WITHOUT_HORIZON or pd.isna(row.horizon)
+        name = row.metric if alone else f"{row.metric}_{row.horizon:g}m"
         flat[name] = row.estimate
         flat[f"{name}_ci_low"] = row.ci_low
         flat[f"{name}_ci_high"] = row.ci_high
