@@ -262,13 +262,17 @@ def log_trials(
         finish_run(run_id, failed=row["state"] == "failed")
 
 
-def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame) -> None:
+def log_dataset(
+    run_id: str, name: str, fingerprint: str, columns: pd.DataFrame, context: str = "training"
+) -> None:
     """Tell a run its dataset: name, fingerprint, size and columns; no row of it.
 
     Parameters
     ----------
     columns : DataFrame of shape (n, p)
         Only its column names, types and length are told.
+    context : str
+        What it is for: training or evaluation.
     """
     schema = {
         "mlflow_colspec": [
@@ -288,7 +292,7 @@ def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame)
         schema=json.dumps(schema),
         profile=json.dumps({"num_rows": len(columns), "num_elements": columns.size}),
     )
-    tag = InputTag("mlflow.data.context", "training")
+    tag = InputTag("mlflow.data.context", context)
     with quiet():
         MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [tag])])
 
