@@ -121,8 +121,9 @@ def assess(judged: Judged, main: str, beside: Sequence[str] = ()) -> Assessment:
     auc = auc_over_time(*settings, judged.tau, judged.counts)
     found.tables["auc_over_time"] = auc.frame
     if auc.frame["estimate"].notna().any():
-        found.draw("curves", "AUC(t) for events by month t, pairs of the same test fold",
-                   auc.plot())  # fmt: skip
+        several = len(np.unique([fold[fold >= 0] for fold in judged.folds[:1]])) > 1
+        pairs = ", pairs of the same test fold" if several else ""
+        found.draw("curves", f"AUC(t) for events by month t{pairs}", auc.plot())
     brier = brier_over_time(*settings, judged.tau, judged.counts)
     found.tables["brier_over_time"] = brier.frame
     if brier.frame["estimate"].notna().any():

@@ -116,7 +116,12 @@ def search_and_fit(
     members: Mapping[str, dict[str, Any]] | None,
 ) -> tuple[Tuning, SurvivalModel]:
     """Tune and fit on the given patients; a stack weighs the members it is given."""
-    seed = task_seed(search.seed, learner, *(("final",) if place == FINAL else place))
+    words: tuple[str | int, ...] = place
+    if place == FINAL:
+        words = ("final",)
+    elif place[0] == REFITS:
+        words = ("refit", place[1])
+    seed = task_seed(search.seed, learner, *words)
     own = replace(search, seed=seed, name=f"{search.name}{learner}_{place[0]}_{place[1]}")
     score = inner_score(train.outcome)
     if learner == STACK:
