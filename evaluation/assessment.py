@@ -18,6 +18,7 @@ from evaluation.calibration_curve import calibration_curve
 from evaluation.competing_calibration import grouped_competing_calibration
 from evaluation.displays import CalibrationDisplay
 from evaluation.extended_metrics import has_competing
+from evaluation.metrics import tells_apart
 from evaluation.out_of_fold_curves import auc_over_time, brier_over_time, decisions
 from evaluation.performance import mean_prediction
 from evaluation.results import format_estimate
@@ -164,7 +165,7 @@ def calibration_pictures(judged: Judged, learner: str) -> Assessment:
     for horizon in judged.horizons:
         risk = 1.0 - mean.at(horizon)[tested]
         few = len(risk) < FEWEST_DRAWN or horizon > outcome.follow_up
-        if few or np.isnan(risk).any() or len(np.unique(risk)) < 2:
+        if few or np.isnan(risk).any() or not _tells_apart(judged, learner, horizon):
             continue
         groups = 4 if len(risk) < MANY else 8
         curve = None
@@ -199,6 +200,11 @@ def _unknown(
         np.isnan(mean_prediction(repeats, judged.folds).at(horizon)[judged.tested]).any()
         for repeats in learners
     )
+
+
+def _tells_apart(judged: Judged, learner: str, horizon: float) -> bool:
+    each = zip(judged.learners[learner], judged.folds, strict=True)
+    return any(tells_apart(1.0 - p.at(horizon)[f >= 0], f[f >= 0]) for p, f in each)
 
 
 def _cell(own: pd.DataFrame, metric: str, horizon: float) -> str:

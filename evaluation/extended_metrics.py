@@ -15,7 +15,16 @@ from evaluation.calibration_curve import ERRORS, METHOD, replicate_calibration_e
 from evaluation.calibration_intercept import replicate_intercepts_at_horizon
 from evaluation.competing_metrics import competing_metrics
 from evaluation.incremental_value import net_benefit_metric
-from evaluation.metrics import LOSS, SHARE, Metric, column_of, half, standard_metrics
+from evaluation.metrics import (
+    LOSS,
+    NOBODY_APART,
+    SHARE,
+    Metric,
+    column_of,
+    half,
+    standard_metrics,
+    tells_apart,
+)
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -127,6 +136,8 @@ def _calibration_error(place: int, name: str, horizon: float) -> Metric:
         outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
     ) -> np.ndarray:
         risk = 1.0 - p.at(horizon)
+        if not tells_apart(risk, fold):
+            return np.full(len(samples), np.nan)
         return replicate_calibration_errors(outcome, risk, horizon, samples, knots=KNOTS)[:, place]
 
     return Metric(
@@ -135,7 +146,7 @@ def _calibration_error(place: int, name: str, horizon: float) -> Metric:
         evaluate,
         "lower",
         "horizon",
-        "predicted risks do not vary, or separate the events",
+        NOBODY_APART,
         METHOD.format(KNOTS),
         bounds=LOSS,
     )

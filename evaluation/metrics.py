@@ -36,6 +36,7 @@ SHARE = (0.0, 1.0)
 LOSS = (0.0, np.inf)
 NO_PAIR = "no comparable pair of patients within a fold"
 NULL_RIGHT = "the null model is never wrong"
+NOBODY_APART = "predicted risks do not vary within a fold, or separate the events"
 NOTHING_EXPECTED = "the expected probability is 0"
 
 
@@ -204,7 +205,10 @@ def slope_metric(horizon: float) -> Metric:
     def evaluate(
         outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
     ) -> np.ndarray:
-        return replicate_slopes(outcome, 1.0 - p.at(horizon), samples)
+        risk = 1.0 - p.at(horizon)
+        if not tells_apart(risk, fold):
+            return np.full(len(samples), np.nan)
+        return replicate_slopes(outcome, risk, samples)
 
     # A prediction that is independent of the outcome has slope 0.
     return Metric(
@@ -213,9 +217,22 @@ def slope_metric(horizon: float) -> Metric:
         evaluate,
         "one",
         "horizon",
-        "predicted risks do not vary, or separate the events",
+        NOBODY_APART,
         no_information=lambda _outcome, _prediction: 0.0,
     )
+
+
+def tells_apart(risk: np.ndarray, fold: np.ndarray | None) -> bool:
+    """Whether predictions differ within some fold.
+
+    Those of the null model differ between folds alone, by who trained them; a regression on them
+    would measure nothing but that.
+    """
+    if fold is None:
+        return True
+    order = np.lexsort((risk, fold))
+    same_fold = np.diff(np.asarray(fold)[order]) == 0
+    return bool((same_fold & (np.diff(risk[order]) > 0)).any())
 
 
 class Tested(NamedTuple):

@@ -119,7 +119,7 @@ def write_report(path: Path, report: Report) -> None:
     benefit = metrics["metric"].str.startswith("net_benefit")
     calibrated = metrics["metric"].str.startswith(CALIBRATION)
     readable = {
-        name: html_table(make(report.tables[name]))
+        name: html_table(_told(make(report.tables[name])))
         for name, make in READABLE.items()
         if name in report.tables and len(report.tables[name])
     }
@@ -152,7 +152,13 @@ def _by_horizon(metrics: pd.DataFrame) -> Markup | None:
 def _if_any(
     table: pd.DataFrame | None, make: Callable[[pd.DataFrame], pd.DataFrame] = lambda t: t
 ) -> Markup | None:
-    return None if table is None or table.empty else html_table(make(table))
+    return None if table is None or table.empty else html_table(_told(make(table)))
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns of remarks in which nothing stands."""
+    empty = [c for c in ("note", "p") if c in table and (table[c] == "").all()]
+    return table.drop(columns=empty)
 
 
 def metric_label(metric: str, horizon: float) -> str:
