@@ -24,7 +24,7 @@ from evaluation.brier import brier_losses, brier_score, integrated_brier
 from evaluation.calibration import calibration_slope, observed_expected
 from evaluation.calibration_curve import replicate_calibration_errors
 from evaluation.calibration_intercept import calibration_intercept
-from evaluation.competing_incidence import cumulative_incidence
+from evaluation.competing_incidence import incidence_by_cause
 from evaluation.concordance_error import harrell_c_standard_error, uno_c_standard_error
 from evaluation.d_calibration import d_calibration_test
 from evaluation.decision_curve import replicate_treated
@@ -159,7 +159,7 @@ def _competing(table: pd.DataFrame, refs: dict[str, Any]) -> Iterator[tuple[str,
     status = table["cr_status"]
     outcome = Outcome(table["t2"].to_numpy(float), status == 1, competing=status == 2)
     theirs = refs["cuminc_bmt_all"]
-    curves = cumulative_incidence(outcome, theirs["times"])
+    curves = incidence_by_cause(outcome, theirs["times"])
     for cause, place in (("event", 0), ("competing", 1)):
         ours = curves.loc[curves["cause"] == cause, "estimate"].to_numpy()
         for day, value, expected in zip(theirs["times"], ours, theirs["est"][place], strict=True):

@@ -23,6 +23,7 @@ from evaluation.instability_displays import (
 from evaluation.internal_external import center_table
 from evaluation.metrics import standard_metrics
 from evaluation.optimism import optimism_table
+from evaluation.report import metric_label
 from evaluation.subgroup_forest import SubgroupForestDisplay
 from evaluation.subgroups import subgroup_table
 from models.learners import STACK
@@ -137,8 +138,7 @@ def _centers(plan: TrainingPlan, judged: Judged, learner: str) -> Assessment:
     for metric, horizon in shown:
         display = CenterForestDisplay.from_table(table, metric, horizon)
         if display.frame["estimate"].notna().any():
-            at = "" if np.isnan(horizon) else f" at {horizon:g} months"
-            words = metric.replace("_", " ").replace("oe", "O/E") + at
+            words = metric_label(metric, horizon)
             found.draw("centers", f"{words}: each center left out, and pooled", display.plot())
     return found
 
