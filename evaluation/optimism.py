@@ -92,7 +92,7 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
     in_bag, original, out_of_bag = _replicates(metric, refits).T
     fits = f"B={len(refits.refitted)} refits"
     if refits.unfitted:
-        fits += f", {refits.unfitted} of them without an event and left out"
+        fits += f", {refits.unfitted} of them without an event or a fit, left out"
     rows = {"apparent": _row(apparent, "")}
 
     optimism, gap = _mean(in_bag - original, "its own sample or all patients")
