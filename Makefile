@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo train test lint ui bench lock clean
+.PHONY: help venv demo train test lint ui bench parity lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ ui: $(READY) ## open the MLflow UI on the project's store, at http://127.0.0.1:5
 
 bench: $(READY) ## measure speed against named baselines: make bench, or BENCH=name
 	$(BIN)/python -m benchmarks $(BENCH)
+
+parity: $(READY) ## our measures beside those of R: make parity SHARED=folder of data and references
+	$(BIN)/python -m benchmarks.parity $(SHARED)
 
 lock: $(READY) ## resolve the lock file anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra dev --quiet pyproject.toml -o requirements.lock

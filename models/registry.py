@@ -46,9 +46,15 @@ class RegisteredModel(PythonModel):
 
 
 def register(
-    model: SurvivalModel, card: ModelCard, *, run_id: str, model_name: str, folder: Path
+    model: SurvivalModel,
+    card: ModelCard,
+    *,
+    run_id: str,
+    model_name: str,
+    folder: Path,
+    alias: str | None = CHAMPION,
 ) -> str:
-    """Store a model under a run and register it with the alias 'champion'.
+    """Store a model under a run and register it as a new version.
 
     Parameters
     ----------
@@ -56,6 +62,8 @@ def register(
         The run that the model belongs to.
     folder : Path
         Empty folder in which the model is written before MLflow copies it.
+    alias : str, optional
+        Moved to the new version; None moves none.
 
     Returns
     -------
@@ -88,10 +96,12 @@ def register(
         source=info.model_uri,
         run_id=run_id,
         model_id=info.model_id,
-        tags={"learner": card.learner},
+        tags={"learner": card.learner}
+        | ({"recalibration": str(card.recalibration["kind"])} if card.recalibration else {}),
         description=describe_card(card),
     )
-    client.set_registered_model_alias(model_name, CHAMPION, version.version)
+    if alias is not None:
+        client.set_registered_model_alias(model_name, alias, version.version)
     return str(version.version)
 
 
@@ -140,11 +150,16 @@ def describe_card(card: ModelCard) -> str:
             else []
         ),
         "",
+        *(
+            [f"**Recalibrated:** {card.recalibration['statement']}.", ""]
+            if card.recalibration
+            else []
+        ),
         f"Predicts up to {card.follow_up:.1f} months; evaluated at "
         + ", ".join(f"{h:g}" for h in card.horizons)
         + " months.",
         "",
-        "| out-of-fold | estimate (95% interval) |",
+        f"| {card.measured} | estimate (95% interval) |",
         "|---|---|",
         *(f"| {metric} | {value} |" for metric, value in card.performance.items()),
         "",

@@ -30,6 +30,8 @@ LearnerName = Literal[
     "xgboost_aft",
     "stack",
 ]
+SUBGROUPS = ("sex", "age", "center", "disease", "regimen")
+FEWEST_REFITS = 10
 # They do not see all of `covariates`, so that a stack does not combine them.
 NOT_IN_A_STACK = ("kaplan_meier", "genetic_risk", "cox_clinical", "stack")
 
@@ -139,11 +141,45 @@ class SampleSizeConfig(_Section):
 
 
 class EvaluationConfig(_Section):
-    """Horizons in months, bootstrap size, and refits for the interval of the regimen effects."""
+    """Horizons in months, what is measured there, and how often things are resampled."""
 
     horizons: tuple[float, ...] = (6.0, 12.0)
     bootstrap: int = Field(default=500, ge=50, le=10000)
     regimen_refits: int = Field(default=50, ge=20, le=1000)
+    thresholds: tuple[float, ...] = Field(
+        default=(0.25, 0.5, 0.75),
+        description="Event probabilities at which one would act, for the net benefit",
+    )
+    subgroups: tuple[str, ...] = Field(
+        default=SUBGROUPS, description="Flags and categories of the cohort; age in bands"
+    )
+    optimism: int = Field(
+        default=0, ge=0, le=2000, description="Refits of the whole pipeline, tuned anew; 0 or off"
+    )
+    instability: int = Field(
+        default=50, ge=0, le=2000, description="Refits with the parameters kept; 0 or off"
+    )
+
+    @field_validator("optimism", "instability", mode="before")
+    @classmethod
+    def _off(cls, refits: object) -> object:
+        # YAML reads `off` as false.
+        return 0 if refits is False or refits == "off" else refits
+
+    @field_validator("optimism", "instability")
+    @classmethod
+    def _enough(cls, refits: int) -> int:
+        if 0 < refits < FEWEST_REFITS:
+            raise ValueError(f"off, or at least {FEWEST_REFITS} refits")
+        return refits
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probabilities(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        inside = all(0 < t < 1 for t in thresholds)
+        if not inside or list(thresholds) != sorted(set(thresholds)):
+            raise ValueError("give increasing probabilities between 0 and 1, such as [0.25, 0.5]")
+        return thresholds
 
     @field_validator("horizons")
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
+from evaluation.extended_metrics import has_competing
 from evaluation.sample_size import patients_needed, r2_from_c, supported_parameters
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
@@ -24,6 +25,7 @@ from pipelines.config import TrainConfig
 from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.populations import population_cautions
 from pipelines.splits import describe_resampling, make_resampling
+from pipelines.subgroup_labels import subgroup_labels
 
 SMALL = (
     "Expect overfitting, wide intervals and unstable individual predictions: such models are for "
@@ -59,7 +61,9 @@ class TrainingPlan:
             When the cohort cannot be split as configured, or is too small and that is to stop it.
         """
         plan = cls(config, checked.cohort, checked.table, checked.findings)
-        plan.resampling  # noqa: B018  (drawn here, so that what is wrong with it is told early)
+        # Drawn here, so that what is wrong with them is told early.
+        plan.resampling  # noqa: B018
+        plan.subgroups  # noqa: B018
         plan.check_sample_size()
         return plan
 
@@ -132,12 +136,22 @@ class TrainingPlan:
             strata=stratification(self.dataset),
         )
 
+    @cached_property
+    def subgroups(self) -> dict[str, np.ndarray]:
+        """Labels of the patients by each configured grouping, such as sex or age band."""
+        names = self.config.evaluation.subgroups
+        return subgroup_labels(self.cohort, self.endpoint, names)
+
     @property
     def steps(self) -> int:
         """Number of times that the training calls `advance`."""
         splits, refits = len(self.resampling.places) + 1, self.config.evaluation.regimen_refits
         effects = sum(refits for name in self.learners if self.arms_of(name))
-        return len(self.learners) * splits + effects + 2
+        wanted = self.config.evaluation
+        refitted = wanted.optimism + wanted.instability
+        if has_competing(self.dataset.outcome):
+            refitted = 0
+        return len(self.learners) * splits + effects + refitted + 2
 
     # -- what the cohort supports ------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT
 from pipelines.mlflow_views import page
@@ -265,13 +266,17 @@ def log_trials(
         finish_run(run_id, failed=row["state"] == "failed")
 
 
-def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame) -> None:
+def log_dataset(
+    run_id: str, name: str, fingerprint: str, columns: pd.DataFrame, context: str = "training"
+) -> None:
     """Tell a run its dataset: name, fingerprint, size and columns; no row of it.
 
     Parameters
     ----------
     columns : DataFrame of shape (n, p)
         Only its column names, types and length are told.
+    context : str
+        What it is for: training or evaluation.
     """
     schema = {
         "mlflow_colspec": [
@@ -291,7 +296,7 @@ def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame)
         schema=json.dumps(schema),
         profile=json.dumps({"num_rows": len(columns), "num_elements": columns.size}),
     )
-    tag = InputTag("mlflow.data.context", "training")
+    tag = InputTag("mlflow.data.context", context)
     with quiet():
         MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [tag])])
 
@@ -343,8 +348,8 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """
     flat = {}
     for row in table.itertuples():
-        at_horizon = row.metric not in ("harrell_c", "uno_c", "ibs")
-        name = f"{row.metric}_{row.horizon:g}m" if at_horizon else row.metric
+        alone = row.metric in WITHOUT_HORIZON or pd.isna(row.horizon)
+        name = row.metric if alone else f"{row.metric}_{row.horizon:g}m"
         flat[name] = row.estimate
         flat[f"{name}_ci_low"] = row.ci_low
         flat[f"{name}_ci_high"] = row.ci_high

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evaluation.assessment import Judged as JudgedLearners
 from evaluation.champion import choose_champion
 from evaluation.cox_comparison import cox_is_enough
-from evaluation.performance import fold_scores, paired_difference, performance_table
+from evaluation.extended_metrics import has_competing
+from evaluation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
+from evaluation.performance import compared_metrics, fold_scores, performance_table
 from evaluation.published import check_published_claims
 from evaluation.regimen_effects import regimen_effect_table
 from evaluation.results import metric_table
@@ -21,6 +24,7 @@ from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines import tracking
 from pipelines.cautions import performance_cautions
+from pipelines.champion_tables import about_champion
 from pipelines.checkpoint import Checkpoint
 from pipelines.config import REFERENCE_STUDY, resolved_yaml
 from pipelines.nested_validation import FINAL, LearnerFit, bootstrap_contrasts, validate_learner
@@ -119,7 +123,9 @@ def run_training(
                 finished[learner] = own_run
             running.remove(own_run)
         advance("comparing", 1)
-        result = _conclude(plan, record, place, finished, judged, failures)
+        result = _conclude(
+            plan, record, place, finished, judged, failures, unfinished, workers, advance
+        )
         advance("writing", 1)
         tracking.forget_unfinished(run_id)
         tracking.finish_run(run_id)
@@ -162,7 +168,14 @@ def _judge(
     )
     folds, tau = list(plan.resampling.folds), max(plan.horizons)
     metrics = performance_table(
-        learner, outcome, fit.predictions, folds, plan.horizons, tau, plan.counts
+        learner,
+        outcome,
+        fit.predictions,
+        folds,
+        plan.horizons,
+        tau,
+        plan.counts,
+        config.evaluation.thresholds,
     )
     return Judged(
         fit,
@@ -225,6 +238,9 @@ def _conclude(
     learner_runs: Mapping[str, str],
     judged: Mapping[str, Judged],
     failures: Mapping[str, str],
+    unfinished: Unfinished,
+    workers: int,
+    advance: Advance,
 ) -> TrainingResult:
     config = plan.config
     candidates = {name: one for name, one in judged.items() if LEARNERS[name].may_be_champion}
@@ -247,7 +263,7 @@ def _conclude(
         plan.resampling.test_to_train,
     )
     reference = next(name for name in ("cox", "cox_clinical", *candidates) if name in candidates)
-    differences = _differences(plan, judged, reference, metrics)
+    differences = _differences(plan, judged, reference)
     simple = ("kaplan_meier", "genetic_risk", "cox_clinical", "cox")
     verdict = (
         cox_is_enough(differences, reference, [n for n in candidates if n not in simple])
@@ -259,8 +275,29 @@ def _conclude(
         from features.reference_study import read_reference_study
 
         claims = check_published_claims(plan.table, read_reference_study())
+    fits = {name: one.fit for name, one in judged.items()}
+    found = about_champion(
+        plan,
+        JudgedLearners(
+            plan.dataset.outcome,
+            {name: fit.predictions for name, fit in fits.items()},
+            list(plan.resampling.folds),
+            plan.horizons,
+            config.evaluation.thresholds,
+            plan.counts,
+            metrics,
+        ),
+        fits,
+        champion.learner,
+        reference,
+        _search(plan, unfinished),
+        unfinished.checkpoint,
+        workers,
+        advance,
+    )
     conclusion = Conclusion(
-        fits={name: one.fit for name, one in judged.items()},
+        fits=fits,
+        assessment=found,
         metrics=metrics,
         differences=differences,
         regimen=_compare_regimens(plan, judged),
@@ -289,23 +326,24 @@ def _conclude(
         experiment_id=place[0],
         run_id=place[1],
         model_uri=model_uri,
+        tables=found.tables,
         html=html,
     )
 
 
-def _differences(
-    plan: TrainingPlan, judged: Mapping[str, Judged], reference: str, metrics: pd.DataFrame
-) -> pd.DataFrame:
+def _differences(plan: TrainingPlan, judged: Mapping[str, Judged], reference: str) -> pd.DataFrame:
     """Paired differences of every learner from the reference, on the same patients and folds."""
     if len(judged) < 2:
-        return metrics.iloc[:0]
+        return pd.DataFrame(columns=list(DIFFERENCE_COLUMNS))
     order = [reference, *(name for name in judged if name != reference)]
-    return paired_difference(
-        plan.dataset.outcome,
+    outcome = plan.dataset.outcome
+    return learner_differences(
+        outcome,
         {name: judged[name].fit.predictions for name in order},
         list(plan.resampling.folds),
-        max(plan.horizons),
+        compared_metrics(outcome, plan.horizons, max(plan.horizons)),
         plan.counts,
+        plan.resampling.test_to_train,
     )
 
 
@@ -322,10 +360,15 @@ def _failed_rows(plan: TrainingPlan, failures: Mapping[str, str]) -> pd.DataFram
             "note": f"could not be fitted: {why}",
         }
         for name, why in failures.items()
-        for metric, horizon in (
-            ("harrell_c", np.nan), ("uno_c", max(plan.horizons)), ("ibs", max(plan.horizons))
-        )
-    )  # fmt: skip
+        for metric, horizon in _headline(plan)
+    )
+
+
+def _headline(plan: TrainingPlan) -> list[tuple[str, float]]:
+    tau = max(plan.horizons)
+    if has_competing(plan.dataset.outcome):
+        return [("competing_c", tau), ("competing_ibs", tau)]
+    return [("harrell_c", np.nan), ("uno_c", tau), ("ibs", tau)]
 
 
 def _compare_regimens(plan: TrainingPlan, judged: Mapping[str, Judged]) -> pd.DataFrame | None:

@@ -371,6 +371,16 @@ def test_a_table_given_on_the_command_line_that_is_not_there(capsys, no_store, t
     assert "missing.csv" in message
 
 
+def test_subgroups_that_are_not_there(refused_training):
+    def change(config):
+        config["evaluation"] = config["evaluation"] | {"subgroups": ["hb_g_per_l"]}
+
+    message = refused_training(break_config=change)
+    assert "No such subgroups" in message
+    assert "evaluation.subgroups" in message
+    assert "mut_tp53" in message
+
+
 # -- predict ---------------------------------------------------------------------------------
 
 PATIENT = {"age_years": 61, "hb_g_per_l": 98, "disease": "AML de novo", "regimen": "HMA"}

@@ -305,3 +305,27 @@ def test_any_value_at_any_key_is_read_or_told(tmp_path_factory, place, value):
     config = collect(problems, lambda: read_config(path))
     assert (config is None) == bool(problems)
     assert all(problem.what and problem.where for problem in problems)
+
+
+@pytest.mark.parametrize("off", [False, "off", 0])
+def test_refits_can_be_off(tmp_path, off):
+    config = read_config(written(tmp_path, changed("evaluation.instability", off)))
+    assert config.evaluation.instability == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("optimism", 5, "at least 10 refits"),
+        ("instability", -1, "greater than or equal to 0"),
+        ("optimism", "often", "valid integer"),
+        ("thresholds", [0.5, 0.2], "increasing probabilities"),
+        ("thresholds", [0, 0.5], "between 0 and 1"),
+        ("thresholds", [20, 50], "between 0 and 1"),
+        ("subgroups", "sex", "valid tuple"),
+    ],
+)
+def test_what_is_evaluated_is_checked(tmp_path, key, value, told):
+    (problem,) = refused(tmp_path, changed(f"evaluation.{key}", value))
+    assert problem.where.startswith(f"mine.yaml: evaluation.{key}")
+    assert told in problem.allowed
