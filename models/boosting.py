@@ -12,6 +12,7 @@ import xgboost
 from optuna.trial import Trial
 
 from features.outcome import Outcome
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -107,6 +108,42 @@ def predict_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None
     with _threads(len(X)):
         margin = _read_booster(booster).predict(make_matrix(X, columns), output_margin=True)
     return margin.astype(float)
+
+
+def shap_of_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
+    """Path-dependent SHAP values of the margin, shape (n, p + 1), the base value last."""
+    with _threads(len(X)):
+        values = _read_booster(booster).predict(make_matrix(X, columns), pred_contribs=True)
+    return values.astype(float)
+
+
+def split_features(booster: bytes) -> tuple[int, ...]:
+    """Features that any tree splits on, in their order."""
+    return tuple(sorted(int(name[1:]) for name in _read_booster(booster).get_score()))
+
+
+def score_parts(
+    settings: Boosted,
+    booster: bytes,
+    columns: FeatureColumns | None,
+    survival: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    sign: float = 1.0,
+    scale: str = "log hazard",
+) -> LinkedScore:
+    """The risk score, `sign` times the margin, for those who explain it."""
+
+    def contributions(X: np.ndarray) -> np.ndarray:
+        return sign * shap_of_margin(booster, X, columns)
+
+    return LinkedScore(
+        lambda X: sign * predict_margin(booster, X, columns),
+        survival,
+        # SHAP values of trees that split once are the trees themselves, up to a constant.
+        terms=(lambda X: contributions(X)[:, :-1]) if settings.max_depth == 1 else None,
+        contributions=contributions,
+        used=split_features(booster),
+        scale=scale,
+    )
 
 
 @lru_cache(maxsize=4)
