@@ -292,6 +292,18 @@ def step_times(model: SurvivalModel) -> np.ndarray | None:
     return None if parts is None else parts.jumps
 
 
+def is_exact(model: SurvivalModel) -> bool:
+    """Whether the model is explained exactly on any table: a forest, a function of a sum."""
+    opened = getattr(model, "opened", None)
+    parts = opened() if opened is not None else None
+    if isinstance(parts, WeightedModels):
+        return all(is_exact(member) for member in parts.models)
+    inside = None if parts is None else parts.inside
+    return isinstance(inside, SurvivalTrees) or (
+        isinstance(inside, LinkedScore) and inside.terms is not None
+    )
+
+
 def by_covariate(values: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
     """Add up values of features, shape (n, n_features), over each covariate, shape (n, count)."""
     grouped = np.zeros((len(values), count))

@@ -10,6 +10,7 @@ the values of features that join one by one, as shap does, is another game.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -90,6 +91,37 @@ def interventional_shap(trees: Sequence[DecisionTree], sides: Sides) -> Explanat
         total += tree.value[_reached(tree, left)]
     method = "exact interventional TreeSHAP"
     return Explanation.exact(values, base, sides.columns, method).check(total)
+
+
+def shap_explainer(trees: Sequence[DecisionTree]) -> Any:
+    """Shap's own TreeExplainer for the same trees, path-dependent, with features as players.
+
+    For its plots, and as a second opinion: where each covariate has one feature, its values are
+    those of `path_dependent_shap`.
+    """
+    import shap
+
+    parts = []
+    for tree in trees:
+        leaves = tree.left < 0
+        values = np.array(tree.value, dtype=float, order="C")
+        # shap reads the base value from the root, which must be the mean of the leaves.
+        values[0] = tree.weight[leaves] @ values[leaves] / tree.weight[0]
+        parts.append(
+            {
+                "children_left": tree.left.astype(np.int32),
+                "children_right": tree.right.astype(np.int32),
+                "children_default": np.where(tree.missing_left, tree.left, tree.right).astype(
+                    np.int32
+                ),
+                "features": tree.feature.astype(np.int32),
+                "thresholds": tree.threshold.astype(np.float64),
+                "values": values,
+                "node_sample_weight": np.array(tree.weight, dtype=float, order="C"),
+            }
+        )
+    ensemble = {"trees": parts, "input_dtype": np.float32, "internal_dtype": np.float64}
+    return shap.TreeExplainer(ensemble, feature_perturbation="tree_path_dependent")
 
 
 def _players(tree: DecisionTree, owner: np.ndarray) -> np.ndarray:
