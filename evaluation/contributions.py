@@ -143,7 +143,7 @@ def explain_curve(
     if path_dependent and not isinstance(opened.inside, SurvivalTrees):
         raise ValueError(f"path-dependent values of S(t) need a forest; got {model.learner!r}")
     if isinstance(opened.inside, SurvivalTrees):
-        found = _explain_trees(opened.inside, job, path_dependent)
+        found = _explain_trees(opened.inside, job, place, path_dependent)
     elif isinstance(opened.inside, LinkedScore):
         found = _explain_score(opened.inside, job, place)
     else:
@@ -166,7 +166,9 @@ class _Job:
         return self.outputs.of(self.opened.predict(X, self.outputs.times).survival)
 
 
-def _explain_trees(inside: SurvivalTrees, job: _Job, path_dependent: bool) -> Explanation:
+def _explain_trees(
+    inside: SurvivalTrees, job: _Job, player: int | None, path_dependent: bool
+) -> Explanation:
     # The constant is the same for everybody, and enters the base value alone.
     trees = tuple(
         replace(tree, value=tree.value @ job.outputs.weights)
@@ -175,7 +177,7 @@ def _explain_trees(inside: SurvivalTrees, job: _Job, path_dependent: bool) -> Ex
     if path_dependent:
         found = path_dependent_shap(trees, job.sides.X, job.sides.owner, job.sides.columns)
     else:
-        found = interventional_shap(trees, job.sides)
+        found = interventional_shap(trees, job.sides, player)
     return replace(found, base=found.base + job.outputs.constant)
 
 

@@ -62,8 +62,17 @@ def path_dependent_shap(
     return Explanation.exact(values, base, columns, "exact path-dependent TreeSHAP").check(total)
 
 
-def interventional_shap(trees: Sequence[DecisionTree], sides: Sides) -> Explanation:
+def interventional_shap(
+    trees: Sequence[DecisionTree], sides: Sides, player: int | None = None
+) -> Explanation:
     """Exact interventional SHAP values of a sum of trees.
+
+    Parameters
+    ----------
+    trees : sequence of DecisionTree
+    sides : Sides
+    player : int, optional
+        Compute this covariate alone, in less time; the others are NaN, and nothing is added up.
 
     Returns
     -------
@@ -81,16 +90,22 @@ def interventional_shap(trees: Sequence[DecisionTree], sides: Sides) -> Explanat
     for tree in trees:
         left, left_background = tree.goes_left(sides.X), tree.goes_left(sides.background)
         rows, leaves = _leaves(tree)
-        depth = _depth(tree)
-        shares = _pair_shares(
-            tree.left, tree.right, _players(tree, sides.owner), left, left_background,
-            sides.weights, rows, len(sides.columns), len(leaves), _gains(depth), depth,
-        )  # fmt: skip
-        values += shares @ tree.value[leaves]
+        depth, players = _depth(tree), _players(tree, sides.owner)
+        if player is None or (players == player).any():
+            shares = _pair_shares(
+                tree.left, tree.right, players, left, left_background, sides.weights, rows,
+                len(sides.columns), len(leaves), _gains(depth), depth,
+                -1 if player is None else player,
+            )  # fmt: skip
+            values += shares @ tree.value[leaves]
         base += sides.weights @ tree.value[_reached(tree, left_background)]
         total += tree.value[_reached(tree, left)]
     method = "exact interventional TreeSHAP"
-    return Explanation.exact(values, base, sides.columns, method).check(total)
+    explanation = Explanation.exact(values, base, sides.columns, method)
+    if player is None:
+        return explanation.check(total)
+    values[:, np.arange(len(sides.columns)) != player] = np.nan
+    return explanation
 
 
 def shap_explainer(trees: Sequence[DecisionTree]) -> Any:
@@ -177,6 +192,7 @@ def _pair_shares(
     n_leaves: int,
     gains: np.ndarray,
     depth: int,
+    only: int,
 ) -> np.ndarray:
     """How much of each leaf counts for each patient and player, shape (n, p, n_leaves).
 
@@ -193,6 +209,15 @@ def _pair_shares(
     stack_follows = np.empty(2 * depth + 2, dtype=np.int8)
     for i in range(len(left)):
         for j in range(len(left_background)):
+            if only >= 0:
+                # Where all splits of the player send both the same way, it adds nothing.
+                same = True
+                for node in range(len(player)):
+                    if player[node] == only and left[i, node] != left_background[j, node]:
+                        same = False
+                        break
+                if same:
+                    continue
             length = 0
             stack_node[0], stack_length[0], stack_player[0], stack_follows[0] = 0, 0, -1, 0
             top = 1
@@ -221,6 +246,8 @@ def _pair_shares(
                         follows[own] = 1
                         length += 1
                     node = left_child[node] if goes_left else right_child[node]
+                if only >= 0 and follows[only] == 0:
+                    continue
                 of_patient = 0
                 for k in range(length):
                     of_patient += follows[decided[k]] == 1
@@ -228,6 +255,8 @@ def _pair_shares(
                 leaf = row[node]
                 for k in range(length):
                     own = decided[k]
+                    if only >= 0 and own != only:
+                        continue
                     if follows[own] == 1:
                         gain = gains[of_patient - 1, of_other]
                     else:
