@@ -149,7 +149,10 @@ def explain_curve(
     else:
         found = _explain_by_predictions(job.predict, job, place, list(range(len(opened.columns))))
     if not np.isnan(found.values).any():
-        found.check(job.predict(X))
+        predicted = job.predict(X)
+        if isinstance(opened.inside, LinkedScore) and opened.inside.single:
+            found = found.share_rounding(predicted, wanted.size)
+        found.check(predicted, wanted.size)
     return found.spread(known)
 
 
@@ -273,8 +276,9 @@ def explain_score(
         found = Explanation.exact(centered[:, :, None], base, columns, "linear SHAP")
     else:
         raise ValueError(f"no method for the risk score of {model.learner!r}")
-    # XGBoost adds up in single precision.
-    return found.check(score, 1e-5 if inside.contributions is not None else 1e-9), inside.scale
+    if inside.single:
+        found = found.share_rounding(score, max(float(np.abs(score).max()), 1.0))
+    return found.check(score), inside.scale
 
 
 def open_model(model: SurvivalModel, predictors: pd.DataFrame) -> OpenedModel | WeightedModels:

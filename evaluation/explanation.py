@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 # Values, base and prediction agree to this, or nothing is returned.
 TOLERANCE = 1e-6
+# Rounding of an engine that adds its trees up in single precision.
+ROUNDING = 2e-5
 # Width of the strips, in months, where a survival curve has no steps of its own.
 STRIP = 0.05
 
@@ -95,6 +97,11 @@ class CurveOutputs:
             self.constant[chosen],
         )
 
+    @property
+    def size(self) -> np.ndarray:
+        """The largest value that each output can have: 1 for a probability, tau for a mean."""
+        return np.where(np.asarray(self.names) == "RMST", self.horizons, 1.0)
+
     def of(self, survival: np.ndarray) -> np.ndarray:
         """Outputs of curves of shape (..., n_times), shape (..., n_outputs)."""
         return self.constant + survival @ self.weights
@@ -158,27 +165,46 @@ class Explanation:
         """Values without an error of their own."""
         return cls(values, base, tuple(columns), method, np.zeros(values.shape))
 
-    def check(self, predicted: ArrayLike, tolerance: float = TOLERANCE) -> Explanation:
+    def check(
+        self, predicted: ArrayLike, size: ArrayLike = 1.0, tolerance: float = TOLERANCE
+    ) -> Explanation:
         """Return it when every patient's values and the base add up to the prediction.
 
         Parameters
         ----------
         predicted : array-like of shape (n, K)
+        size : array-like of shape (K,)
+            How large an output can be; the tolerance is a share of it.
 
         Raises
         ------
         ArithmeticError
-            When one is off by more than the tolerance, relative to a prediction above 1.
+            When one is off by more than the tolerance.
         """
-        predicted = np.asarray(predicted)
-        off = np.abs(self.values.sum(axis=1) + self.base - predicted)
-        off /= np.maximum(np.abs(predicted), 1.0)
+        off = np.abs(self.values.sum(axis=1) + self.base - np.asarray(predicted)) / size
         if not (off <= tolerance).all():
             raise ArithmeticError(
-                f"SHAP values do not add up to the prediction: off by {np.nanmax(off):.3g}, "
+                f"SHAP values do not add up to the prediction: off by {off.max():.3g}, "
                 f"expected at most {tolerance:g} ({self.method})"
             )
         return self
+
+    def share_rounding(self, predicted: ArrayLike, size: ArrayLike = 1.0) -> Explanation:
+        """Add what is missing to the prediction, in equal parts, to the values that are not 0.
+
+        Only for a prediction that was added up in single precision. Parameters as `check`.
+
+        Raises
+        ------
+        ArithmeticError
+            When more than rounding is missing.
+        """
+        self.check(predicted, size, ROUNDING)
+        missing = np.asarray(predicted) - self.values.sum(axis=1) - self.base
+        share = self.values != 0
+        count = share.sum(axis=1)
+        part = np.divide(missing, count, out=np.zeros_like(missing), where=count > 0)
+        return replace(self, values=self.values + share * part[:, None, :])
 
     def of(self, column: str) -> np.ndarray:
         """Values of one covariate, shape (n, K); zeros when the model does not see it."""

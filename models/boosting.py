@@ -117,6 +117,35 @@ def shap_of_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None
     return values.astype(float)
 
 
+def stump_terms(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
+    """What trees that split at most once add to the margin by feature, shape (n, p).
+
+    Added up in double precision: the engine's SHAP values are good to six digits only.
+    """
+    with _threads(len(X)):
+        leaves = _read_booster(booster).predict(make_matrix(X, columns), pred_leaf=True)
+    values, features = _stumps(booster)
+    leaves = leaves.reshape(len(X), -1).astype(int)
+    terms = np.zeros(X.shape)
+    for tree, feature in enumerate(features):
+        if feature >= 0:
+            terms[:, feature] += values[tree, leaves[:, tree]]
+    return terms
+
+
+@lru_cache(maxsize=4)
+def _stumps(booster: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Leaf values by tree and node, and the feature that each tree splits on, -1 for none."""
+    nodes = _read_booster(booster).trees_to_dataframe()
+    tree, node = nodes["Tree"].to_numpy(), nodes["Node"].to_numpy()
+    is_leaf = (nodes["Feature"] == "Leaf").to_numpy()
+    values = np.zeros((tree.max() + 1, node.max() + 1))
+    values[tree[is_leaf], node[is_leaf]] = nodes["Gain"].to_numpy()[is_leaf]
+    features = np.full(len(values), -1)
+    features[tree[~is_leaf]] = [int(name[1:]) for name in nodes["Feature"][~is_leaf]]
+    return values, features
+
+
 def split_features(booster: bytes) -> tuple[int, ...]:
     """Features that any tree splits on, in their order."""
     return tuple(sorted(int(name[1:]) for name in _read_booster(booster).get_score()))
@@ -138,11 +167,13 @@ def score_parts(
     return LinkedScore(
         lambda X: sign * predict_margin(booster, X, columns),
         survival,
-        # SHAP values of trees that split once are the trees themselves, up to a constant.
-        terms=(lambda X: contributions(X)[:, :-1]) if settings.max_depth == 1 else None,
+        terms=(
+            (lambda X: sign * stump_terms(booster, X, columns)) if settings.max_depth == 1 else None
+        ),
         contributions=contributions,
         used=split_features(booster),
         scale=scale,
+        single=True,
     )
 
 

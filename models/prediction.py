@@ -144,6 +144,8 @@ class LinkedScore:
         Features that it looks at; None when not known.
     scale : str
         What the score is.
+    single : bool
+        The engine adds the score up in single precision.
     """
 
     score: Callable[[np.ndarray], np.ndarray]
@@ -153,6 +155,7 @@ class LinkedScore:
     trees: tuple[DecisionTree, ...] = ()
     used: tuple[int, ...] | None = None
     scale: str = "log hazard"
+    single: bool = False
 
 
 @dataclass(frozen=True)

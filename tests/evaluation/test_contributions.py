@@ -126,7 +126,8 @@ def test_one_player_alone_is_the_same(models, dataset, learner):
     outputs = outputs_for(model)
     alone = explain_curve(model, dataset.predictors, outputs, seed=1, player="regimen")
     every = explain_curve(model, dataset.predictors, outputs, seed=1)
-    assert alone.of("regimen") == pytest.approx(every.of("regimen"), abs=1e-9)
+    off = np.abs(alone.of("regimen") - every.of("regimen"))
+    assert (off < SINGLE.get(learner, DOUBLE)).all()
 
 
 @pytest.mark.parametrize("learner", ["cox", "forest", "stack"])
