@@ -81,7 +81,7 @@ class ContributionDisplay:
         frames = []
         for name in size.index:
             values = predictors[name].reset_index(drop=True)
-            number = values.dtype != object
+            number = pd.api.types.is_numeric_dtype(values)
             rank = values.rank(method="average") if number else pd.Series(np.nan, values.index)
             span = rank.max() - rank.min()
             frames.append(

@@ -118,7 +118,7 @@ class DependenceDisplay:
     def _draw_positions(self, ax: Axes) -> np.ndarray:
         """Places along the axis, shape (n,); levels of a category are spread a little."""
         values = self.frame["value"]
-        numbers = values.dtype != object
+        numbers = pd.api.types.is_numeric_dtype(values)
         if numbers and values.nunique() > 6 and values.notna().all():
             return values.to_numpy(dtype=float)
         if numbers:
