@@ -128,12 +128,12 @@ def sampled_player_shap(
     patient, other = np.nonzero(~same.all(axis=2))
     for pairs in _chunks(len(patient), draws * 4):
         i, j = patient[pairs], other[pairs]
-        # A random size of the coalition, then that many of the other players.
-        rank = rng.random((len(pairs), draws, len(others))).argsort(axis=-1).argsort(axis=-1)
-        size = rng.integers(0, len(others) + 1, (len(pairs), draws, 1))
+        # Each other player is in with the same probability, itself drawn evenly (Owen 1972).
+        shape = (len(pairs), draws, len(others))
+        inside = rng.random(shape) < rng.random((len(pairs), draws, 1))
         joined = np.zeros((len(pairs), draws, 2, 2, len(columns)), dtype=bool)
-        joined[..., 0, :, others] = np.moveaxis(rank < size, -1, 0)[..., None]
-        joined[..., 1, :, others] = np.moveaxis(rank >= size, -1, 0)[..., None]
+        joined[:, :, 0, :, others] = inside.transpose(2, 0, 1)[..., None]
+        joined[:, :, 1, :, others] = ~inside.transpose(2, 0, 1)[..., None]
         joined[..., 1, player] = True
         mixed = np.where(
             joined[..., sides.owner],

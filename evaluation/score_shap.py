@@ -67,12 +67,13 @@ def additive_shap(
         points[count, : len(nodes)] = nodes
     # The middle of the interval is taken off in equal parts, so that phases stay small.
     shift = (low + high) / 2 / p
-    phases, background_phases = (_phases(side - shift, frequency) for side in (terms, background))
+    phases = [_phases(side - shift, frequency) for side in (terms, background)]
     sums = _wave_sums(
-        terms, background, phases, background_phases, weights, points,
+        terms, background, *phases[0], *phases[1], weights, points,
         -1 if player is None else player,
     )  # fmt: skip
-    values = (sums @ coefficient).real
+    # Of a coefficient times a wave the real part.
+    values = sums[:, :, 0] @ coefficient.real - sums[:, :, 1] @ coefficient.imag
     base = weights @ outputs(background.sum(axis=1))
     explanation = Explanation.exact(values, base, columns, "exact SHAP of a function of a sum")
     if player is None:
@@ -81,9 +82,10 @@ def additive_shap(
     return explanation
 
 
-def _phases(terms: np.ndarray, frequency: np.ndarray) -> np.ndarray:
-    """exp(i w term), shape (n, n_waves, p)."""
-    return np.exp(1j * frequency[None, :, None] * terms[:, None, :])
+def _phases(terms: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine and sine of w times term, each of shape (n, p, n_waves)."""
+    angle = terms[:, :, None] * frequency
+    return np.cos(angle), np.sin(angle)
 
 
 def _waves(
@@ -117,61 +119,99 @@ def _waves_at(place: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _wave_sums(
     terms: np.ndarray,
     background: np.ndarray,
-    phases: np.ndarray,
-    background_phases: np.ndarray,
+    cosine: np.ndarray,
+    sine: np.ndarray,
+    background_cosine: np.ndarray,
+    background_sine: np.ndarray,
     weights: np.ndarray,
     points: np.ndarray,
     player: int,
 ) -> np.ndarray:
-    """Gain of each wave for each patient and player, shape (n, p, n_waves), complex."""
+    """Gain of each wave for each patient and player, shape (n, p, 2, n_waves): cosine, sine.
+
+    A wave's mean over the coalitions of two patients is the product, over the covariates in which
+    they differ, of a mixture of both waves, times the wave that they share. Waves are the innermost
+    loop, as real and imaginary parts, so that a processor takes several at once.
+    """
     n, p = terms.shape
-    n_waves = phases.shape[1]
-    sums = np.zeros((n, p, n_waves), dtype=np.complex128)
+    n_waves = cosine.shape[2]
+    sums = np.zeros((n, p, 2, n_waves))
     differing = np.empty(p, dtype=np.int64)
-    factors = np.empty(p, dtype=np.complex128)
-    before = np.empty(p + 1, dtype=np.complex128)
+    # Products of what comes before each player, and of what comes after.
+    re, im = np.empty((p + 1, n_waves)), np.empty((p + 1, n_waves))
+    after_re, after_im = np.empty(n_waves), np.empty(n_waves)
+    shared_re, shared_im = np.empty(n_waves), np.empty(n_waves)
     for i in range(n):
         for j in range(len(background)):
             if player >= 0 and terms[i, player] == background[j, player]:
                 continue
             count = 0
+            shared_re[:] = 1.0
+            shared_im[:] = 0.0
             for g in range(p):
-                if terms[i, g] != background[j, g]:
+                if terms[i, g] == background[j, g]:
+                    _multiply(shared_re, shared_im, cosine[i, g], sine[i, g])
+                elif g != player:
                     differing[count] = g
                     count += 1
-            for k in range(n_waves):
-                common = complex(1.0, 0.0)
-                for g in range(p):
-                    if terms[i, g] == background[j, g]:
-                        common *= phases[i, k, g]
-                for q in range((count + 1) // 2):
-                    point = points[count, q, 0]
-                    scale = weights[j] * points[count, q, 1]
-                    for d in range(count):
-                        g = differing[d]
-                        own, other = phases[i, k, g], background_phases[j, k, g]
-                        factors[d] = point * own + (1.0 - point) * other
+            if player >= 0:
+                differing[count] = player
+                count += 1
+            for q in range((count + 1) // 2):
+                point = points[count, q, 0]
+                scale = weights[j] * points[count, q, 1]
+                for k in range(n_waves):
+                    re[0, k], im[0, k] = scale * shared_re[k], scale * shared_im[k]
+                # The last one's factor is needed only where others come before it.
+                for d in range(count - 1):
+                    g = differing[d]
+                    re[d + 1] = re[d]
+                    im[d + 1] = im[d]
+                    _multiply_mixture(
+                        re[d + 1], im[d + 1], point, cosine[i, g], sine[i, g],
+                        background_cosine[j, g], background_sine[j, g],
+                    )  # fmt: skip
+                after_re[:] = 1.0
+                after_im[:] = 0.0
+                for d in range(count - 1, -1, -1):
+                    g = differing[d]
+                    for k in range(n_waves):
+                        gain_re = cosine[i, g, k] - background_cosine[j, g, k]
+                        gain_im = sine[i, g, k] - background_sine[j, g, k]
+                        rest_re = re[d, k] * after_re[k] - im[d, k] * after_im[k]
+                        rest_im = re[d, k] * after_im[k] + im[d, k] * after_re[k]
+                        sums[i, g, 0, k] += rest_re * gain_re - rest_im * gain_im
+                        sums[i, g, 1, k] += rest_re * gain_im + rest_im * gain_re
                     if player >= 0:
-                        product = common * scale
-                        for d in range(count):
-                            g = differing[d]
-                            if g == player:
-                                product *= phases[i, k, g] - background_phases[j, k, g]
-                            else:
-                                product *= factors[d]
-                        sums[i, player, k] += product
-                        continue
-                    before[0] = common * scale
-                    for d in range(count):
-                        before[d + 1] = before[d] * factors[d]
-                    after = complex(1.0, 0.0)
-                    for d in range(count - 1, -1, -1):
-                        g = differing[d]
-                        gain = phases[i, k, g] - background_phases[j, k, g]
-                        sums[i, g, k] += gain * before[d] * after
-                        after *= factors[d]
+                        break
+                    _multiply_mixture(
+                        after_re, after_im, point, cosine[i, g], sine[i, g],
+                        background_cosine[j, g], background_sine[j, g],
+                    )  # fmt: skip
     return sums
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _multiply(re: np.ndarray, im: np.ndarray, by_re: np.ndarray, by_im: np.ndarray) -> None:
+    for k in range(len(re)):
+        re[k], im[k] = re[k] * by_re[k] - im[k] * by_im[k], re[k] * by_im[k] + im[k] * by_re[k]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _multiply_mixture(
+    re: np.ndarray,
+    im: np.ndarray,
+    point: float,
+    own_re: np.ndarray,
+    own_im: np.ndarray,
+    other_re: np.ndarray,
+    other_im: np.ndarray,
+) -> None:
+    for k in range(len(re)):
+        by_re = point * own_re[k] + (1.0 - point) * other_re[k]
+        by_im = point * own_im[k] + (1.0 - point) * other_im[k]
+        re[k], im[k] = re[k] * by_re - im[k] * by_im, re[k] * by_im + im[k] * by_re

@@ -207,13 +207,14 @@ def _pair_shares(
     stack_length = np.empty(2 * depth + 2, dtype=np.int64)
     stack_player = np.empty(2 * depth + 2, dtype=np.int64)
     stack_follows = np.empty(2 * depth + 2, dtype=np.int8)
+    own_nodes = np.flatnonzero(player == only)
     for i in range(len(left)):
         for j in range(len(left_background)):
             if only >= 0:
                 # Where all splits of the player send both the same way, it adds nothing.
                 same = True
-                for node in range(len(player)):
-                    if player[node] == only and left[i, node] != left_background[j, node]:
+                for node in own_nodes:
+                    if left[i, node] != left_background[j, node]:
                         same = False
                         break
                 if same:
