@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -296,6 +297,43 @@ def step_times(model: SurvivalModel) -> np.ndarray | None:
         known = [one for one in found if one is not None]
         return np.unique(np.concatenate(known)) if len(known) == len(found) else None
     return None if parts is None else parts.jumps
+
+
+def survival_under(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    column: str,
+    levels: Sequence[str],
+    times: np.ndarray,
+) -> list[np.ndarray]:
+    """Survival of every patient with one covariate set to each level, (n, n_times) a level.
+
+    A feature is made from one covariate, so that setting a covariate changes its features alone.
+    """
+    if not hasattr(model, "opened"):
+        tables = [
+            predictors.assign(**{column: np.full(len(predictors), level, dtype=object)})
+            for level in levels
+        ]
+        return [model.predict(table, times).survival for table in tables]
+    opened = open_model(model, predictors)
+    if isinstance(opened, WeightedModels):
+        members = [survival_under(m, predictors, column, levels, times) for m in opened.models]
+        return [
+            np.asarray(sum(w * one for w, one in zip(opened.weights, curves, strict=True)))
+            for curves in zip(*members, strict=True)
+        ]
+    # Encoding takes longer than predicting: all at once, the levels as one patient each.
+    first = predictors.iloc[[0]]
+    rows = [first.assign(**{column: np.array([level], dtype=object)}) for level in levels]
+    X = opened.encode(pd.concat([predictors, *rows], ignore_index=True))
+    own = np.array([opened.columns[place] == column for place in opened.owner], dtype=bool)
+    n, curves = len(predictors), []
+    for place in range(len(levels)):
+        set_to = X[:n].copy()
+        set_to[:, own] = X[n + place, own]
+        curves.append(opened.predict(set_to, times).survival)
+    return curves
 
 
 def is_exact(model: SurvivalModel) -> bool:

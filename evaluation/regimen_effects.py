@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import percentile_interval
-from evaluation.contributions import Background, explain_curve, is_exact, step_times
+from evaluation.contributions import (
+    Background,
+    explain_curve,
+    is_exact,
+    step_times,
+    survival_under,
+)
 from evaluation.explanation import CurveOutputs
 from evaluation.results import regimen_table
 from features.dataset import REGIMEN
@@ -114,12 +120,10 @@ def read_regimen(
     error = np.zeros(contribution.shape) if at is None else explanation.error[:, at]
     known = outputs.within(model.follow_up)
     wanted = outputs.take(known)
-    under = {}
-    for arm in arms:
-        everybody = np.full(len(predictors), arm, dtype=object)
-        curves = model.predict(predictors.assign(**{REGIMEN: everybody}), wanted.times).survival
-        under[arm] = np.full(len(known), np.nan)
-        under[arm][known] = wanted.of(curves).mean(axis=0)
+    curves = survival_under(model, predictors, REGIMEN, arms, wanted.times)
+    under = {arm: np.full(len(known), np.nan) for arm in arms}
+    for arm, survival in zip(arms, curves, strict=True):
+        under[arm][known] = wanted.of(survival).mean(axis=0)
     regimen = predictors[REGIMEN].to_numpy(dtype=object)
     return RegimenReading(outputs, regimen, contribution, error, under, explanation.method)
 

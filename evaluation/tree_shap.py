@@ -58,7 +58,7 @@ def path_dependent_shap(
         )  # fmt: skip
         values += shares @ tree.value[leaves]
         base += tree.weight[leaves] @ tree.value[leaves] / tree.weight[0]
-        total += tree.value[_reached(tree, left)]
+        total += tree.value[_follow(tree.left, tree.right, left)]
     return Explanation.exact(values, base, columns, "exact path-dependent TreeSHAP").check(total)
 
 
@@ -98,8 +98,9 @@ def interventional_shap(
                 -1 if player is None else player,
             )  # fmt: skip
             values += shares @ tree.value[leaves]
-        base += sides.weights @ tree.value[_reached(tree, left_background)]
-        total += tree.value[_reached(tree, left)]
+        reached = _follow(tree.left, tree.right, left_background)
+        base += sides.weights @ tree.value[reached]
+        total += tree.value[_follow(tree.left, tree.right, left)]
     method = "exact interventional TreeSHAP"
     explanation = Explanation.exact(values, base, sides.columns, method)
     if player is None:
@@ -159,14 +160,16 @@ def _depth(tree: DecisionTree) -> int:
     return int(depth.max())
 
 
-def _reached(tree: DecisionTree, left: np.ndarray) -> np.ndarray:
+@njit(cache=True, nogil=True)
+def _follow(left_child: np.ndarray, right_child: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Leaf of each patient, shape (n,)."""
-    node = np.zeros(len(left), dtype=int)
-    rows = np.arange(len(left))
-    while (inner := tree.left[node] >= 0).any():
-        step = np.where(left[rows, node], tree.left[node], tree.right[node])
-        node = np.where(inner, step, node)
-    return node
+    reached = np.zeros(len(left), dtype=np.int64)
+    for i in range(len(left)):
+        node = 0
+        while left_child[node] >= 0:
+            node = left_child[node] if left[i, node] else right_child[node]
+        reached[i] = node
+    return reached
 
 
 def _gains(depth: int) -> np.ndarray:

@@ -5,7 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.contributions import Background, explain_curve, explain_score, step_times
+from evaluation.contributions import (
+    Background,
+    explain_curve,
+    explain_score,
+    step_times,
+    survival_under,
+)
 from evaluation.explanation import CurveOutputs
 from models.fitted import fit_model
 from models.learners import LEARNERS
@@ -278,3 +284,15 @@ def test_a_small_table_is_its_own_background(dataset):
     background = Background.of(dataset.predictors, seed=1)
     assert (background.rows == np.arange(len(dataset))).all()
     assert background.weights == pytest.approx(np.full(len(dataset), 1 / len(dataset)))
+
+
+@pytest.mark.parametrize("learner", list(LEARNERS))
+@pytest.mark.parametrize("column", ["regimen", "disease"])
+def test_everybody_under_a_level_is_predicted_as_by_the_model(models, dataset, learner, column):
+    model, predictors = models[learner], dataset.predictors
+    levels = [*predictors[column].dropna().unique()[:2], "never seen"]
+    found = survival_under(model, predictors, column, levels, np.array(HORIZONS))
+    for level, survival in zip(levels, found, strict=True):
+        everybody = np.full(len(predictors), level, dtype=object)
+        expected = model.predict(predictors.assign(**{column: everybody}), HORIZONS).survival
+        assert survival == pytest.approx(expected, abs=1e-12)

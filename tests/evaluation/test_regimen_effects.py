@@ -198,6 +198,12 @@ def test_the_standardised_contrast_puts_everybody_under_each_regimen(predictors)
     assert contrast == pytest.approx(difference.mean())
 
 
+def test_an_arm_that_nobody_has_is_predicted_all_the_same(predictors):
+    one = predictors[predictors["regimen"] == "LDAC"]
+    reading = read_regimen(ClosedForm(additive), one, ARMS, CurveOutputs.read(HORIZONS), seed=1)
+    assert reading.under["HMA"] - reading.under["LDAC"] == pytest.approx([-0.1, -0.2])
+
+
 def test_three_arms_are_each_compared_with_the_reference(predictors):
     arms = ("LDAC", "HMA", "other")
     three = predictors.assign(regimen=np.array(["HMA", "LDAC", "other"] * 5, dtype=object)[:14])
