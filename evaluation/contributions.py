@@ -192,7 +192,9 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
         used = sorted({int(job.sides.owner[feature]) for feature in inside.used})
 
     def predict(X: np.ndarray) -> np.ndarray:
-        return job.outputs.of(inside.survival(inside.score(X), job.outputs.times))
+        # Mixed patients often have the same score, and a curve costs more than a comparison.
+        score, place = np.unique(inside.score(X), return_inverse=True)
+        return job.outputs.of(inside.survival(score, job.outputs.times))[place]
 
     if not used or (player is not None and player not in used):
         values = np.full((len(job.sides.X), count, len(job.outputs.names)), np.nan)
