@@ -15,6 +15,7 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.baseline import BreslowBaseline, ProportionalHazards
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -76,6 +77,15 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard against the average training patient, shape (n,)."""
         return (X - self.center_) @ self.coef_
+
+    def inside(self) -> LinkedScore:
+        """The log hazard as a sum of coefficient times feature."""
+        return LinkedScore(
+            self.risk_score,
+            self.baseline_.survival,
+            terms=lambda X: (X - self.center_) * self.coef_,
+            used=tuple(np.flatnonzero(self.coef_).tolist()),
+        )
 
 
 def make(params: dict[str, Any], seed: int) -> CoxElasticNet:
