@@ -211,7 +211,7 @@ def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     return [
         *_covariate_problems(config, cohort),
         *_size_problems(config, cohort),
-        *_horizon_problems(config, cohort),
+        *horizon_problems(config, cohort),
         *_learner_problems(config, cohort),
     ]
 
@@ -306,7 +306,8 @@ def _learner_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     return problems
 
 
-def _horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+def horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+    """Why the endpoint's follow-up does not fit the horizons; empty when it does."""
     outcome = cohort.outcomes[endpoint_label(config)]
     if outcome.follow_up > MAX_FOLLOW_UP:
         return [
