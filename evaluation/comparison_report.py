@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from evaluation.arms import p_text
 from evaluation.html_page import embed_figure, html_table, render_page
 from evaluation.report import describe_arms
 from evaluation.results import format_estimate, format_p
@@ -18,6 +19,7 @@ from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST
 
 _DIGITS = {EVENT_PROBABILITY: 2, "months": 1, RMST: 2}
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
+_SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
 # Sections of pictures, in the order of the report.
 SECTIONS = ("forest", "curves", "time", "incidence", "balance", "subgroups")
 
@@ -79,7 +81,9 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         "comparison.html",
         report=report,
         pictures=pictures,
-        together=_html(readable_contrasts(own[shared])),
+        together=[
+            (heading, _html(readable_shared(rows))) for heading, rows in by_scale(own[shared])
+        ],
         rest=_html(readable_contrasts(rest)),
         e_values=_html(readable_e_values(own)),
         arms=_html(readable_arms(by_arm[~adverse])),
@@ -89,6 +93,34 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         subgroups=_html(None if report.subgroups is None else readable_subgroups(report.subgroups)),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows that can be laid beside each other, under a heading each."""
+    parts = []
+    for scale in SHARED:
+        rows = table[table["scale"] == scale]
+        for months in sorted(rows["horizon"].unique()):
+            at = rows["horizon"].isna() if np.isnan(months) else rows["horizon"] == months
+            heading = scale if np.isnan(months) else f"{scale}, {months:g} months"
+            parts.append((heading[0].upper() + heading[1:], rows[at]))
+    return parts
+
+
+def readable_shared(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one scale and horizon: what is the same for all of them is left out."""
+    shown = readable_contrasts(table).drop(columns=["endpoint", "scale", "months"])
+    if len(set(table["arm"])) == 1:
+        shown = shown.drop(columns="arms")
+    # Which side is better stands under the picture; the trend is the check.
+    notes = [
+        "; ".join(part for part in note.split("; ") if not part.startswith(_SAID_ELSEWHERE))
+        for note in shown["note"]
+    ]
+    shown = shown.assign(note=notes)
+    if not any(notes):
+        shown = shown.drop(columns="note")
+    return shown
 
 
 def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +167,7 @@ def readable_adverse(classical: pd.DataFrame) -> pd.DataFrame:
     for pair, own in differences.groupby(["arm", "reference_arm"], sort=True):
         arm, reference = pair
         shown = {
-            row.endpoint: f"{_estimate(row)}, p {format_p(row.p_value) or 'not estimable'}"
-            for row in own.itertuples()
+            row.endpoint: f"{_estimate(row)}, {p_text(row.p_value)}" for row in own.itertuples()
         }
         table[f"{arm} minus {reference} (Newcombe)"] = table["endpoint"].map(shown)
     return table.rename(columns={"endpoint": "adverse event"})
@@ -197,8 +228,12 @@ def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:
     shown = pd.DataFrame(
         {
             "endpoint": endpoint,
-            "estimate": rows["estimator"] + ", " + rows["scale"],
-            "months": _months(rows["horizon"]),
+            "estimate": [
+                row.estimator + (", months" if row.scale == "months" else "")
+                for row in rows.itertuples()
+            ],
+            # The day of an early death stands in its name.
+            "months": _months(rows["horizon"].where(rows["estimator"] != "early death rate")),
             "interval": rows["ci_method"].fillna(""),
             "arm": rows["arm"],
             "cell": [_estimate(row) for row in rows.itertuples()],

@@ -296,7 +296,7 @@ def favours_arm(rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(side * (rows["estimate"].to_numpy(dtype=float) - null) < 0)
 
 
-def excludes_no_difference(rows: pd.DataFrame) -> np.ndarray:
+def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
     """Whether each interval leaves out the value of no difference; without limits it does not."""
     null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
     low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
@@ -354,9 +354,9 @@ def say_direction(reading: Reading) -> str:
 
 
 def say_precision(reading: Reading) -> str:
-    """In which family the intervals leave out no difference."""
+    """How often, by family, the interval excludes that the arms are equal."""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
-    excluded = excludes_no_difference(rows)
+    excluded = excludes_equal_arms(rows)
     bounded = rows["ci_low"].notna().to_numpy()
     parts = []
     for family in FAMILIES:
@@ -365,7 +365,7 @@ def say_precision(reading: Reading) -> str:
             parts.append(f"{int(excluded[own].sum())} of {int(own.sum())} {family}")
     if not parts:
         return ""
-    return f"The 95% interval leaves out no difference in {_and(parts)} rows."
+    return f"The 95% interval excludes equal arms in {_and(parts)} rows."
 
 
 def say_adjustment(reading: Reading) -> str:
@@ -552,7 +552,7 @@ def _early_only(reading: Reading) -> str:
     (first, early), (last, late) = crude[0], crude[-1]
     before, after = float(early["estimate"].iloc[0]), float(late["estimate"].iloc[0])
     fades = abs(after) < abs(before) / 2
-    if fades and excludes_no_difference(early)[0] and not excludes_no_difference(late)[0]:
+    if fades and excludes_equal_arms(early)[0] and not excludes_equal_arms(late)[0]:
         return (
             f"crude {100 * before:+.0f} percentage points by {first:g} months, "
             f"{100 * after:+.0f} by {last:g}"

@@ -96,7 +96,9 @@ def _balance(found: Comparison) -> dict[str, Figure]:
         shown = OverlapDisplay(overlap, str(row.verdict))
         figures[f"Propensity, {pair}"] = axes_figure(shown.plot())
         balance = adjusted.balance[adjusted.balance["arm"] == arm].copy()
-        balance["term"] = [_term(found, term) for term in balance["term"]]
+        named = [_term(found, term) for term in balance["term"]]
+        if len(set(named)) == balance["term"].nunique():  # two covariates may share a label
+            balance["term"] = named
         columns = ["term", "weighting", "smd"]
         figures[f"Balance before and after weighting, {pair}"] = axes_figure(
             LoveDisplay(balance[columns]).plot()

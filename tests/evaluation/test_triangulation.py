@@ -11,7 +11,7 @@ from evaluation.triangulation import (
     RMST,
     Checks,
     Reading,
-    excludes_no_difference,
+    excludes_equal_arms,
     favours_arm,
     on_one_scale,
     one_table,
@@ -82,7 +82,7 @@ def test_a_low_ratio_a_low_probability_and_a_high_mean_favour_the_arm():
     assert favours_arm(rows).tolist() == [True, False, True, False, True, False]
 
 
-def test_an_interval_excludes_no_difference_on_its_own_scale():
+def test_an_interval_excludes_equal_arms_on_its_own_scale():
     rows = pd.DataFrame(
         [
             row("classical", "x", 0.9, (0.8, 0.99)),
@@ -92,7 +92,7 @@ def test_an_interval_excludes_no_difference_on_its_own_scale():
             row("classical", "x", 1.0, (np.nan, np.nan), RMST),
         ]
     )
-    assert excludes_no_difference(rows).tolist() == [True, False, True, False, False]
+    assert excludes_equal_arms(rows).tolist() == [True, False, True, False, False]
 
 
 # ------------------------------------------------------------------------------ one rule a test
