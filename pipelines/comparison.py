@@ -401,8 +401,10 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
         if "individual predictions" not in text
         and not text.startswith(("Folds mix", "Each center"))
     ]
+    departures = plan.config.comparison.target_trial.departures.strip()
     return (
         *told,
+        *([departures] if departures else []),
         *population_cautions(plan.cohort, plan.reference_arm),
         *(f"{f.what}: {f.who}." for f in warnings),
     )

@@ -14,7 +14,7 @@ from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.summary import _print_table, _short, console
 
-_DIGITS = {HAZARD_RATIO: 2, RMST: 1, EVENT_PROBABILITY: 2}
+_DIGITS = {HAZARD_RATIO: 2, RMST: 1, EVENT_PROBABILITY: 0}
 
 
 def print_comparison_start(plan: ComparisonPlan) -> None:
@@ -45,9 +45,10 @@ def print_comparison(
         console.print(paragraph, markup=False)
         console.print()
     console.print(
-        "A hazard ratio below 1, a difference in event probability below 0 and an RMST difference "
-        "above 0 are better\nthan the reference arm. Patients were not randomised: no row is "
-        "causal. Model-based rows: contribution of the regimen\nto this model's prediction.\n",
+        "A hazard ratio below 1, a difference in event probability (percentage points) below 0 "
+        "and an RMST difference\nabove 0 are better than the reference arm. Patients were not "
+        "randomised: no row is causal. Model-based rows:\ncontribution of the regimen to this "
+        "model's prediction.\n",
         style="dim",
     )
     if found.transplant is not None:
@@ -69,14 +70,17 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
         column = _column(scale, months)
         for row in estimates.itertuples():
             key = (str(row.family), _shared_name(str(row.estimator)))
-            cell = format_estimate(row.estimate, row.ci_low, row.ci_high, _DIGITS[scale])
+            numbers = (row.estimate, row.ci_low, row.ci_high)
+            if scale == EVENT_PROBABILITY:
+                numbers = tuple(100 * float(number) for number in numbers)
+            cell = format_estimate(*numbers, digits=_DIGITS[scale])
             rows.setdefault(key, {})[column] = cell
             effective[key] = f"{row.effective_n:.0f}"
     columns = [_column(scale, months) for scale, months in scales]
     ordered = sorted(rows, key=lambda key: FAMILIES.index(key[0]))
     return pd.DataFrame(
         [
-            {"family": key[0], "estimator": key[1], "eff. n": effective[key]}
+            {"family": key[0], "estimator": key[1], "eff n": effective[key]}
             | {column: rows[key].get(column, "") for column in columns}
             for key in ordered
         ]
@@ -96,8 +100,8 @@ def _column(scale: str, months: float) -> str:
     if scale == HAZARD_RATIO:
         return "hazard ratio"
     if scale == RMST:
-        return f"RMST {months:g} mo"
-    return f"event by {months:g} mo"
+        return f"RMST {months:g} mo, months"
+    return f"event by {months:g} mo, points"
 
 
 def _transplant(table: pd.DataFrame) -> pd.DataFrame:
