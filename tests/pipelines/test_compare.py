@@ -16,7 +16,6 @@ import yaml
 from evaluation.results import ADJUSTED_COLUMNS
 from features.dictionary import CONFIGS
 from pipelines import compare
-from tests.pipelines.test_populations import CONFIG, patients_and_drugs
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"
 QUICK = {"replicates": 100, "imputations": 2}
@@ -87,13 +86,13 @@ def embedded(store, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dated(store, tmp_path_factory):
+def dated(store, tmp_path_factory, dated_cohort):
     """Three arms from drug records, competing events, responders, later transplants."""
     folder = tmp_path_factory.mktemp("dated_compared")
-    patients, drugs = patients_and_drugs()
+    patients, drugs, stated = dated_cohort
     patients.to_csv(folder / "patients.csv", index=False)
     drugs.to_csv(folder / "drugs.csv", index=False)
-    config = copy.deepcopy(CONFIG) | {"endpoint": "os"}
+    config = copy.deepcopy(stated) | {"endpoint": "os"}
     config["cohort"]["columns"]["transplant"] = {"date": "hsct_after_date", "origin": "index_date"}
     config["comparison"] = QUICK | {
         "endpoints": ["os", "relapse"],
