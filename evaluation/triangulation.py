@@ -323,6 +323,7 @@ def triangulation_paragraph(reading: Reading) -> str:
     rules: tuple[Callable[[Reading], str], ...] = (
         say_direction,
         say_precision,
+        say_competing,
         say_adjustment,
         say_conditional,
         say_time,
@@ -366,6 +367,18 @@ def say_precision(reading: Reading) -> str:
     if not parts:
         return ""
     return f"The 95% interval excludes equal arms in {_and(parts)} rows."
+
+
+def say_competing(reading: Reading) -> str:
+    """That ratios and probabilities answer different questions where another event comes first."""
+    rows = [own for own in reading.probabilities().values() if len(own)]
+    names = {str(name) for own in rows for name in own["estimator"]}
+    if not any(name.startswith("cumulative incidence") for name in names):
+        return ""
+    return (
+        "Hazard ratios are cause-specific and probabilities are cumulative incidences: an arm can "
+        "have fewer events because more of its patients had the competing event before."
+    )
 
 
 def say_adjustment(reading: Reading) -> str:
@@ -634,12 +647,17 @@ def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, 
 
 def _range(key: tuple[str, float], rows: pd.DataFrame) -> str:
     scale, months = key
-    low, high = float(rows["estimate"].min()), float(rows["estimate"].max())
-    if scale == HAZARD_RATIO:
-        return f"hazard ratio {low:.2f} to {high:.2f}"
-    if scale == RMST:
-        return f"RMST to {months:g} months {low:+.1f} to {high:+.1f} months"
-    return f"event by {months:g} months {100 * low:+.0f} to {100 * high:+.0f} percentage points"
+    values = rows["estimate"].astype(float)
+    form, unit = {
+        HAZARD_RATIO: (".2f", ""),
+        RMST: ("+.1f", " months"),
+        EVENT_PROBABILITY: ("+.0f", " percentage points"),
+    }[scale]
+    if scale == EVENT_PROBABILITY:
+        values = 100 * values
+    limits = list(dict.fromkeys(format(value, form) for value in (values.min(), values.max())))
+    name = {HAZARD_RATIO: "hazard ratio", RMST: f"RMST to {months:g} months"}
+    return f"{name.get(scale, f'event by {months:g} months')} {' to '.join(limits)}{unit}"
 
 
 def _name(row: Mapping[str, object]) -> str:

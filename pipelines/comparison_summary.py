@@ -70,10 +70,9 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
         column = _column(scale, months)
         for row in estimates.itertuples():
             key = (str(row.family), _shared_name(str(row.estimator)))
-            numbers = (row.estimate, row.ci_low, row.ci_high)
-            if scale == EVENT_PROBABILITY:
-                numbers = tuple(100 * float(number) for number in numbers)
-            cell = format_estimate(*numbers, digits=_DIGITS[scale])
+            unit = 100 if scale == EVENT_PROBABILITY else 1
+            estimate, low, high = (unit * v for v in (row.estimate, row.ci_low, row.ci_high))
+            cell = format_estimate(estimate, low, high, _DIGITS[scale])
             rows.setdefault(key, {})[column] = cell
             effective[key] = f"{row.effective_n:.0f}"
     columns = [_column(scale, months) for scale, months in scales]

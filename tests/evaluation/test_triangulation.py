@@ -16,6 +16,7 @@ from evaluation.triangulation import (
     on_one_scale,
     one_table,
     say_adjustment,
+    say_competing,
     say_conditional,
     say_direction,
     say_overlap,
@@ -108,6 +109,19 @@ def test_who_is_on_the_other_side_is_named():
     text = say_direction(reading(rows))
     assert "2 of 3 estimates favour A" in text
     assert "against: AIPW of pseudo-values at 6 months" in text
+
+
+def test_a_single_estimate_has_no_range():
+    text = say_direction(
+        reading([CRUDE, probability("classical", "Kaplan-Meier difference", -0.2)])
+    )
+    assert "(hazard ratio 0.60; event by 6 months -20 percentage points)" in text
+
+
+def test_cumulative_incidences_are_told_apart_from_hazards():
+    row = probability("classical", "cumulative incidence difference", -0.2)
+    assert "competing event before" in say_competing(reading([CRUDE, row]))
+    assert say_competing(reading([CRUDE])) == ""
 
 
 def test_all_against_the_arm_favour_the_reference_arm():
