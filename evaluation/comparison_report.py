@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from evaluation.arms import p_text
-from evaluation.html_page import embed_figure, html_table, render_page
+from evaluation.html_page import embed_png, html_table, render_page
 from evaluation.report import describe_arms
 from evaluation.results import format_estimate, format_p
 from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST
@@ -47,7 +46,8 @@ class ComparisonReport:
     target_trial : DataFrame with TARGET_COLUMNS
     transplant : DataFrame with REGIMEN_COLUMNS, or None
     subgroups : DataFrame with SUBGROUP_COLUMNS, or None
-    pictures : mapping of caption -> Figure, by section
+    pictures : mapping of caption -> PNG, by section
+        Drawn already, since the same pictures are kept as files too.
     """
 
     title: str
@@ -62,14 +62,14 @@ class ComparisonReport:
     target_trial: pd.DataFrame
     transplant: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
-    pictures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
 
 def write_comparison_report(path: Path, report: ComparisonReport) -> None:
     """Write the report as one HTML file."""
     pictures = {
-        section: {caption: embed_figure(figure) for caption, figure in figures.items()}
-        for section, figures in report.pictures.items()
+        section: {caption: embed_png(drawn) for caption, drawn in own.items()}
+        for section, own in report.pictures.items()
     }
     own = report.table[report.table["endpoint"] == report.endpoint]
     shared = own["scale"].isin(SHARED)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from evaluation.comparison_report import ComparisonReport, write_comparison_report
-from evaluation.report import save_figure
+from evaluation.html_page import png_bytes
 from evaluation.results import format_estimate
 from evaluation.triangulation import HAZARD_RATIO, RMST, on_one_scale
 from models.card import software_versions
@@ -41,19 +40,22 @@ class ComparisonRecord:
             Experiment and run.
         """
         plan = self.found.plan
-        pictures = comparison_pictures(self.found)
+        pictures = {
+            section: {caption: png_bytes(figure) for caption, figure in figures.items()}
+            for section, figures in comparison_pictures(self.found).items()
+        }
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             self.write_files(folder, pictures)
             if out is not None:
                 self._copy(folder, out)
-            for section, figures in pictures.items():
-                for number, figure in enumerate(figures.values(), start=1):
-                    (folder / "figures").mkdir(exist_ok=True)
-                    save_figure(figure, folder / "figures" / f"{section}_{number}.png")
+            (folder / "figures").mkdir()
+            for section, drawn in pictures.items():
+                for number, picture in enumerate(drawn.values(), start=1):
+                    (folder / "figures" / f"{section}_{number}.png").write_bytes(picture)
             return self._log(folder, plan)
 
-    def write_files(self, folder: Path, pictures: dict[str, dict[str, Figure]]) -> None:
+    def write_files(self, folder: Path, pictures: dict[str, dict[str, bytes]]) -> None:
         """Write report.html, the tables as CSV, summary.json and the resolved configuration."""
         found, plan = self.found, self.found.plan
         write_comparison_report(folder / "report.html", self._report(pictures))
@@ -92,7 +94,7 @@ class ComparisonRecord:
             "versions": software_versions(),
         }
 
-    def _report(self, pictures: dict[str, dict[str, Figure]]) -> ComparisonReport:
+    def _report(self, pictures: dict[str, dict[str, bytes]]) -> ComparisonReport:
         found, plan = self.found, self.found.plan
         return ComparisonReport(
             title=plan.name,
