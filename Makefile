@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo train test lint ui bench lock clean
+.PHONY: help venv demo train compare test lint ui bench validity lock clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -25,6 +25,9 @@ demo: $(READY) ## run the main job on the embedded cohort (about 3 minutes)
 train: $(READY) ## run the main job on your cohort: make train CONFIG=my.yaml
 	$(BIN)/python -m pipelines.train $(if $(CONFIG),--config $(CONFIG)) $(if $(OUT),--out $(OUT))
 
+compare: $(READY) ## compare the regimens of your cohort: make compare CONFIG=my.yaml OUT=dir
+	$(BIN)/python -m pipelines.compare $(if $(CONFIG),--config $(CONFIG)) --out $(or $(OUT),out/compare)
+
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
 
@@ -39,6 +42,9 @@ ui: $(READY) ## open the MLflow UI on the project's store, at http://127.0.0.1:5
 
 bench: $(READY) ## measure speed against named baselines: make bench, or BENCH=name
 	$(BIN)/python -m benchmarks $(BENCH)
+
+validity: $(READY) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
+	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(SCENARIO)
 
 lock: $(READY) ## resolve the lock file anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra dev --quiet pyproject.toml -o requirements.lock
