@@ -44,7 +44,8 @@ bench: $(READY) ## measure speed against named baselines: make bench, or BENCH=n
 	$(BIN)/python -m benchmarks $(BENCH)
 
 validity: $(READY) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
-	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(SCENARIO)
+	@mkdir -p out  # a part of it leaves benchmarks/validity.json as it is
+	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(if $(SCENARIO)$(COHORTS),--out out/validity.json) $(SCENARIO)
 
 lock: $(READY) ## resolve the lock file anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra dev --quiet pyproject.toml -o requirements.lock

@@ -366,6 +366,11 @@ def say_precision(reading: Reading) -> str:
             parts.append(f"{int(excluded[own].sum())} of {int(own.sum())} {family}")
     if not parts:
         return ""
+    if not excluded.any():
+        return (
+            f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side the "
+            "estimates lie may be chance."
+        )
     return f"The 95% interval excludes equal arms in {_and(parts)} rows."
 
 

@@ -134,6 +134,11 @@ def test_intervals_are_counted_by_family():
     assert "1 of 1 classical and 0 of 1 adjusted rows" in text
 
 
+def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
+    text = say_precision(reading([weighted(0.8), weighted(0.9) | {"estimator": "matching Cox"}]))
+    assert text.startswith("None of the 2 95% intervals excludes equal arms")
+
+
 @pytest.mark.parametrize(
     ("after", "smd", "words"),
     [
