@@ -289,6 +289,12 @@ class Reading:
         return dict(sorted(found.items()))
 
 
+def shows_nothing(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each estimate is exactly no difference, as of a model that left the regimen out."""
+    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    return np.asarray(np.abs(rows["estimate"].to_numpy(dtype=float) - null) < 1e-12)
+
+
 def favours_arm(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate favours the arm: a ratio or a probability below, an RMST above."""
     null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
@@ -337,28 +343,38 @@ def triangulation_paragraph(reading: Reading) -> str:
 
 def say_direction(reading: Reading) -> str:
     """Whether all estimates lie on the same side, and their range on each scale."""
-    rows = pd.concat(list(reading.scales.values()), ignore_index=True)
+    every = pd.concat(list(reading.scales.values()), ignore_index=True)
+    none = shows_nothing(every)
+    rows = every[~none]
     better = favours_arm(rows)
     ranges = "; ".join(_range(key, own) for key, own in reading.scales.items())
     about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
+    if rows.empty:
+        return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
+    left_out = (
+        f" {int(none.sum())} model-based estimates are 0: those models left the regimen out."
+        if none.any()
+        else ""
+    )
     if better.all() or not better.any():
         side = reading.arm if better.all() else reading.reference_arm
-        return f"{about}: all {len(rows)} estimates favour {side} ({ranges})."
+        return f"{about}: all {len(rows)} estimates favour {side} ({ranges}).{left_out}"
     most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
     odd = rows[better != (most == reading.arm)]
     named = ", ".join(dict.fromkeys(_name(row) for row in odd.head(3).to_dict("records")))
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
         f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates favour {most} ({ranges}); "
-        f"against: {named}{more}."
+        f"against: {named}{more}.{left_out}"
     )
 
 
 def say_precision(reading: Reading) -> str:
     """How often, by family, the interval excludes that the arms are equal."""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
-    excluded = excludes_equal_arms(rows)
-    bounded = rows["ci_low"].notna().to_numpy()
+    # An interval over refits of a shrunken model is too narrow to exclude anything.
+    bounded = (rows["ci_low"].notna() & (rows["family"] != "model-based")).to_numpy()
+    excluded = excludes_equal_arms(rows) & bounded
     parts = []
     for family in FAMILIES:
         own = (rows["family"] == family).to_numpy() & bounded
@@ -368,8 +384,8 @@ def say_precision(reading: Reading) -> str:
         return ""
     if not excluded.any():
         return (
-            f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side the "
-            "estimates lie may be chance."
+            f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side "
+            "the estimates lie may be chance."
         )
     return f"The 95% interval excludes equal arms in {_and(parts)} rows."
 

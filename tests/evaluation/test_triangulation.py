@@ -134,6 +134,18 @@ def test_intervals_are_counted_by_family():
     assert "1 of 1 classical and 0 of 1 adjusted rows" in text
 
 
+def test_a_model_that_left_the_regimen_out_is_on_neither_side():
+    text = say_direction(reading([CRUDE, probability("model-based", "SHAP contrast, forest", 0.0)]))
+    assert "all 1 estimates favour A" in text
+    assert "1 model-based estimates are 0: those models left the regimen out" in text
+
+
+def test_the_interval_of_a_shrunken_model_excludes_nothing():
+    shrunk = probability("model-based", "SHAP contrast, cox", -0.1, limits=(-0.2, -0.01))
+    assert say_precision(reading([CRUDE, shrunk])).endswith("in 1 of 1 classical rows.")
+    assert say_precision(reading([shrunk])) == ""
+
+
 def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
     text = say_precision(reading([weighted(0.8), weighted(0.9) | {"estimator": "matching Cox"}]))
     assert text.startswith("None of the 2 95% intervals excludes equal arms")
