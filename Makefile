@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo train test lint ui bench parity lock clean
+.PHONY: help venv demo train compare test lint ui bench parity validity lock clean
 
 help: ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -24,6 +24,9 @@ demo: $(READY) ## run the main job on the embedded cohort (about 3 minutes)
 
 train: $(READY) ## run the main job on your cohort: make train CONFIG=my.yaml
 	$(BIN)/python -m pipelines.train $(if $(CONFIG),--config $(CONFIG)) $(if $(OUT),--out $(OUT))
+
+compare: $(READY) ## compare the regimens of your cohort: make compare CONFIG=my.yaml OUT=dir
+	$(BIN)/python -m pipelines.compare $(if $(CONFIG),--config $(CONFIG)) --out $(or $(OUT),out/compare)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
@@ -42,6 +45,10 @@ bench: $(READY) ## measure speed against named baselines: make bench, or BENCH=n
 
 parity: $(READY) ## our measures beside those of R: make parity SHARED=folder of data and references
 	$(BIN)/python -m benchmarks.parity $(SHARED)
+
+validity: $(READY) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
+	@mkdir -p out  # a part of it leaves benchmarks/validity.json as it is
+	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(if $(SCENARIO)$(COHORTS),--out out/validity.json) $(SCENARIO)
 
 lock: $(READY) ## resolve the lock file anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra dev --quiet pyproject.toml -o requirements.lock

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -376,9 +377,13 @@ def _note(
 
 def _text_width(texts: list[str]) -> float:
     """Width in points of the longest text, set in bold."""
-    font = FontProperties(weight="bold")
-    paths = (TextPath((0, 0), text, size=FONT_SIZE, prop=font) for text in texts if text)
-    return max(path.get_extents().width for path in paths)
+    return max(_extent(text) for text in texts if text)
+
+
+@lru_cache(maxsize=4096)
+def _extent(text: str) -> float:
+    path = TextPath((0, 0), text, size=FONT_SIZE, prop=FontProperties(weight="bold"))
+    return float(path.get_extents().width)
 
 
 def _month_ticks(last: float) -> list[float]:

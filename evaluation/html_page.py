@@ -35,6 +35,16 @@ def html_table(table: pd.DataFrame, classes: str = "table") -> Markup:
 
 def embed_figure(figure: Figure) -> Markup:
     """Write a figure as a data address for an img tag, the same text each time."""
+    return embed_png(png_bytes(figure))
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Draw a figure as PNG, the same bytes each time."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    return Markup("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
+    return buffer.getvalue()
+
+
+def embed_png(picture: bytes) -> Markup:
+    """A drawn picture as a data address for an img tag."""
+    return Markup("data:image/png;base64," + base64.b64encode(picture).decode())

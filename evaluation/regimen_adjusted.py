@@ -138,7 +138,8 @@ class AdjustedComparison:
         `balance_table` of each pair: arm, reference_arm, term, weighting, smd, balanced.
     positivity : DataFrame
         `positivity` of each pair: arm, reference_arm, verdict, outside, effective_share,
-        c_statistic.
+        c_statistic, and of its multivariable Cox model trend_p (cox.zph of the arm) and
+        events_per_coefficient.
     curves : DataFrame
         `weighted_kaplan_meier` of each pair, kind of weight and regimen: arm, reference_arm,
         weighting, regimen, time, survival, n_risk, n_event, n_censor.
@@ -300,6 +301,11 @@ class _Pairs:
             said.append("competing events counted as censored")
         self.notes = [note for note in said if note]
 
+    @property
+    def events_a_coefficient(self) -> float:
+        """Of the multivariable Cox model."""
+        return float(self.outcome.n_events / (1 + self.first.design.matrix.shape[1]))
+
     def _balance(self) -> pd.DataFrame:
         weights: dict[str, np.ndarray] = {
             kind: balancing_weights(self.propensity, kind).weight for kind in self.settings.weights
@@ -417,7 +423,7 @@ class _Pairs:
 
     def _assumption(self, first: Estimate, conditional: bool) -> tuple[str, str]:
         unmeasured = "no unmeasured confounding"
-        events = self.outcome.n_events / (1 + self.first.design.matrix.shape[1])
+        events = self.events_a_coefficient
         per_coefficient = f"{events:.1f} events a coefficient" + (
             "" if events >= EVENTS_PER_COEFFICIENT else " (few)"
         )
@@ -498,7 +504,12 @@ class _Pairs:
         return {
             "overlap": overlap,
             "balance": self.balance.copy(),
-            "positivity": pd.DataFrame([self.positivity._asdict()]),
+            "positivity": pd.DataFrame(
+                [
+                    self.positivity._asdict()
+                    | {"trend_p": self.trend, "events_per_coefficient": self.events_a_coefficient}
+                ]
+            ),
             "curves": pd.concat(curves),
         }
 

@@ -22,6 +22,7 @@ from features.endpoints import Endpoint, derive_endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
+from features.transplant import TransplantColumn, derive_transplant
 
 NOT_EVALUATED = (
     "not evaluated", "not evaluable", "not assessed", "unknown", "missing", "ne", "na", "nd", "n/a",
@@ -62,6 +63,8 @@ class CohortColumns(BaseModel):
     endpoints : mapping of key -> Endpoint, DatedEndpoint or EfsEln2022
     response : ResponseColumn, optional
     adverse_events : mapping of label -> 0/1 column
+    transplant : TransplantColumn, optional
+        The first transplant after the index date, for sensitivity analyses of the regimen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +77,7 @@ class CohortColumns(BaseModel):
     endpoints: dict[str, Endpoint]
     response: ResponseColumn | None = None
     adverse_events: dict[str, str] = {}
+    transplant: TransplantColumn | None = None
 
     @field_validator("regimen", mode="before")
     @classmethod
@@ -123,6 +127,8 @@ class Cohort:
         and whether they switched later. Columns regimen, reason, switched, patients.
     places : ndarray of shape (n,), int, or None
         Position of each patient among the rows of the table that was read, from 0.
+    transplant_months : ndarray of shape (n,), float, or None
+        From the index date to the first transplant after it; NaN for none.
     """
 
     inputs: pd.DataFrame
@@ -136,6 +142,7 @@ class Cohort:
     eligible: Mapping[str, np.ndarray] = field(default_factory=dict)
     regimen_counts: pd.DataFrame | None = None
     places: np.ndarray | None = None
+    transplant_months: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -155,6 +162,11 @@ class Cohort:
             **({} if self.regimen is None else {"regimen": self.regimen.astype(str)}),
             **({} if self.center is None else {"center": self.center.astype(str)}),
             **({} if self.responder is None else {"responder": self.responder}),
+            **(
+                {}
+                if self.transplant_months is None
+                else {"transplant_months": self.transplant_months}
+            ),
         )
         if self.adverse_events is not None:
             parts = parts.join(self.adverse_events)
@@ -258,6 +270,11 @@ def read_cohort(
         responder = collect(problems, lambda: _read_response(table, response_column))
     if columns.adverse_events:
         adverse = collect(problems, lambda: _read_adverse_events(table, columns))
+    transplant = None
+    if columns.transplant is not None:
+        # The cells of those without a regimen are not read.
+        among, source = table if kept.all() else table[kept], columns.transplant
+        transplant = collect(problems, partial(derive_transplant, among, source))
     if problems or inputs is None:
         raise InputError(problems)
     told = table["provenance"].dropna().tolist() if "provenance" in table.columns else []
@@ -274,6 +291,7 @@ def read_cohort(
         provenance=str(told[0]) if told else "",
         regimen_counts=None if assignment is None else assignment.counts,
         places=np.flatnonzero(kept),
+        transplant_months=transplant,
     )
 
 

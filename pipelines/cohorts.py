@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -67,13 +68,19 @@ class CheckedCohort:
     attrition: pd.DataFrame | None
 
 
-def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> CheckedCohort:
+def check_cohort(
+    config: TrainConfig,
+    table: pd.DataFrame | None = None,
+    covariates: Sequence[str] | None = None,
+) -> CheckedCohort:
     """Read, include, guard and derive; the guard's failures are kept, not raised.
 
     Parameters
     ----------
     table : DataFrame, optional
         As `load_table` gives it; read when left out.
+    covariates : sequence of str, optional
+        What is read and guarded; what some learner sees when left out.
 
     Raises
     ------
@@ -88,14 +95,15 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
         table, attrition = table[included.mask], included.attrition
     columns, guard = config.cohort.columns, config.cohort.guard
     dictionary = read_dictionary(config.dictionary)
-    seen = guard_table(table, columns, config.all_covariates, dictionary, guard)
+    names = config.all_covariates if covariates is None else tuple(covariates)
+    seen = guard_table(table, columns, names, dictionary, guard)
     entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
     # With a failure nothing is trained; the times then stay as the failure describes them.
     if entry and all(finding.severity < Severity.FAIL for finding in seen):
         table, note = _from_index_date(table, columns, entry)
         seen.append(note)
     try:
-        cohort = read_cohort(table, columns, config.all_covariates, dictionary, load_drugs(config))
+        cohort = read_cohort(table, columns, names, dictionary, load_drugs(config))
     except InputError as error:
         raise InputError([*_told_before(seen, attrition), *error.problems]) from error
     if config.cohort.pool_ages_above is not None and "age_years" in cohort.inputs:
@@ -106,7 +114,7 @@ def check_cohort(config: TrainConfig, table: pd.DataFrame | None = None) -> Chec
     # Rows as in the user's table, whoever was left out on the way.
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
-    seen += guard_cohort(cohort, labels, config.all_covariates, guard, rows)
+    seen += guard_cohort(cohort, labels, names, guard, rows)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
 
 
@@ -128,6 +136,12 @@ def _from_index_date(
         # What is no number stays as it is, to be refused with its own words.
         rebased[endpoint.time] = since.where(time.notna(), table[endpoint.time])
         labels.append(endpoint.label)
+    transplant = columns.transplant
+    if transplant is not None and transplant.time and transplant.time in table:
+        time = pd.to_numeric(table[transplant.time], errors="coerce")
+        since = (time - before).round(9).astype(object)
+        rebased[transplant.time] = since.where(time.notna(), table[transplant.time])
+        labels.append("transplant")
     note = Finding(
         check="clock_start",
         severity=Severity.NOTE,
@@ -197,7 +211,7 @@ def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     return [
         *_covariate_problems(config, cohort),
         *_size_problems(config, cohort),
-        *_horizon_problems(config, cohort),
+        *horizon_problems(config, cohort),
         *_learner_problems(config, cohort),
     ]
 
@@ -292,7 +306,8 @@ def _learner_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     return problems
 
 
-def _horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+def horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
+    """Why the endpoint's follow-up does not fit the horizons; empty when it does."""
     outcome = cohort.outcomes[endpoint_label(config)]
     if outcome.follow_up > MAX_FOLLOW_UP:
         return [

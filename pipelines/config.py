@@ -205,6 +205,78 @@ class TrackingConfig(_Section):
     )
 
 
+class TargetTrialConfig(_Section):
+    """The trial that the comparison stands in for; what is left empty is filled from the rest."""
+
+    eligibility: str = ""
+    strategies: str = ""
+    assignment: str = ""
+    time_zero: str = ""
+    follow_up: str = ""
+    outcome: str = ""
+    contrast: str = ""
+    analysis: str = ""
+    departures: str = Field(
+        default="", description="Where this cohort cannot follow the trial, such as its era"
+    )
+
+
+class ComparisonConfig(_Section):
+    """How python -m pipelines.compare compares the regimens."""
+
+    adjust_for: tuple[str, ...] = Field(
+        default=(), description="The pre-specified adjustment set; `covariates` if empty"
+    )
+    endpoints: tuple[str, ...] = Field(
+        default=(), description="Keys of cohort.columns.endpoints; all of them if empty"
+    )
+    tau: float | None = Field(
+        default=None, gt=0, description="Months to which the mean survival time is restricted"
+    )
+    subgroups: dict[str, tuple[float, ...]] | None = Field(
+        default=None,
+        description="Covariate: where to cut a number, nothing for a flag or category; the flags "
+        "and categories of the adjustment set if left out",
+    )
+    strata: tuple[str, ...] = Field(
+        default=(), description="Covariates of the stratified log-rank test, flags or categories"
+    )
+    landmark_months: tuple[float, ...] = (3.0, 6.0)
+    replicates: int = Field(
+        default=2000, ge=100, le=100000, description="Bootstrap samples and permutations"
+    )
+    missing: Literal["impute", "indicator", "complete"] = "impute"
+    imputations: int = Field(default=10, ge=2, le=100)
+    early_death_days: tuple[float, ...] = (30.0, 60.0)
+    death: str = Field(
+        default="", description="Key of the endpoint that is death of any cause; `os` if empty"
+    )
+    competing: dict[str, str] = Field(
+        default={}, description="Key of an endpoint with competing events: their name"
+    )
+    trials: int = Field(
+        default=0, ge=0, le=1000, description="Of the search with --with-learners; 0: defaults"
+    )
+    target_trial: TargetTrialConfig = TargetTrialConfig()
+
+    @field_validator("landmark_months", "early_death_days")
+    @classmethod
+    def _above_zero(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value <= 0 for value in values) or list(values) != sorted(set(values)):
+            raise ValueError("give increasing times, each above 0")
+        return values
+
+    @field_validator("subgroups")
+    @classmethod
+    def _increasing_cuts(
+        cls, subgroups: dict[str, tuple[float, ...]] | None
+    ) -> dict[str, tuple[float, ...]] | None:
+        for name, cuts in (subgroups or {}).items():
+            if list(cuts) != sorted(set(cuts)):
+                raise ValueError(f"{name}: cuts must increase; got {list(cuts)}")
+        return subgroups
+
+
 class TrainConfig(_Section):
     """Everything a training needs. `configs/train.yaml` is an example with comments."""
 
@@ -227,6 +299,7 @@ class TrainConfig(_Section):
     sample_size: SampleSizeConfig = SampleSizeConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     champion: ChampionConfig = ChampionConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @field_validator("covariates", "clinical", "learners")
@@ -266,6 +339,23 @@ class TrainConfig(_Section):
         names = dict.fromkeys((*self.covariates, *own, *risk))
         return tuple(name for name in names if name != REGIMEN)
 
+    @property
+    def adjustment_set(self) -> tuple[str, ...]:
+        """What the adjusted comparison adjusts for, the regimen aside."""
+        return self.comparison.adjust_for or self.covariates
+
+    @property
+    def compared_covariates(self) -> tuple[str, ...]:
+        """What the comparison reads: adjustment set, subgroups and strata."""
+        own = self.comparison
+        return tuple(dict.fromkeys((*self.adjustment_set, *(own.subgroups or {}), *own.strata)))
+
+    @property
+    def compared_endpoints(self) -> tuple[str, ...]:
+        """Keys of the endpoints that are compared, the modelled one first."""
+        keys = self.comparison.endpoints or tuple(self.cohort.columns.endpoints)
+        return tuple(dict.fromkeys((self.endpoint, *keys)))
+
     def covariates_of(self, learner: str) -> tuple[str, ...]:
         """What a learner sees; 'regimen' is among them where it does."""
         if learner == "kaplan_meier":
@@ -283,6 +373,14 @@ class TrainConfig(_Section):
             raise ValueError(
                 f"endpoint {self.endpoint!r} is not among cohort.columns.endpoints: "
                 + ", ".join(known)
+            )
+        own = self.comparison
+        asked = (*own.endpoints, *own.competing, *((own.death,) if own.death else ()))
+        unknown = sorted(set(asked) - set(known))
+        if unknown:
+            raise ValueError(
+                f"comparison names endpoint {', '.join(unknown)}, which is not among "
+                "cohort.columns.endpoints: " + ", ".join(known)
             )
         return self
 

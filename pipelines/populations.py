@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from evaluation.regimen_comparison import compare_regimens
+from evaluation.regimen_comparison import FurtherComparisons, compare_regimens
 from features.cohort import Cohort
 
-# What Kaplan-Meier cannot estimate where a competing event is possible.
-INCIDENCES = ("median", "event probability", "Kaplan-Meier difference")
+# What pipelines.compare shows and a training's report leaves out: it has the figures already, or
+# they are another reading of a row that stays.
+_LEFT_TO_COMPARE = (
+    "response rate ratio",
+    "response odds ratio",
+    "response chi-square",
+    "response Fisher",
+    "response Boschloo",
+    "median difference",
+    "Fleming-Harrington",
+    "RMST ratio",
+    "proportional hazards test",
+)
 
 
 def compare_in_populations(
-    cohort: Cohort, reference_arm: str, horizons: Sequence[float]
+    cohort: Cohort,
+    reference_arm: str,
+    horizons: Sequence[float],
+    further: FurtherComparisons | None = None,
 ) -> pd.DataFrame:
     """Compare the regimens for every endpoint among the patients whom it is about.
 
@@ -25,30 +40,43 @@ def compare_in_populations(
     reference_arm : str
     horizons : sequence of float
         Months.
+    further : FurtherComparisons, optional
+        Of the whole cohort, strata included. Left out: those with their defaults, without the rows
+        that a training's report has no room for.
 
     Returns
     -------
     DataFrame
         As `evaluation.regimen_comparison.compare_regimens`. An endpoint whose patients are not of
-        two arms, the reference arm among them, has no row. One with competing events keeps the
-        log-rank test and the hazard ratio, which are cause-specific, and loses what Kaplan-Meier
-        would overstate.
+        two arms, the reference arm among them, has no row. One with competing events has
+        cumulative incidences in place of what Kaplan-Meier would overstate; its log-rank test and
+        hazard ratio are cause-specific.
     """
     regimen = cohort.regimen
     assert regimen is not None
+    brief, further = further is None, further or FurtherComparisons()
     of_all = {k: o for k, o in cohort.outcomes.items() if cohort.of_endpoint(k).all()}
     table = compare_regimens(
-        of_all, regimen, reference_arm, horizons, cohort.responder, cohort.adverse_events
+        of_all, regimen, reference_arm, horizons, cohort.responder, cohort.adverse_events, further
     )
     adverse = table["estimator"].str.startswith("adverse event")
     parts = [table[~adverse]]
     for label, outcome in cohort.outcomes.items():
-        among = regimen[cohort.of_endpoint(label)]
+        rows = cohort.of_endpoint(label)
         if label not in of_all and is_comparable(cohort, label, reference_arm):
-            parts.append(compare_regimens({label: outcome}, among, reference_arm, horizons))
+            strata = None if further.strata is None else np.asarray(further.strata)[rows]
+            own = replace(further, strata=strata)
+            parts.append(
+                compare_regimens(
+                    {label: outcome}, regimen[rows], reference_arm, horizons, further=own
+                )
+            )
     parts.append(table[adverse])
     compared = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return _cause_specific(compared, cohort)
+    if brief:
+        left_out = compared["estimator"].str.startswith(_LEFT_TO_COMPARE)
+        compared = compared[~left_out].reset_index(drop=True)
+    return compared
 
 
 def is_comparable(cohort: Cohort, endpoint: str, reference_arm: str) -> bool:
@@ -76,8 +104,8 @@ def population_cautions(cohort: Cohort, reference_arm: str | None) -> list[str]:
         if outcome.competing is not None:
             found.append(
                 f"{label}: {int(outcome.competing.sum())} patients had a competing event and count "
-                "as censored there. Hazard ratios and models are cause-specific; no probability of "
-                f"{label} is read from a Kaplan-Meier curve, which would overstate it."
+                "as censored in hazard ratios and models, which are cause-specific. Probabilities "
+                f"of {label} are cumulative incidences; a Kaplan-Meier curve would overstate them."
             )
     return found
 
@@ -100,23 +128,3 @@ def _regimen_cautions(counts: pd.DataFrame | None) -> list[str]:
             "first regimen."
         )
     return found
-
-
-def _cause_specific(table: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
-    competing = {
-        k: int(o.competing.sum()) for k, o in cohort.outcomes.items() if o.competing is not None
-    }
-    if not competing:
-        return table
-    theirs = table["endpoint"].isin(competing)
-    table = table[~(theirs & table["estimator"].isin(INCIDENCES))].reset_index(drop=True)
-    said = table["endpoint"].map(
-        lambda label: (
-            f"cause-specific: {competing[label]} competing event(s) count as censored"
-            if label in competing
-            else ""
-        )
-    )
-    note = table["note"].fillna("")
-    joint = np.where((note != "") & (said != ""), "; ", "")
-    return table.assign(note=note + joint + said)

@@ -2,13 +2,14 @@
 
 python -m pipelines.simulate reference --out cohort.csv --seed 1
 python -m pipelines.simulate claims --seed 1
+python -m pipelines.simulate claims --study published.yaml --cohort cohort.csv
 python -m pipelines.simulate cohort --out cohort.csv --n 300 --seed 1 --scenario confounded
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -79,15 +80,24 @@ def claims(
     cohort: Annotated[
         Path | None, typer.Option(help="Check this table (.csv or .parquet) instead.")
     ] = None,
+    study_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--study",
+            help="Published claims of another study, a YAML file in the form of "
+            "configs/reference_study.yaml; with --cohort, since it cannot be rebuilt.",
+        ),
+    ] = None,
 ) -> None:
     """Print each published claim, the recomputed value and the verdict."""
     if seed is not None and cohort is not None:
         _refuse("give --seed or --cohort, not both: --cohort FILE is checked as it is")
+    if study_file is not None and cohort is None:
+        _refuse("--study FILE needs --cohort FILE: only the embedded study can be rebuilt")
 
     from evaluation.published import check_published_claims
-    from features.reference_study import read_reference_study
 
-    study = read_reference_study()
+    study = _read_study(study_file)
     if cohort is not None:
         table, name = _read_table(cohort), str(cohort)
     else:
@@ -97,7 +107,28 @@ def claims(
         checked = check_published_claims(table, study)
     except ValueError as problem:
         _refuse(f"{name}: {problem}")
+    except (KeyError, TypeError, AttributeError) as problem:
+        if study_file is None:
+            raise
+        # A part of the file has another shape than a claim has.
+        _refuse(f"--study {study_file}: not in the form of configs/reference_study.yaml: {problem}")
     _print_claims(checked, f"{name}: {_provenance(table)}")
+
+
+def _read_study(path: Path | None) -> dict[str, Any]:
+    import yaml
+
+    from features.reference_study import read_reference_study
+
+    try:
+        study: Any = read_reference_study(path)
+    except OSError as problem:
+        _refuse(f"cannot read --study {path}: {problem.strerror or problem}")
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        _refuse(f"--study {path} is not valid YAML: {problem}")
+    if not isinstance(study, dict):
+        _refuse(f"--study {path} is empty or not a mapping; configs/reference_study.yaml is one")
+    return study
 
 
 def _rebuild(seed: int) -> pd.DataFrame:

@@ -45,33 +45,59 @@ def cohort():
 
 def test_each_endpoint_is_compared_among_its_own_patients(cohort):
     table = compare_in_populations(cohort, "LDAC", [6])
-    log_rank = table[table["estimator"] == "log-rank"].set_index("endpoint")
-    assert log_rank["n"].to_dict() == {"OS": N, "Relapse": N // 2}
+    # Of three arms the global test comes first.
+    log_rank = table[table["estimator"] == "log-rank"].drop_duplicates("endpoint")
+    assert log_rank.set_index("endpoint")["n"].to_dict() == {"OS": N, "Relapse": N // 2}
     # Adverse events come last, as they do where all endpoints are about everybody.
     adverse = table["estimator"].str.startswith("adverse event").to_numpy()
     assert adverse[-1]
     assert (np.diff(adverse.astype(int)) >= 0).all()
 
 
-def test_with_competing_events_only_what_is_cause_specific_stays(cohort):
+def test_with_competing_events_probabilities_are_cumulative_incidences(cohort):
     table = compare_in_populations(cohort, "LDAC", [6])
-    relapse = table[table["endpoint"] == "Relapse"]
-    assert set(relapse["estimator"]) == {"log-rank", "Cox hazard ratio"}
-    number = int(cohort.outcomes["Relapse"].competing.sum())
-    said = f"cause-specific: {number} competing event(s) count as censored"
-    assert relapse["note"].str.endswith(said).all()
+    relapse = table[table["endpoint"].str.contains("Relapse")]
+    names = set(relapse["estimator"])
+    assert {"log-rank", "Cox hazard ratio", "cumulative incidence", "Gray test"} <= names
+    assert not {"median", "event probability", "Kaplan-Meier difference", "RMST"} & names
+    ratios = relapse[relapse["estimator"] == "Cox hazard ratio"].set_index("arm")
+    competing, among = cohort.outcomes["Relapse"].competing, REGIMEN[cohort.of_endpoint("Relapse")]
+    for arm, note in ratios["note"].items():
+        number = int(competing[(among == arm) | (among == "LDAC")].sum())
+        assert note.endswith(f"cause-specific: {number} competing event(s) count as censored")
+        assert note.count("cause-specific") == 1
     assert not table.loc[table["endpoint"] == "OS", "note"].str.contains("cause-specific").any()
     assert {"median", "event probability"} <= set(table.loc[table["endpoint"] == "OS", "estimator"])
 
 
-def test_everybody_in_every_endpoint_changes_nothing(cohort):
-    from evaluation.regimen_comparison import compare_regimens
+def test_a_training_has_early_death_rmst_and_max_combo_and_not_every_test(cohort):
+    two = REGIMEN != "GILT"
+    alone = cohort_of({"OS": cohort.outcomes["OS"].take(two)}, {}, REGIMEN[two])
+    alone = dataclasses.replace(alone, inputs=alone.inputs[two].reset_index(drop=True))
+    names = set(compare_in_populations(alone, "LDAC", [6])["estimator"])
+    assert {"early death rate", "RMST difference", "MaxCombo"} <= names
+    assert not any(name.startswith(("Fleming", "RMST ratio", "response odds")) for name in names)
 
+
+def test_everybody_in_every_endpoint_changes_nothing(cohort):
+    from evaluation.regimen_comparison import FurtherComparisons, compare_regimens
+
+    further = FurtherComparisons(replicates=100, strata=np.arange(N) % 3)
     alone = dataclasses.replace(cohort, outcomes={"OS": cohort.outcomes["OS"]}, eligible={})
     expected = compare_regimens(
-        alone.outcomes, REGIMEN, "LDAC", [6], cohort.responder, cohort.adverse_events
+        alone.outcomes, REGIMEN, "LDAC", [6], cohort.responder, cohort.adverse_events, further
     )
-    pd.testing.assert_frame_equal(compare_in_populations(alone, "LDAC", [6]), expected)
+    found = compare_in_populations(alone, "LDAC", [6], further)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_strata_go_with_the_patients_of_an_endpoint(cohort):
+    from evaluation.regimen_comparison import FurtherComparisons
+
+    further = FurtherComparisons(replicates=100, strata=np.arange(N) % 3)
+    table = compare_in_populations(cohort, "LDAC", [6], further)
+    stratified = table[table["estimator"] == "stratified log-rank"].drop_duplicates("endpoint")
+    assert stratified.set_index("endpoint")["n"].to_dict() == {"OS": N, "Relapse": N // 2}
 
 
 def test_an_endpoint_without_the_reference_arm_is_left_out_and_said(cohort):
@@ -81,7 +107,8 @@ def test_an_endpoint_without_the_reference_arm_is_left_out_and_said(cohort):
         {"OS": cohort.outcomes["OS"], "RFS": outcome}, {"RFS": among, "OS": REGIMEN != ""}
     )
     assert not is_comparable(mixed, "RFS", "LDAC")
-    assert set(compare_in_populations(mixed, "LDAC", [6])["endpoint"]) == {"OS"}
+    found = set(compare_in_populations(mixed, "LDAC", [6])["endpoint"])
+    assert found == {"OS", "death by day 30", "death by day 60"}
     told = population_cautions(mixed, "LDAC")
     assert f"RFS is about {among.sum()} of {N} patients" in told[0]
     assert "LDAC among them" in told[1]
@@ -103,82 +130,6 @@ def test_who_has_no_regimen_and_who_switched_is_said(cohort):
 # ------------------------------------------------------------------------------- end to end
 
 
-def patients_and_drugs():
-    """Three arms of different hazards, from drug records; ten patients never had venetoclax."""
-    rng = np.random.default_rng(9)
-    start = np.datetime64("2022-01-01") + rng.integers(0, 400, N)
-    hazard = pd.Series(REGIMEN).map({"HMA": 1.0, "LDAC": 2.0, "GILT": 1.4}).to_numpy()
-    age = rng.normal(65, 8, N).clip(30, 88).round()
-    death = 20 + rng.exponential(300 / hazard / np.exp((age - 65) / 20)).astype(int)
-    seen = rng.integers(200, 900, N)
-    responded = rng.random(N) < 0.6
-    response_day = rng.integers(5, 20, N)
-    relapse = response_day + (0.5 * (death - response_day)).astype(int)
-    end = np.minimum(death, seen)
-
-    def dates(days, given):
-        return np.where(given, (start + days).astype(str), "").astype(object)
-
-    patients = pd.DataFrame(
-        {
-            "pid": [f"P{i}" for i in range(N)],
-            "age_years": age,
-            "ecog": rng.integers(0, 4, N),
-            "death_date": dates(death, death <= seen),
-            "last_contact_date": dates(end, True),
-            "relapse_date": dates(relapse, responded & (relapse < end) & (rng.random(N) < 0.6)),
-            "response": np.where(responded, "CR", "NR"),
-            "response_date": dates(response_day, responded),
-            "last_response_assessment_date": dates(end, responded),
-            "hsct_after_date": dates(np.minimum(100, end), rng.random(N) < 0.1),
-        }
-    )
-    companion = pd.Series(REGIMEN).map(
-        {"HMA": "azacitidine", "LDAC": "cytarabine", "GILT": "gilteritinib"}
-    )
-    ven = pd.DataFrame({"pid": patients["pid"], "drug": "venetoclax", "start": start.astype(str)})
-    rest = pd.DataFrame(
-        {"pid": patients["pid"], "drug": companion, "start": (start + 2).astype(str), "dose": 20}
-    )
-    return patients, pd.concat([ven[10:], rest])
-
-
-CONFIG = {
-    "seed": 1,
-    "cohort": {
-        "path": "patients.csv",
-        "name": "dated",
-        "columns": {
-            "patient_id": "pid",
-            "regimen": {
-                "drugs": {
-                    "path": "drugs.csv", "patient_id": "pid", "drug": "drug", "start": "start",
-                    "dose": "dose", "dose_unit": "mg/m2",
-                    "names": {"gilteritinib": ["gilteritinib"]},
-                },
-                "companions": {
-                    "HMA": ["azacitidine", "decitabine"], "LDAC": ["cytarabine"],
-                    "GILT": ["gilteritinib"],
-                },
-                "reference_arm": "LDAC",
-            },
-            "endpoints": {
-                name: {"preset": name, "columns": {"treatment_start_date": "index_date"}}
-                for name in ("os", "os_censored_at_hsct", "efs_eln2022", "early_death_30")
-            } | {name: {"preset": name} for name in ("rfs", "relapse")},
-            "response": {"column": "response", "responders": ["CR"]},
-        },
-    },
-    "endpoint": "rfs",
-    "covariates": ["age_years", "ecog"],
-    "learners": ["cox"],
-    "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
-    "tuning": {"trials": 1},
-    "evaluation": {"horizons": [3, 6], "bootstrap": 50, "regimen_refits": 20},
-    "tracking": {"experiment": "dated", "model_name": "dated"},
-}  # fmt: skip
-
-
 def succeed(main, argv):
     out = io.StringIO()
     with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as end:
@@ -188,12 +139,12 @@ def succeed(main, argv):
 
 
 @pytest.fixture(scope="module")
-def trained(connect_to_store, tmp_path_factory):
+def trained(connect_to_store, tmp_path_factory, dated_cohort):
     folder = tmp_path_factory.mktemp("dated")
-    patients, drugs = patients_and_drugs()
+    patients, drugs, config = dated_cohort
     patients.to_csv(folder / "patients.csv", index=False)
     drugs.to_csv(folder / "drugs.csv", index=False)
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.MonkeyPatch.context() as patch:
         connect_to_store(patch)
         argv = ["--config", f"{folder / 'config.yaml'}", "--out", f"{folder / 'out'}"]
@@ -211,7 +162,8 @@ def test_a_training_on_responders_compares_every_endpoint_of_three_arms(trained)
     ratios = table[(table["family"] == "classical") & (table["estimator"] == "Cox hazard ratio")]
     pairs = ratios.groupby("endpoint")["arm"].agg(set)
     assert set(pairs["OS"]) == set(pairs["RFS"]) == set(pairs["Relapse"]) == {"HMA", "GILT"}
-    counted = table[table["estimator"] == "log-rank"].set_index("endpoint")["n"]
+    first = table[table["estimator"] == "log-rank"].drop_duplicates("endpoint")
+    counted = first.set_index("endpoint")["n"]
     assert counted["OS"] == N - 10
     assert counted["RFS"] == counted["Relapse"] < N - 10
     modelled = table[(table["family"] != "classical") & (table["endpoint"] == "RFS")]

@@ -191,3 +191,52 @@ def test_a_mistake_in_asking_for_a_cohort_is_refused(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     assert refused(capsys, ["cohort", *argv])
     assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------- claims of another study
+
+
+STUDY = """
+arms:
+  B: {n: 3, median_os_months: {estimate: 2.0}}
+  A: {n: 4, median_os_months: {estimate: 5.0}}
+hazard_ratios: {os: {arm: A, reference_arm: B, estimate: 0.1}}
+"""
+PATIENTS = "regimen,os_months,os_event\nB,1,1\nB,2,1\nB,3,1\nA,2.5,1\nA,4,1\nA,5,1\nA,6,1\n"
+
+
+def test_the_claims_of_any_study_are_checked_on_its_own_table(tmp_path, capsys):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "cohort.csv").write_text(PATIENTS)
+    main(
+        ["claims", "--study", f"{tmp_path / 'study.yaml'}",
+         "--cohort", f"{tmp_path / 'cohort.csv'}"]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    # B: half of three have died at month 2. A: S is exactly a half from month 4 to 5, so 4.5.
+    assert printed.count("reproduced") == 5
+    assert "not reproduced: 4.5" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot read --study"),
+        ("a: [", "is not valid YAML"),
+        ("- 1", "not a mapping"),
+        ("arms: {A: {n: 1}}", "at least two arms"),
+        ("arms: [A, B]", "not in the form of configs/reference_study.yaml"),
+    ],
+)
+def test_a_study_file_that_is_none_is_refused(tmp_path, capsys, text, words):
+    study, cohort = tmp_path / "study.yaml", tmp_path / "cohort.csv"
+    cohort.write_text(PATIENTS)
+    if text is not None:
+        study.write_text(text)
+    assert words in refused(capsys, ["claims", "--study", f"{study}", "--cohort", f"{cohort}"])
+
+
+def test_another_study_needs_its_table(tmp_path, capsys):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    message = refused(capsys, ["claims", "--study", f"{tmp_path / 'study.yaml'}"])
+    assert "needs --cohort" in message

@@ -1,0 +1,692 @@
+"""Every estimate of one regimen contrast in one table, and what they agree on in one paragraph.
+
+The paragraph is written from the table by rules, each of which is one function here: the same
+table gives the same words. A contrast says how arms differ; who was given which arm was not drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from evaluation.arms import join_notes, outcomes_by_arm, p_text
+from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
+from evaluation.hazard_ratio import cox_hazard_ratio
+from evaluation.regimen_adjusted import AdjustedComparison
+from evaluation.results import ADJUSTED_COLUMNS
+from features.outcome import Outcome
+
+HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
+    "hazard ratio",
+    "RMST difference",
+    "event probability difference",
+)
+FAMILIES = ("classical", "adjusted", "model-based")
+FAMILY_LABELS = {
+    "classical": "Classical: as treated, unadjusted",
+    "adjusted": "Adjusted for measured covariates",
+    "model-based": "Model-based: contribution of the regimen to a model's prediction",
+}
+# A change of the hazard ratio by less than this factor is called little.
+LITTLE = 1.1
+CHANGES = 0.05
+FEW_EVENTS = 10
+# A model-based contrast below this share of the adjusted one is called shrunk.
+SHRUNK = 0.6
+# Two ways of g-computation further apart than this disagree, in probability.
+APART = 0.1
+EXCHANGEABLE = "arms exchangeable as treated"
+_RANK_TESTS = ("log-rank", "stratified log-rank", "Fleming-Harrington", "MaxCombo")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What can be checked of the assumptions behind one contrast.
+
+    Attributes
+    ----------
+    n, events : int
+        Of both arms.
+    trend_p : float
+        Test of proportional hazards without covariates (cox.zph); NaN where not testable.
+    adjusted_trend_p : float
+        The same of the regimen in the multivariable Cox model.
+    largest_smd : float
+        Largest absolute standardised mean difference of a covariate before weighting.
+    largest_smd_term : str
+    overlap : str
+        "adequate", "thin" or "poor"; empty where there is no propensity.
+    overlap_verdict : str
+        The figures that it rests on.
+    events_per_coefficient : float
+        Of the multivariable model.
+    """
+
+    n: int
+    events: int
+    trend_p: float = np.nan
+    adjusted_trend_p: float = np.nan
+    largest_smd: float = np.nan
+    largest_smd_term: str = ""
+    overlap: str = ""
+    overlap_verdict: str = ""
+    events_per_coefficient: float = np.nan
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        regimen: ArrayLike,
+        arms: tuple[str, str],
+        adjusted: AdjustedComparison | None,
+    ) -> Checks:
+        """Check one arm against the reference arm.
+
+        Parameters
+        ----------
+        outcome : Outcome of n patients
+        regimen : array-like of shape (n,), str
+        arms : (str, str)
+            The arm, and the reference arm.
+        adjusted : AdjustedComparison, optional
+            Of the same patients.
+        """
+        arm, reference = arms
+        by_arm = outcomes_by_arm(outcome, np.asarray(regimen, dtype=object), arms)
+        mine, base = by_arm[arm], by_arm[reference]
+        found = cls(
+            len(mine) + len(base),
+            mine.n_events + base.n_events,
+            cox_hazard_ratio(mine, base).proportional_hazards_p,
+        )
+        if adjusted is None or adjusted.positivity.empty:
+            return found
+        balance = adjusted.balance
+        before = balance[(balance["arm"] == arm) & (balance["weighting"] == UNWEIGHTED)]
+        before = before[before["smd"].notna()]
+        overlap = adjusted.positivity[adjusted.positivity["arm"] == arm]
+        if overlap.empty:
+            return found
+        row = overlap.iloc[0]
+        worst = before.loc[before["smd"].abs().idxmax()] if len(before) else None
+        return cls(
+            found.n,
+            found.events,
+            found.trend_p,
+            float(row["trend_p"]),
+            np.nan if worst is None else float(abs(worst["smd"])),
+            "" if worst is None else str(worst["term"]),
+            str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
+            str(row["verdict"]),
+            float(row["events_per_coefficient"]),
+        )
+
+    @property
+    def balance_words(self) -> str:
+        """The measured imbalance of the arms as they were treated."""
+        if not np.isfinite(self.largest_smd):
+            return "cannot be checked"
+        word = "unbalanced" if self.largest_smd > NEGLIGIBLE else "balanced"
+        return (
+            f"{word} in what was recorded: largest SMD {self.largest_smd:.2f} "
+            f"({self.largest_smd_term}); what was not recorded cannot be checked"
+        )
+
+    @property
+    def trend_words(self) -> str:
+        """The test of proportional hazards."""
+        if not np.isfinite(self.trend_p):
+            return "proportional hazards not tested"
+        return f"proportional hazards {p_text(self.trend_p)} (cox.zph)"
+
+
+def one_table(
+    classical: pd.DataFrame,
+    adjusted: Sequence[pd.DataFrame],
+    model_based: Sequence[pd.DataFrame],
+    checks: Mapping[tuple[str, str], Checks],
+    seen_by: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Every contrast of every family in the same columns, with its assumption and its check.
+
+    Parameters
+    ----------
+    classical : DataFrame with REGIMEN_COLUMNS
+        Rows of single arms are left out; they are no contrasts.
+    adjusted : sequence of DataFrame with ADJUSTED_COLUMNS
+    model_based : sequence of DataFrame with REGIMEN_COLUMNS
+    checks : mapping of (endpoint, arm) -> Checks
+    seen_by : mapping of learner -> covariates, optional
+        What a model-based row adjusts for, in words.
+
+    Returns
+    -------
+    DataFrame with ADJUSTED_COLUMNS
+        Differences of the restricted mean have the scale "RMST difference" in every family.
+    """
+    contrasts = classical[classical["reference_arm"].notna()]
+    parts = [
+        pd.DataFrame([_classical_row(row, checks) for row in contrasts.to_dict("records")]),
+        *adjusted,
+        *(
+            pd.DataFrame([_model_row(row, seen_by or {}) for row in part.to_dict("records")])
+            for part in model_based
+        ),
+    ]
+    parts = [part.reindex(columns=list(ADJUSTED_COLUMNS)).astype(object) for part in parts]
+    filled = [part for part in parts if len(part)]
+    table = pd.concat(filled, ignore_index=True) if filled else parts[0]
+    numbers = ("horizon", "estimate", "ci_low", "ci_high", "p_value", "effective_n", "n", "events")
+    for column in numbers:
+        table[column] = table[column].astype(float)
+    for column in set(ADJUSTED_COLUMNS) - set(numbers):
+        table[column] = table[column].where(table[column].notna(), "")
+    return table
+
+
+def on_one_scale(
+    table: pd.DataFrame, endpoint: str, arm: str, scale: str, horizon: float = np.nan
+) -> pd.DataFrame:
+    """The estimates of one contrast that can be laid beside each other.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `one_table` returns it.
+    endpoint, arm : str
+    scale : str
+        HAZARD_RATIO, RMST or EVENT_PROBABILITY.
+    horizon : float
+        Months; NaN for a hazard ratio.
+
+    Returns
+    -------
+    DataFrame
+        By family, in the order of FAMILIES. Rows that could not be estimated stay.
+    """
+    at = table["horizon"].isna() if np.isnan(horizon) else np.isclose(table["horizon"], horizon)
+    kept = table[
+        (table["endpoint"] == endpoint)
+        & (table["arm"] == arm)
+        & (table["scale"] == scale)
+        & at
+        & table["family"].isin(FAMILIES)
+    ]
+    order = kept["family"].map(FAMILIES.index)
+    return kept.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def shared_scales(table: pd.DataFrame, endpoint: str, arm: str) -> list[tuple[str, float]]:
+    """The scales and horizons on which there is something to lay side by side."""
+    own = table[(table["endpoint"] == endpoint) & (table["arm"] == arm) & (table["family"] != "")]
+    found: list[tuple[str, float]] = []
+    for scale in (HAZARD_RATIO, RMST, EVENT_PROBABILITY):
+        months = own.loc[own["scale"] == scale, "horizon"].unique()
+        found += [(scale, float(month)) for month in sorted(months)]
+    return [
+        key for key in found if on_one_scale(table, endpoint, arm, *key)["estimate"].notna().any()
+    ]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One contrast: its rows by scale, and what was checked.
+
+    Attributes
+    ----------
+    endpoint, arm, reference_arm : str
+    scales : mapping of (scale, horizon) -> DataFrame
+        As `on_one_scale` gives them, each estimator once, without those not estimable.
+    e_values : DataFrame
+        Rows of the scale "risk ratio".
+    checks : Checks
+    """
+
+    endpoint: str
+    arm: str
+    reference_arm: str
+    scales: Mapping[tuple[str, float], pd.DataFrame]
+    e_values: pd.DataFrame
+    checks: Checks
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks) -> Reading:
+        """Take the rows of one endpoint and arm from the table of everything."""
+        own = table[(table["endpoint"] == endpoint) & (table["arm"] == arm)]
+        scales = {}
+        for key in shared_scales(table, endpoint, arm):
+            rows = on_one_scale(table, endpoint, arm, *key)
+            rows = rows[rows["estimate"].notna()]
+            # The permutation interval of an RMST difference is the one to read in a small sample.
+            once = rows.drop_duplicates(["family", "estimator"], keep="last")
+            scales[key] = once.reset_index(drop=True)
+        e_values = own[(own["scale"] == "risk ratio") & own["estimate"].notna()]
+        reference = str(own["reference_arm"].iloc[0]) if len(own) else ""
+        return cls(endpoint, arm, reference, scales, e_values, checks)
+
+    @property
+    def ratios(self) -> pd.DataFrame:
+        """Hazard ratios of every family; empty when there are none."""
+        empty = pd.DataFrame(columns=list(ADJUSTED_COLUMNS))
+        # Found by its scale, since the horizon of a ratio is NaN, which is not equal to itself.
+        return next((r for (scale, _), r in self.scales.items() if scale == HAZARD_RATIO), empty)
+
+    def ratio(self, *starts: str) -> float:
+        """The first hazard ratio whose estimator starts so; NaN when there is none."""
+        for start in starts:
+            rows = self.ratios[self.ratios["estimator"].str.startswith(start)]
+            if len(rows):
+                return float(rows["estimate"].iloc[0])
+        return np.nan
+
+    def probabilities(self) -> dict[float, pd.DataFrame]:
+        """Differences in event probability by horizon, increasing."""
+        found = {h: rows for (scale, h), rows in self.scales.items() if scale == EVENT_PROBABILITY}
+        return dict(sorted(found.items()))
+
+
+def shows_nothing(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each estimate is exactly no difference, as of a model that left the regimen out."""
+    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    return np.asarray(np.abs(rows["estimate"].to_numpy(dtype=float) - null) < 1e-12)
+
+
+def favours_arm(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each estimate favours the arm: a ratio or a probability below, an RMST above."""
+    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    side = np.where(rows["scale"] == RMST, -1.0, 1.0)
+    return np.asarray(side * (rows["estimate"].to_numpy(dtype=float) - null) < 0)
+
+
+def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each interval leaves out the value of no difference; without limits it does not."""
+    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
+    return np.asarray((low > null) | (high < null))
+
+
+def triangulation_paragraph(reading: Reading) -> str:
+    """What the estimates agree on, where they differ, and the likely reason; by rules.
+
+    Parameters
+    ----------
+    reading : Reading
+
+    Returns
+    -------
+    str
+        One paragraph. Every figure in it stands in the table or in the checks.
+    """
+    if not reading.scales:
+        return (
+            f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}: nothing could be "
+            "estimated on a shared scale."
+        )
+    rules: tuple[Callable[[Reading], str], ...] = (
+        say_direction,
+        say_precision,
+        say_competing,
+        say_adjustment,
+        say_conditional,
+        say_time,
+        say_overlap,
+        say_shrinkage,
+        say_size,
+        say_unmeasured,
+    )
+    return " ".join(text for text in (rule(reading) for rule in rules) if text)
+
+
+def say_direction(reading: Reading) -> str:
+    """Whether all estimates lie on the same side, and their range on each scale."""
+    every = pd.concat(list(reading.scales.values()), ignore_index=True)
+    none = shows_nothing(every)
+    rows = every[~none]
+    better = favours_arm(rows)
+    ranges = "; ".join(_range(key, own) for key, own in reading.scales.items())
+    about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
+    if rows.empty:
+        return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
+    left_out = (
+        f" {int(none.sum())} model-based estimates are 0: those models left the regimen out."
+        if none.any()
+        else ""
+    )
+    if better.all() or not better.any():
+        side = reading.arm if better.all() else reading.reference_arm
+        return f"{about}: all {len(rows)} estimates favour {side} ({ranges}).{left_out}"
+    most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
+    odd = rows[better != (most == reading.arm)]
+    named = ", ".join(dict.fromkeys(_name(row) for row in odd.head(3).to_dict("records")))
+    more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+    return (
+        f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates favour {most} ({ranges}); "
+        f"against: {named}{more}.{left_out}"
+    )
+
+
+def say_precision(reading: Reading) -> str:
+    """How often, by family, the interval excludes that the arms are equal."""
+    rows = pd.concat(list(reading.scales.values()), ignore_index=True)
+    # An interval over refits of a shrunken model is too narrow to exclude anything.
+    bounded = (rows["ci_low"].notna() & (rows["family"] != "model-based")).to_numpy()
+    excluded = excludes_equal_arms(rows) & bounded
+    parts = []
+    for family in FAMILIES:
+        own = (rows["family"] == family).to_numpy() & bounded
+        if own.any():
+            parts.append(f"{int(excluded[own].sum())} of {int(own.sum())} {family}")
+    if not parts:
+        return ""
+    if not excluded.any():
+        return (
+            f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side "
+            "the estimates lie may be chance."
+        )
+    return f"The 95% interval excludes equal arms in {_and(parts)} rows."
+
+
+def say_competing(reading: Reading) -> str:
+    """That ratios and probabilities answer different questions where another event comes first."""
+    rows = [own for own in reading.probabilities().values() if len(own)]
+    names = {str(name) for own in rows for name in own["estimator"]}
+    if not any(name.startswith("cumulative incidence") for name in names):
+        return ""
+    return (
+        "Hazard ratios are cause-specific and probabilities are cumulative incidences: an arm can "
+        "have fewer events because more of its patients had the competing event before."
+    )
+
+
+def say_adjustment(reading: Reading) -> str:
+    """What weighting does to the crude hazard ratio, and whether imbalance can explain it."""
+    crude = reading.ratio("Cox hazard ratio")
+    weighted = reading.ratio("overlap Cox", "stabilised IPTW Cox", "matching Cox")
+    if not np.isfinite([crude, weighted]).all():
+        return ""
+    checks = reading.checks
+    worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
+    unbalanced = checks.largest_smd > NEGLIGIBLE
+    figures = f"the hazard ratio from {crude:.2f} crude to {weighted:.2f} weighted"
+    change = abs(np.log(weighted / crude))
+    if change < np.log(LITTLE):
+        if not unbalanced:
+            return f"Adjustment hardly moves {figures}; the arms were balanced ({worst})."
+        return (
+            f"Adjustment hardly moves {figures}, though the arms differed ({worst}): what was "
+            "measured and differs weighs little here, or in both directions."
+        )
+    if not unbalanced:
+        return (
+            f"Adjustment moves {figures}, though the arms were balanced ({worst}): more likely "
+            "chance than confounding."
+        )
+    crossed = (crude - 1) * (weighted - 1) < 0
+    nearer = abs(np.log(weighted)) < abs(np.log(crude))
+    way = "across 1" if crossed else "towards 1" if nearer else "away from 1"
+    why = (
+        "part of the crude contrast is likely measured confounding"
+        if nearer or crossed
+        else "measured confounding likely hid part of it"
+    )
+    return f"Adjustment moves {figures}, {way}: the arms differed ({worst}), so {why}."
+
+
+def say_conditional(reading: Reading) -> str:
+    """That a ratio given the covariates lies further from 1 than a marginal one."""
+    conditional = reading.ratio("multivariable Cox")
+    kinds = ("stabilised IPTW Cox", "overlap Cox", "matching Cox")
+    marginal = [reading.ratio(kind) for kind in kinds]
+    marginal = [value for value in marginal if np.isfinite(value)]
+    if not np.isfinite(conditional) or not marginal:
+        return ""
+    size = abs(np.log(conditional))
+    if all(size > abs(np.log(value)) and (value - 1) * (conditional - 1) > 0 for value in marginal):
+        return (
+            f"The multivariable ratio ({conditional:.2f}) is given the covariates and the weighted "
+            "ones are marginal: it lies further from 1 even without any bias."
+        )
+    return ""
+
+
+def say_time(reading: Reading) -> str:
+    """Whether one hazard ratio can stand for the whole follow-up."""
+    checks = reading.checks
+    trends = [p for p in (checks.trend_p, checks.adjusted_trend_p) if np.isfinite(p)]
+    changing = bool(trends) and min(trends) < CHANGES
+    early = _early_only(reading)
+    text = ""
+    if changing:
+        text = (
+            f"The hazard ratio changes with time (proportional hazards {p_text(min(trends))}): it "
+            "is an average over this follow-up; read probabilities and RMST instead."
+        )
+    elif early:
+        text = (
+            f"The difference is one of the first months ({early}); one hazard ratio hides that, "
+            f"though the test does not see it ({p_text(min(trends)) if trends else 'not tested'})."
+        )
+    elif trends:
+        text = (
+            f"No sign that the hazard ratio changes with time ({p_text(min(trends))}), which "
+            f"{checks.events} events cannot exclude."
+        )
+    apart = _g_computation_apart(reading)
+    return f"{text} {apart}".strip()
+
+
+def say_overlap(reading: Reading) -> str:
+    """Whom the rows about everybody rest on."""
+    word = reading.checks.overlap
+    if word not in ("thin", "poor"):
+        return ""
+    rows = pd.concat(list(reading.scales.values()), ignore_index=True)
+    weighted = rows[rows["estimator"].str.startswith("stabilised IPTW")]
+    rest = ""
+    if len(weighted):
+        rest = (
+            f", which rests on the equivalent of {weighted['effective_n'].min():.0f} of "
+            f"{reading.checks.n} patients"
+        )
+    return (
+        f"Overlap is {word}: few patients like those of one arm are in the other. Inverse "
+        f"probability weighting{rest}, and AIPW say little about everybody; overlap and matching "
+        "weights speak of those who could have had either."
+    )
+
+
+def say_shrinkage(reading: Reading) -> str:
+    """Whether models show less than adjustment does."""
+    shares = []
+    for months, rows in reading.probabilities().items():
+        sizes = {
+            family: float(rows.loc[rows["family"] == family, "estimate"].abs().median())
+            for family in ("adjusted", "model-based")
+        }
+        if sizes["adjusted"] > 0 and np.isfinite(sizes["model-based"]):
+            shares.append((sizes["model-based"] / sizes["adjusted"], months))
+    if not shares:
+        return ""
+    share, months = min(shares)
+    if share >= SHRUNK:
+        return (
+            "The model-based contrasts are of the size of the adjusted ones; they are readings of "
+            "fitted models, not further evidence."
+        )
+    return (
+        f"The model-based contrasts are smaller ({share:.0%} of the adjusted ones by {months:g} "
+        "months, at the median): penalised and tree models shrink the regimen, so that their "
+        "intervals are too narrow as well."
+    )
+
+
+def say_size(reading: Reading) -> str:
+    """How much of the disagreement the intervals can hold."""
+    adjusted = reading.ratios[reading.ratios["family"] == "adjusted"]
+    few = reading.checks.events_per_coefficient < FEW_EVENTS
+    parts = []
+    if few:
+        parts.append(
+            f"{reading.checks.events} events are {reading.checks.events_per_coefficient:.1f} a "
+            "coefficient"
+        )
+    bounded = adjusted[adjusted["ci_low"].notna()]
+    if len(bounded) > 1:
+        spread = float(np.ptp(np.log(bounded["estimate"].astype(float))))
+        limits = np.log(bounded[["ci_low", "ci_high"]].to_numpy(dtype=float))
+        if spread < float(np.diff(limits, axis=1).min()) / 2:
+            parts.append(
+                "the adjusted ratios differ from each other by less than half of any one's interval"
+            )
+        else:
+            parts.append(
+                "the adjusted ratios differ from each other by more than half of an interval: what "
+                "is adjusted for how matters"
+            )
+    if not parts:
+        return ""
+    text = ", and ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def say_unmeasured(reading: Reading) -> str:
+    """What no row can check."""
+    rows = reading.e_values
+    preferred = rows[rows["estimator"].str.contains("overlap Cox")]
+    if len(preferred) or len(rows):
+        row = (preferred if len(preferred) else rows).iloc[0]
+        of = row["estimator"].removeprefix("E-value of ")
+        limit = row["ci_low"]
+        interval = (
+            "none is needed for its interval, which holds 1"
+            if limit == 1
+            else f"{limit:.1f} for the limit of its interval"
+        )
+        return (
+            f"No row knows what was not recorded: a confounder with a risk ratio of "
+            f"{row['estimate']:.1f} with both regimen and outcome would explain the {of} estimate "
+            f"away ({interval})."
+        )
+    return "No row knows what was not recorded."
+
+
+def _early_only(reading: Reading) -> str:
+    """'37 points by 6 months, 10 by 12' where the crude difference fades; else empty."""
+    crude = []
+    for months, rows in reading.probabilities().items():
+        own = rows[rows["family"] == "classical"]
+        if len(own):
+            crude.append((months, own.iloc[[0]]))
+    if len(crude) < 2:
+        return ""
+    (first, early), (last, late) = crude[0], crude[-1]
+    before, after = float(early["estimate"].iloc[0]), float(late["estimate"].iloc[0])
+    fades = abs(after) < abs(before) / 2
+    if fades and excludes_equal_arms(early)[0] and not excludes_equal_arms(late)[0]:
+        return (
+            f"crude {100 * before:+.0f} percentage points by {first:g} months, "
+            f"{100 * after:+.0f} by {last:g}"
+        )
+    return ""
+
+
+def _g_computation_apart(reading: Reading) -> str:
+    found = []
+    for months, rows in reading.probabilities().items():
+        by_name = rows.set_index("estimator")["estimate"]
+        pair = [
+            float(by_name[name])
+            for name in ("g-computation, Cox", "g-computation, Cox stratified by arm")
+            if name in by_name.index
+        ]
+        if len(pair) == 2:
+            found.append((abs(pair[0] - pair[1]), months, pair))
+    if not found or max(found)[0] <= APART:
+        return ""
+    _, months, (constant, stratified) = max(found)
+    return (
+        f"By {months:g} months g-computation differs between one hazard ratio for all times "
+        f"({100 * constant:+.0f} points) and a baseline hazard of each arm "
+        f"({100 * stratified:+.0f}): the first cannot show a difference that comes and goes."
+    )
+
+
+def _classical_row(
+    row: dict[str, object], checks: Mapping[tuple[str, str], Checks]
+) -> dict[str, object]:
+    endpoint, arm = str(row["endpoint"]), str(row["arm"])
+    known = checks.get((endpoint, arm)) or checks.get(("", arm))
+    estimator = str(row["estimator"])
+    assumption, verdict = EXCHANGEABLE, "cannot be checked"
+    if known is not None:
+        verdict = known.balance_words
+    survival = (endpoint, arm) in checks
+    trend = known.trend_words if known is not None else ""
+    if estimator.startswith(("Cox hazard ratio", "Fine-Gray")) and survival:
+        subject = "subdistribution hazards" if estimator.startswith("Fine-Gray") else "hazards"
+        assumption = f"{EXCHANGEABLE}; proportional {subject}"
+        verdict = join_notes(trend if subject == "hazards" else "", verdict)
+    elif estimator.startswith(_RANK_TESTS):
+        assumption = f"{EXCHANGEABLE}; most power under proportional hazards"
+        if estimator.startswith(("Fleming", "MaxCombo")):
+            assumption = f"{EXCHANGEABLE}; none on the shape of the hazards"
+        verdict = join_notes(trend, verdict)
+    elif survival:
+        assumption = f"{EXCHANGEABLE}; censoring independent within arms"
+    own = dict(row) | {
+        "adjustment_set": "none",
+        "population": "as treated",
+        "effective_n": row["n"],
+        "assumption": assumption,
+        "verdict": verdict,
+    }
+    if estimator == "RMST difference":
+        own["scale"] = RMST
+    return own
+
+
+def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, object]:
+    estimator, note = str(row["estimator"]), str(row["note"] or "")
+    learner = estimator.rpartition(", ")[2]
+    left = [part for part in note.split("; ") if "left the model" in part]
+    own = dict(row) | {
+        "adjustment_set": seen_by.get(learner, "what the model sees"),
+        "population": "as treated" if estimator.startswith("SHAP") else "ATE",
+        "effective_n": row["n"],
+        "assumption": "no unmeasured confounding; the model is right and does not shrink the "
+        "regimen",
+        "verdict": left[0] if left else "cannot be checked: penalised and tree models shrink",
+    }
+    if own["scale"] == "months" and "RMST" in estimator:
+        own["scale"] = RMST
+    return own
+
+
+def _range(key: tuple[str, float], rows: pd.DataFrame) -> str:
+    scale, months = key
+    values = rows["estimate"].astype(float)
+    form, unit = {
+        HAZARD_RATIO: (".2f", ""),
+        RMST: ("+.1f", " months"),
+        EVENT_PROBABILITY: ("+.0f", " percentage points"),
+    }[scale]
+    if scale == EVENT_PROBABILITY:
+        values = 100 * values
+    limits = list(dict.fromkeys(format(value, form) for value in (values.min(), values.max())))
+    name = {HAZARD_RATIO: "hazard ratio", RMST: f"RMST to {months:g} months"}
+    return f"{name.get(scale, f'event by {months:g} months')} {' to '.join(limits)}{unit}"
+
+
+def _name(row: Mapping[str, object]) -> str:
+    months = row["horizon"]
+    at = f" at {months:g} months" if isinstance(months, float) and np.isfinite(months) else ""
+    return f"{row['estimator']}{at}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last

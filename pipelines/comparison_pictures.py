@@ -1,0 +1,134 @@
+"""The pictures of a comparison, by section of its report."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from evaluation.cumulative_incidence_display import CumulativeIncidenceDisplay
+from evaluation.hazard_ratio_display import HazardRatioDisplay
+from evaluation.love_display import LoveDisplay
+from evaluation.overlap_display import OverlapDisplay
+from evaluation.regimen_subgroup_display import subgroup_forest
+from evaluation.report import axes_figure, kaplan_meier_figure
+from evaluation.triangulation import HAZARD_RATIO, on_one_scale, shared_scales
+from evaluation.triangulation_display import triangulation_forest
+from evaluation.weighted_survival_display import WeightedSurvivalDisplay
+from pipelines.comparison import Comparison
+
+Pictures = dict[str, dict[str, Figure]]
+WEIGHTING = "overlap"
+
+
+def comparison_pictures(found: Comparison) -> Pictures:
+    """Draw everything: section -> caption -> figure."""
+    return {
+        "forest": _forests(found),
+        "curves": _curves(found),
+        "incidence": _incidences(found),
+        "time": _over_time(found),
+        "balance": _balance(found),
+        "subgroups": _subgroups(found),
+    }
+
+
+def _forests(found: Comparison) -> dict[str, Figure]:
+    figures = {}
+    endpoint = found.plan.endpoint
+    for arm in found.plan.arms:
+        for scale, months in shared_scales(found.table, endpoint, arm):
+            rows = on_one_scale(found.table, endpoint, arm, scale, months)
+            at = "" if scale == HAZARD_RATIO else f", {months:g} months"
+            pair = f"{arm} against {found.plan.reference_arm}"
+            caption = f"{endpoint}, {pair}: {scale}{at}, 95% intervals"
+            figures[caption] = axes_figure(triangulation_forest(rows, endpoint).plot())
+    return figures
+
+
+def _curves(found: Comparison) -> dict[str, Figure]:
+    figures = {}
+    for label in found.plan.endpoints:
+        outcome, regimen = found.plan.outcome(label)
+        # With competing events a Kaplan-Meier curve would overstate the probability.
+        if outcome.competing is None:
+            caption = f"Kaplan-Meier, {label}, with 95% log-log intervals"
+            figures[caption] = kaplan_meier_figure(outcome, regimen, label)
+    return figures
+
+
+def _incidences(found: Comparison) -> dict[str, Figure]:
+    figures = {}
+    columns = found.plan.config.cohort.columns.endpoints
+    named = {
+        columns[key].label: name for key, name in found.plan.config.comparison.competing.items()
+    }
+    for label in found.plan.endpoints:
+        outcome, regimen = found.plan.outcome(label)
+        if outcome.competing is None or not outcome.competing.any():
+            continue
+        competing = named.get(label, f"competing event of {label}")
+        display = CumulativeIncidenceDisplay.from_outcome(outcome, regimen, label, competing)
+        caption = f"Cumulative incidence of {label}, Aalen-Johansen, with 95% intervals"
+        figures[caption] = axes_figure(display.plot())
+    return figures
+
+
+def _over_time(found: Comparison) -> dict[str, Figure]:
+    figures = {}
+    for label in found.plan.endpoints:
+        outcome, regimen = found.plan.outcome(label)
+        for arm in (arm for arm in found.plan.arms if arm in regimen):
+            pair = (arm, found.plan.reference_arm)
+            mine, base = (outcome.take(regimen == name) for name in pair)
+            display = HazardRatioDisplay.from_outcomes(mine, base, pair)
+            figures[f"{label}: hazard ratio, {arm} over {pair[1]}"] = axes_figure(display.plot())
+    return figures
+
+
+def _balance(found: Comparison) -> dict[str, Figure]:
+    plan = found.plan
+    adjusted = found.adjusted[plan.endpoint]
+    figures = {}
+    for row in adjusted.positivity.itertuples():
+        arm = str(row.arm)
+        pair = f"{arm} against {plan.reference_arm}"
+        overlap = adjusted.overlap[adjusted.overlap["arm"] == arm]
+        shown = OverlapDisplay(overlap, str(row.verdict))
+        figures[f"Propensity, {pair}"] = axes_figure(shown.plot())
+        balance = adjusted.balance[adjusted.balance["arm"] == arm].copy()
+        named = [_term(found, term) for term in balance["term"]]
+        if len(set(named)) == balance["term"].nunique():  # two covariates may share a label
+            balance["term"] = named
+        columns = ["term", "weighting", "smd"]
+        figures[f"Balance before and after weighting, {pair}"] = axes_figure(
+            LoveDisplay(balance[columns]).plot()
+        )
+        outcome, _ = plan.outcome(plan.endpoint)
+        curves = adjusted.curves[adjusted.curves["arm"] == arm]
+        if outcome.competing is None and WEIGHTING in set(curves["weighting"]):
+            display = WeightedSurvivalDisplay(curves, WEIGHTING, plan.endpoint)
+            figures[f"{plan.endpoint} under overlap weights, {pair}"] = axes_figure(display.plot())
+    return figures
+
+
+def _term(found: Comparison, term: str) -> str:
+    """A covariate under its clinical name, with the level where it has one."""
+    name, equals, level = term.partition("=")
+    covariate = found.plan.described.get(name)
+    if covariate is None:
+        return term
+    return covariate.label + (f": {level}" if equals else "")
+
+
+def _subgroups(found: Comparison) -> dict[str, Figure]:
+    table = found.subgroups
+    if table is None:
+        return {}
+    figures = {}
+    for arm in found.plan.arms:
+        own = table[(table["arm"] == arm) & table["estimator"].str.startswith("Cox")]
+        if not np.isfinite(own["estimate"].astype(float)).any():
+            continue
+        caption = f"{found.plan.endpoint}: hazard ratio by subgroup, unadjusted"
+        figures[f"{caption}, {arm}"] = axes_figure(subgroup_forest(table, arm).plot())
+    return figures

@@ -1,0 +1,133 @@
+"""What a person sees of a comparison in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.markup import escape
+
+from evaluation.results import format_estimate, format_p
+from evaluation.triangulation import EVENT_PROBABILITY, FAMILIES, HAZARD_RATIO, RMST
+from pipelines.cohorts import cohort_name
+from pipelines.comparison import Comparison, ComparisonPlan
+from pipelines.summary import _print_table, _short, console
+
+_DIGITS = {HAZARD_RATIO: 2, RMST: 1, EVENT_PROBABILITY: 0}
+
+
+def print_comparison_start(plan: ComparisonPlan) -> None:
+    """Say who is compared and what is adjusted for."""
+    outcome, regimen = plan.outcome(plan.endpoint)
+    sizes = pd.Series(regimen).value_counts()
+    arms = ", ".join(f"{arm} {sizes[arm]}" for arm in (plan.reference_arm, *plan.arms))
+    console.print(
+        f"[bold]{escape(cohort_name(plan.config))}[/bold]: {len(outcome)} patients ({arms}), "
+        f"{outcome.n_events} {plan.endpoint} events, adjusted for "
+        f"{len(plan.config.adjustment_set)} covariates"
+    )
+    if plan.cohort.provenance:
+        console.print(f"[yellow]{escape(plan.cohort.provenance)}[/yellow]")
+
+
+def print_comparison(
+    found: Comparison, out: Path | None, place: tuple[str, str], seconds: float
+) -> None:
+    """Print the table of each contrast, its paragraph, cautions and places."""
+    plan = found.plan
+    for (endpoint, arm), paragraph in found.paragraphs.items():
+        table = side_by_side(found, endpoint, arm)
+        # One table for the modelled endpoint; the others are in the report.
+        if endpoint == plan.endpoint and len(table):
+            title = f"{endpoint}, {arm} against {plan.reference_arm}, estimate (95% interval)"
+            _print_table(title, table)
+        console.print(paragraph, markup=False)
+        console.print()
+    console.print(
+        "A hazard ratio below 1, a difference in event probability (percentage points) below 0 "
+        "and an RMST difference\nabove 0 are better than the reference arm. Patients were not "
+        "randomised: no row is causal. Model-based rows:\ncontribution of the regimen to this "
+        "model's prediction.\n",
+        style="dim",
+    )
+    if found.transplant is not None:
+        _print_table("Transplantation after the start of treatment", _transplant(found.transplant))
+    if found.cautions:
+        console.print("[bold]What these data cannot support[/bold]")
+        for caution in found.cautions:
+            console.print(f"  - {caution}", markup=False)
+        console.print()
+    _print_places(plan, out, place, seconds)
+
+
+def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
+    """Estimators as rows, scales and horizons as columns, each cell 'estimate (interval)'."""
+    scales = found.readings[endpoint, arm].scales
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    effective: dict[tuple[str, str], str] = {}
+    for (scale, months), estimates in scales.items():
+        column = _column(scale, months)
+        for row in estimates.itertuples():
+            key = (str(row.family), _shared_name(str(row.estimator)))
+            unit = 100 if scale == EVENT_PROBABILITY else 1
+            estimate, low, high = (unit * v for v in (row.estimate, row.ci_low, row.ci_high))
+            cell = format_estimate(estimate, low, high, _DIGITS[scale])
+            rows.setdefault(key, {})[column] = cell
+            effective[key] = f"{row.effective_n:.0f}"
+    columns = [_column(scale, months) for scale, months in scales]
+    ordered = sorted(rows, key=lambda key: FAMILIES.index(key[0]))
+    return pd.DataFrame(
+        [
+            {"family": key[0], "estimator": key[1], "eff n": effective[key]}
+            | {column: rows[key].get(column, "") for column in columns}
+            for key in ordered
+        ]
+    )
+
+
+def _shared_name(estimator: str) -> str:
+    """One line for the Cox and the Kaplan-Meier rows of the same weights."""
+    for kind in ("stabilised IPTW", "overlap", "matching"):
+        if estimator.startswith(kind):
+            return f"{kind} weights"
+    crude = ("Cox hazard ratio", "RMST difference", "Kaplan-Meier difference")
+    return "crude" if estimator in crude else estimator
+
+
+def _column(scale: str, months: float) -> str:
+    if scale == HAZARD_RATIO:
+        return "hazard ratio"
+    if scale == RMST:
+        return f"RMST {months:g} mo, months"
+    return f"event by {months:g} mo, points"
+
+
+def _transplant(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
+            "months": [f"{h:g}" if np.isfinite(h) else "" for h in table["horizon"]],
+            "compared": table["arm"] + " vs " + table["reference_arm"],
+            "hazard ratio (95% interval)": [
+                format_estimate(r.estimate, r.ci_low, r.ci_high) for r in table.itertuples()
+            ],
+            "p": [format_p(p) for p in table["p_value"]],
+        }
+    )
+
+
+def _print_places(
+    plan: ComparisonPlan, out: Path | None, place: tuple[str, str], seconds: float
+) -> None:
+    from pipelines.tracking import experiment_page
+
+    if out is not None:
+        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV and JSON")
+    else:
+        console.print(
+            "Report   report.html among the run's artifacts; --out DIR writes it here too"
+        )
+    console.print(f"Run      {place[1]} in experiment {plan.config.tracking.experiment}")
+    console.print(f"Page     {experiment_page(place[0])} while make ui runs")
+    console.print(f"Time     {seconds:.0f} s")

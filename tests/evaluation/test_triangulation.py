@@ -1,0 +1,353 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.regimen_adjusted import AdjustedSettings, compare_adjusted
+from evaluation.regimen_comparison import FurtherComparisons, compare_regimens
+from evaluation.results import ADJUSTED_COLUMNS
+from evaluation.triangulation import (
+    EVENT_PROBABILITY,
+    HAZARD_RATIO,
+    RMST,
+    Checks,
+    Reading,
+    excludes_equal_arms,
+    favours_arm,
+    on_one_scale,
+    one_table,
+    say_adjustment,
+    say_competing,
+    say_conditional,
+    say_direction,
+    say_overlap,
+    say_precision,
+    say_shrinkage,
+    say_size,
+    say_time,
+    say_unmeasured,
+    shared_scales,
+    triangulation_paragraph,
+)
+from features.outcome import Outcome
+
+NOWHERE = float("nan")
+
+
+def row(family, estimator, estimate, limits=(np.nan, np.nan), scale=HAZARD_RATIO, horizon=NOWHERE):
+    return {
+        "family": family,
+        "estimator": estimator,
+        "endpoint": "OS",
+        "scale": scale,
+        "horizon": horizon,
+        "arm": "A",
+        "reference_arm": "B",
+        "estimate": estimate,
+        "ci_low": limits[0],
+        "ci_high": limits[1],
+        "n": 70.0,
+        "effective_n": 70.0,
+    }
+
+
+def reading(rows, **checks):
+    table = pd.DataFrame(rows).reindex(columns=list(ADJUSTED_COLUMNS))
+    return Reading.of(table, "OS", "A", Checks(70, 58, **checks))
+
+
+CRUDE = row("classical", "Cox hazard ratio", 0.60, (0.4, 0.9))
+
+
+def weighted(estimate, limits=(0.4, 1.6)):
+    return row("adjusted", "overlap Cox", estimate, limits)
+
+
+def probability(family, estimator, estimate, months=6.0, limits=(-0.9, 0.9)):
+    return row(family, estimator, estimate, limits, EVENT_PROBABILITY, months)
+
+
+# ------------------------------------------------------------------- which side, and whether sure
+
+
+def test_a_low_ratio_a_low_probability_and_a_high_mean_favour_the_arm():
+    rows = pd.DataFrame(
+        [
+            row("classical", "x", 0.9),
+            row("classical", "x", 1.1),
+            row("classical", "x", -0.1, scale=EVENT_PROBABILITY),
+            row("classical", "x", 0.1, scale=EVENT_PROBABILITY),
+            row("classical", "x", 1.0, scale=RMST),
+            row("classical", "x", -1.0, scale=RMST),
+        ]
+    )
+    assert favours_arm(rows).tolist() == [True, False, True, False, True, False]
+
+
+def test_an_interval_excludes_equal_arms_on_its_own_scale():
+    rows = pd.DataFrame(
+        [
+            row("classical", "x", 0.9, (0.8, 0.99)),
+            row("classical", "x", 0.9, (0.8, 1.01)),
+            row("classical", "x", 1.0, (0.2, 2.0), RMST),
+            row("classical", "x", 1.0, (-0.2, 2.0), RMST),
+            row("classical", "x", 1.0, (np.nan, np.nan), RMST),
+        ]
+    )
+    assert excludes_equal_arms(rows).tolist() == [True, False, True, False, False]
+
+
+# ------------------------------------------------------------------------------ one rule a test
+
+
+def test_all_on_one_side_is_said_with_the_range():
+    text = say_direction(reading([CRUDE, weighted(0.8)]))
+    assert text == "OS, A against B: all 2 estimates favour A (hazard ratio 0.60 to 0.80)."
+
+
+def test_who_is_on_the_other_side_is_named():
+    rows = [CRUDE, weighted(0.8), probability("adjusted", "AIPW of pseudo-values", 0.02)]
+    text = say_direction(reading(rows))
+    assert "2 of 3 estimates favour A" in text
+    assert "against: AIPW of pseudo-values at 6 months" in text
+
+
+def test_a_single_estimate_has_no_range():
+    text = say_direction(
+        reading([CRUDE, probability("classical", "Kaplan-Meier difference", -0.2)])
+    )
+    assert "(hazard ratio 0.60; event by 6 months -20 percentage points)" in text
+
+
+def test_cumulative_incidences_are_told_apart_from_hazards():
+    row = probability("classical", "cumulative incidence difference", -0.2)
+    assert "competing event before" in say_competing(reading([CRUDE, row]))
+    assert say_competing(reading([CRUDE])) == ""
+
+
+def test_all_against_the_arm_favour_the_reference_arm():
+    assert "favour B" in say_direction(reading([weighted(1.2)]))
+
+
+def test_intervals_are_counted_by_family():
+    text = say_precision(reading([CRUDE, weighted(0.8), row("adjusted", "matching Cox", 0.8)]))
+    # The row without limits is not counted.
+    assert "1 of 1 classical and 0 of 1 adjusted rows" in text
+
+
+def test_a_model_that_left_the_regimen_out_is_on_neither_side():
+    text = say_direction(reading([CRUDE, probability("model-based", "SHAP contrast, forest", 0.0)]))
+    assert "all 1 estimates favour A" in text
+    assert "1 model-based estimates are 0: those models left the regimen out" in text
+
+
+def test_the_interval_of_a_shrunken_model_excludes_nothing():
+    shrunk = probability("model-based", "SHAP contrast, cox", -0.1, limits=(-0.2, -0.01))
+    assert say_precision(reading([CRUDE, shrunk])).endswith("in 1 of 1 classical rows.")
+    assert say_precision(reading([shrunk])) == ""
+
+
+def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
+    text = say_precision(reading([weighted(0.8), weighted(0.9) | {"estimator": "matching Cox"}]))
+    assert text.startswith("None of the 2 95% intervals excludes equal arms")
+
+
+@pytest.mark.parametrize(
+    ("after", "smd", "words"),
+    [
+        (0.62, 0.05, "hardly moves the hazard ratio from 0.60 crude to 0.62 weighted; the arms"),
+        (0.62, 0.50, "though the arms differed (largest SMD 0.50, age)"),
+        (0.80, 0.50, "towards 1: the arms differed (largest SMD 0.50, age), so part of the crude"),
+        (0.40, 0.50, "away from 1"),
+        (1.30, 0.50, "across 1"),
+        (0.80, 0.05, "more likely chance than confounding"),
+    ],
+)
+def test_the_change_by_adjustment_is_told_with_the_imbalance(after, smd, words):
+    found = reading([CRUDE, weighted(after)], largest_smd=smd, largest_smd_term="age")
+    assert words in say_adjustment(found)
+
+
+def test_without_a_weighted_ratio_adjustment_is_not_spoken_of():
+    assert say_adjustment(reading([CRUDE])) == ""
+
+
+@pytest.mark.parametrize(("conditional", "said"), [(0.5, True), (0.9, False)])
+def test_a_conditional_ratio_further_from_1_needs_no_bias(conditional, said):
+    rows = [weighted(0.7), row("adjusted", "multivariable Cox", conditional)]
+    assert ("marginal" in say_conditional(reading(rows))) is said
+
+
+@pytest.mark.parametrize(
+    ("trend", "adjusted_trend", "words"),
+    [
+        (0.01, 0.5, "changes with time (proportional hazards p = .010)"),
+        (0.5, 0.02, "changes with time"),
+        (0.5, 0.5, "No sign that the hazard ratio changes with time (p = .50), which 58 events"),
+        (np.nan, np.nan, ""),
+    ],
+)
+def test_non_proportional_hazards_are_told(trend, adjusted_trend, words):
+    text = say_time(reading([CRUDE], trend_p=trend, adjusted_trend_p=adjusted_trend))
+    assert words in text
+    assert bool(text) is bool(words)
+
+
+def test_a_difference_that_fades_is_told_though_the_test_does_not_see_it():
+    rows = [
+        probability("classical", "Kaplan-Meier difference", -0.37, 6.0, (-0.6, -0.1)),
+        probability("classical", "Kaplan-Meier difference", -0.10, 12.0, (-0.3, 0.1)),
+    ]
+    text = say_time(reading(rows, trend_p=0.28))
+    assert "crude -37 percentage points by 6 months, -10 by 12" in text
+
+
+def test_two_ways_of_g_computation_that_disagree_are_told():
+    rows = [
+        probability("adjusted", "g-computation, Cox", -0.1),
+        probability("adjusted", "g-computation, Cox stratified by arm", -0.3),
+    ]
+    assert "(-10 points) and a baseline hazard of each arm (-30)" in say_time(reading(rows))
+    rows[1]["estimate"] = -0.15
+    assert say_time(reading(rows)) == ""
+
+
+@pytest.mark.parametrize(("word", "said"), [("poor", True), ("thin", True), ("adequate", False)])
+def test_thin_overlap_says_on_how_many_a_row_rests(word, said):
+    thin = row("adjusted", "stabilised IPTW Cox", 0.7) | {"effective_n": 33.6}
+    text = say_overlap(reading([thin], overlap=word))
+    assert ("equivalent of 34 of 70 patients" in text) is said
+
+
+@pytest.mark.parametrize(("modelled", "words"), [(-0.05, "smaller (25%"), (-0.2, "of the size")])
+def test_shrinkage_is_measured_against_the_adjusted_contrasts(modelled, words):
+    rows = [
+        probability("adjusted", "overlap Kaplan-Meier", -0.2),
+        probability("model-based", "SHAP contrast, cox", modelled),
+    ]
+    assert words in say_shrinkage(reading(rows))
+
+
+def test_without_models_nothing_is_said_of_shrinkage():
+    assert say_shrinkage(reading([probability("adjusted", "overlap Kaplan-Meier", -0.2)])) == ""
+
+
+def test_few_events_and_the_spread_of_the_adjusted_ratios_are_told():
+    rows = [weighted(0.7), row("adjusted", "matching Cox", 0.75, (0.4, 1.4))]
+    text = say_size(reading(rows, events_per_coefficient=5.3))
+    assert text.startswith("58 events are 5.3 a coefficient, and the adjusted ratios differ")
+    assert "less than half" in text
+    rows[1] |= {"estimate": 1.9, "ci_low": 1.2, "ci_high": 3.0}
+    assert "more than half" in say_size(reading(rows, events_per_coefficient=20.0))
+
+
+def test_the_e_value_of_the_overlap_ratio_comes_last():
+    e_value = row("adjusted", "E-value of overlap Cox", 2.06, (1.0, np.nan), "risk ratio")
+    text = say_unmeasured(reading([weighted(0.64), e_value]))
+    assert "risk ratio of 2.1" in text
+    assert "none is needed for its interval" in text
+    e_value["ci_low"] = 1.3
+    assert "1.3 for the limit" in say_unmeasured(reading([weighted(0.64), e_value]))
+    assert say_unmeasured(reading([CRUDE])) == "No row knows what was not recorded."
+
+
+def test_nothing_estimable_is_said():
+    assert "nothing could be estimated" in triangulation_paragraph(
+        reading([row("classical", "x", np.nan)])
+    )
+
+
+# ------------------------------------------------------------------------ from patients to words
+
+
+@pytest.fixture(scope="module")
+def study():
+    """200 patients; the older ones go more often to B and die sooner."""
+    rng = np.random.default_rng(3)
+    n = 200
+    age = rng.normal(65, 8, n)
+    regimen = np.where(rng.random(n) < 1 / (1 + np.exp((age - 65) / 6)), "A", "B").astype(object)
+    time = rng.exponential(12 * np.exp(-(age - 65) / 15 + 0.3 * (regimen == "A")))
+    seen = rng.uniform(6, 40, n)
+    outcome = Outcome(np.minimum(time, seen), time <= seen)
+    responder = (rng.random(n) < 0.5).astype(float)
+    return outcome, regimen, pd.DataFrame({"age": age, "sex": rng.integers(0, 2, n)}), responder
+
+
+@pytest.fixture(scope="module")
+def compared(study):
+    outcome, regimen, covariates, responder = study
+    settings = AdjustedSettings("B", [6, 12])
+    adjusted = compare_adjusted(outcome, regimen, covariates, settings)
+    classical = compare_regimens(
+        {"OS": outcome}, regimen, "B", [6, 12], responder, None, FurtherComparisons(replicates=200)
+    )
+    checks = Checks.of(outcome, regimen, ("A", "B"), adjusted)
+    model = pd.DataFrame(
+        [
+            probability("model-based", "SHAP contrast, cox", -0.04)
+            | {"note": "not causal; the regimen left the model in 12% of refits"}
+        ]
+    )
+    table = one_table(classical, [adjusted.table], [model], {("OS", "A"): checks}, {"cox": "age"})
+    return table, checks
+
+
+def test_every_row_has_what_it_assumes_and_what_was_found(compared):
+    table, _ = compared
+    assert tuple(table.columns) == ADJUSTED_COLUMNS
+    assert (table["reference_arm"] != "").all()
+    for column in ("assumption", "verdict", "adjustment_set", "population"):
+        assert (table[column] != "").all(), column
+    by_name = table.drop_duplicates("estimator").set_index("estimator")
+    assert "proportional hazards p = " in by_name.loc["Cox hazard ratio", "verdict"]
+    assert "largest SMD" in by_name.loc["Kaplan-Meier difference", "verdict"]
+    assert "(age)" in by_name.loc["Kaplan-Meier difference", "verdict"]
+    assert (
+        by_name.loc["SHAP contrast, cox", "verdict"]
+        == "the regimen left the model in 12% of refits"
+    )
+    assert by_name.loc["SHAP contrast, cox", "adjustment_set"] == "age"
+    assert by_name.loc["response rate difference", "verdict"] == "cannot be checked"
+
+
+def test_every_family_is_on_the_shared_scales(compared):
+    table, _ = compared
+    assert shared_scales(table, "OS", "A")[1:] == [
+        (RMST, 12.0), (EVENT_PROBABILITY, 6.0), (EVENT_PROBABILITY, 12.0)
+    ]  # fmt: skip
+    rows = on_one_scale(table, "OS", "A", EVENT_PROBABILITY, 6.0)
+    assert list(dict.fromkeys(rows["family"])) == ["classical", "adjusted", "model-based"]
+    restricted = on_one_scale(table, "OS", "A", RMST, 12.0)
+    assert {"classical", "adjusted"} <= set(restricted["family"])
+
+
+def test_the_checks_are_those_of_the_comparison(compared, study):
+    _, checks = compared
+    outcome, regimen, covariates, _ = study
+    assert (checks.n, checks.events) == (200, outcome.n_events)
+    a = regimen == "A"
+    spread = np.sqrt((covariates.loc[a, "age"].var() + covariates.loc[~a, "age"].var()) / 2)
+    smd = abs(covariates.loc[a, "age"].mean() - covariates.loc[~a, "age"].mean()) / spread
+    assert checks.largest_smd == pytest.approx(smd)
+    assert checks.largest_smd_term == "age"
+    assert checks.overlap in ("adequate", "thin", "poor")
+    # The regimen and two covariates.
+    assert checks.events_per_coefficient == pytest.approx(outcome.n_events / 3)
+
+
+def test_the_paragraph_says_that_confounding_made_the_crude_ratio_better(compared):
+    table, checks = compared
+    text = triangulation_paragraph(Reading.of(table, "OS", "A", checks))
+    assert "towards 1: the arms differed" in text
+    assert "nan" not in text
+    # The same table, the same words.
+    assert text == triangulation_paragraph(
+        Reading.of(table.sample(frac=1, random_state=1).sort_index(), "OS", "A", checks)
+    )
+
+
+def test_without_an_adjusted_comparison_only_the_trend_is_checked(study):
+    outcome, regimen, _, _ = study
+    checks = Checks.of(outcome, regimen, ("A", "B"), None)
+    assert np.isfinite(checks.trend_p)
+    assert checks.balance_words == "cannot be checked"

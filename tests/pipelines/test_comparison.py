@@ -1,0 +1,69 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.dictionary import Covariate
+from pipelines.cohorts import check_cohort
+from pipelines.comparison import ComparisonPlan, as_groups, covariates_read
+from pipelines.config import DEFAULT_CONFIG, read_config
+
+
+def test_a_number_is_cut_at_and_above_each_limit():
+    age = Covariate(name="age", label="Age", kind="number")
+    groups = as_groups(pd.Series([59.9, 60, 74, 75, np.nan]), age, (60, 75))
+    assert groups.tolist() == ["< 60", "60 to < 75", "60 to < 75", ">= 75", None]
+
+
+def test_a_flag_is_yes_or_no_a_category_stays_and_a_small_number_is_text():
+    flag = Covariate(name="f", label="F", kind="flag")
+    assert as_groups(pd.Series([1.0, 0.0, np.nan]), flag, ()).tolist() == ["yes", "no", None]
+    word = Covariate(name="w", label="W", kind="category", vocabulary=("x", "y"))
+    assert as_groups(pd.Series(["x", None], dtype=object), word, ()).tolist() == ["x", None]
+    number = Covariate(name="n", label="N", kind="integer")
+    assert as_groups(pd.Series([2.0, np.nan]), number, ()).tolist() == ["2", None]
+
+
+def plan_of(**changes):
+    config = read_config(DEFAULT_CONFIG)
+    own = config.comparison.model_copy(update=changes)
+    config = config.model_copy(update={"comparison": own})
+    return ComparisonPlan.of(
+        config, check_cohort(config, covariates=covariates_read(config, False))
+    )
+
+
+def test_the_subgroups_left_out_are_the_flags_of_the_adjustment_set():
+    assert set(plan_of().subgroups) == {
+        "secondary_aml", "refractory_or_early_relapse", "prior_hma", "prior_allo_hsct",
+        "adverse_karyotype", "mut_tp53",
+    }  # fmt: skip
+    assert plan_of(subgroups={}).subgroups == {}
+
+
+def test_tau_left_out_is_the_last_horizon_within_the_follow_up_of_every_arm():
+    assert plan_of().tau("OS") == 12
+    assert plan_of(tau=9.0).tau("OS") == 9
+
+
+def test_strata_join_the_levels_and_keep_the_unknown():
+    strata = plan_of(strata=("prior_hma", "secondary_aml")).strata
+    assert len(strata) == 70
+    assert set(strata) <= {f"{a} / {b}" for a in ("yes", "no", "unknown")
+                           for b in ("yes", "no", "unknown")}  # fmt: skip
+    assert plan_of().strata is None
+
+
+def test_the_null_model_and_a_stack_have_no_regimen_contrast():
+    plan = plan_of()
+    assert "kaplan_meier" not in plan.learners
+    assert "cox" in plan.learners
+
+
+@pytest.mark.parametrize("with_learners", [False, True])
+def test_what_is_read_grows_with_the_learners(with_learners):
+    config = read_config(DEFAULT_CONFIG).model_copy(update={"covariates": ("age_years", "ecog")})
+    own = config.comparison.model_copy(update={"adjust_for": ("prior_hma",)})
+    config = config.model_copy(update={"comparison": own})
+    read = covariates_read(config, with_learners)
+    assert read[0] == "prior_hma"
+    assert ("ecog" in read) is with_learners
