@@ -34,7 +34,7 @@ FOREST = {"n_estimators": 100, "min_samples_leaf": 15, "max_features": 0.4}
 
 
 def plain_forest(X: np.ndarray, outcome: Outcome) -> RandomSurvivalForest:
-    forest = RandomSurvivalForest(**FOREST, min_samples_split=30, random_state=SEED)
+    forest = RandomSurvivalForest(**FOREST, min_samples_split=30, random_state=SEED, n_jobs=-1)
     return forest.fit(X, Surv.from_arrays(outcome.event, outcome.time))
 
 
@@ -74,7 +74,7 @@ def forest_fit() -> dict[str, Any]:
         f"{FOREST['n_estimators']} trees, n = 5000",
         ours,
         theirs,
-        "scikit-survival RandomSurvivalForest, one thread, the same settings",
+        "scikit-survival RandomSurvivalForest, the same settings and threads",
         {"held_out_c": own_c, "baseline_held_out_c": plain_c, "c_difference": own_c - plain_c},
     )
 

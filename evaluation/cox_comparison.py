@@ -48,9 +48,10 @@ def cox_is_enough(differences: pd.DataFrame, reference: str, flexible: Sequence[
     among = f" Of {len(shown)} compared, intervals not adjusted for that." if len(shown) > 1 else ""
     if better:
         return f"{best} predicts better than {reference}: difference in {told}.{among}"
+    gain = max(0.0, -float(shown[best]["ci_low"]))
     return (
         f"{reference} is enough: no more flexible learner is shown to predict better. The closest, "
-        f"{best}, differs in {told}.{among}"
+        f"{best}, differs in {told}; an IBS lower by {gain:.3f} is not excluded.{among}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
@@ -26,6 +27,9 @@ from models.preprocessing import (
     make_preprocessing,
     to_features,
 )
+
+# What an engine raises where a fit does not converge; a mistake in the code raises something else.
+NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError, XGBoostError)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class ResamplingConfig(_Section):
     @classmethod
     def _as_written(cls, value: object) -> object:
         # YAML turns 2023-01-01 into a date and 2023 into a number.
-        return str(value)
+        return "" if value is None else str(value)
 
     @model_validator(mode="after")
     def _complete(self) -> ResamplingConfig:
@@ -112,6 +112,18 @@ class TuningConfig(_Section):
         default="",
         description="Address of a database for Optuna, secrets as ${NAME}; files if empty",
     )
+
+    @field_validator("fixed", mode="before")
+    @classmethod
+    def _no_switches(cls, fixed: Any) -> Any:
+        # Otherwise true would become the number 1.
+        each = fixed.items() if isinstance(fixed, dict) else ()
+        for learner, params in each:
+            found = params.items() if isinstance(params, dict) else ()
+            switches = [name for name, value in found if isinstance(value, bool)]
+            if switches:
+                raise ValueError(f"{learner}.{switches[0]}: a parameter is no switch")
+        return fixed
 
     @field_validator("fixed")
     @classmethod
@@ -292,7 +304,8 @@ class TrainConfig(_Section):
         default="", description="The published risk that the learner genetic_risk sees"
     )
     learners: tuple[LearnerName, ...] = Field(
-        default=("cox", "forest", "gradient_boosting", "xgboost_cox"), min_length=1
+        default=("kaplan_meier", "cox", "forest", "gradient_boosting", "xgboost_cox"),
+        min_length=1,
     )
     resampling: ResamplingConfig = ResamplingConfig()
     tuning: TuningConfig = TuningConfig()
@@ -312,6 +325,13 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _learners_have_what_they_need(self) -> TrainConfig:
+        if REGIMEN in self.covariates:
+            raise ValueError(
+                "the regimen is a predictor wherever a regimen column is configured; take it out "
+                "of `covariates`"
+            )
+        if self.clinical == (REGIMEN,):
+            raise ValueError("`clinical` needs a covariate beside the regimen")
         if "cox_clinical" in self.learners and not self.clinical:
             raise ValueError("learner cox_clinical needs `clinical`: the covariates that it sees")
         if "genetic_risk" in self.learners and not self.genetic_risk:

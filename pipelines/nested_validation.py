@@ -19,7 +19,7 @@ from evaluation.refits import Refits
 from evaluation.regimen_effects import model_contrasts
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fitted import NUMERICAL_ERRORS, fit_model
 from models.learners import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import Resampling, stratification
@@ -144,22 +144,36 @@ def fit_outer_fold(
     """Tune and fit on the training part of a split, predict its test part."""
     train, test = dataset.take(resampling.train(*place)), resampling.test(*place)
     kept = (checkpoint or Checkpoint()).open(f"{learner}_{place[0]}_{place[1]}")
-    if kept.exists:
-        arrays, facts = kept.load()
-        tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
-        prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
-        return FoldFit(*place, test, prediction, tuning)
-    tuning, model = search_and_fit(learner, train, times, search, place, members)
-    prediction = model.predict(dataset.take(test).predictors, times)
-    kept.save(
-        {"risk_score": prediction.risk_score, "survival": prediction.survival},
-        {
-            "params": tuning.params,
-            "score": tuning.score,
-            "trials": tuning.trials.to_dict(orient="list"),
-        },
-    )
+    with kept.held():
+        if kept.exists:
+            arrays, facts = kept.load()
+            tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
+            prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
+            return FoldFit(*place, test, prediction, tuning)
+        tuning, model = search_and_fit(learner, train, times, search, place, members)
+        prediction = model.predict(dataset.take(test).predictors, times)
+        kept.save(
+            {"risk_score": prediction.risk_score, "survival": prediction.survival},
+            {
+                "params": tuning.params,
+                "score": tuning.score,
+                "trials": tuning.trials.to_dict(orient="list"),
+            },
+        )
     return FoldFit(*place, test, prediction, tuning)
+
+
+def fit_final(
+    learner: str,
+    dataset: Dataset,
+    search: Search,
+    times: np.ndarray,
+    checkpoint: Checkpoint | None = None,
+    members: Mapping[str, dict[str, Any]] | None = None,
+) -> tuple[Tuning, SurvivalModel]:
+    """Tune and fit on all patients. The model itself is not kept, since its search is."""
+    with (checkpoint or Checkpoint()).open(f"{learner}_final").held():
+        return search_and_fit(learner, dataset, times, search, FINAL, members)
 
 
 def validate_learner(
@@ -192,7 +206,7 @@ def validate_learner(
     places = resampling.places
     known = members or {}
     tasks = [
-        delayed(search_and_fit)(learner, dataset, times, search, FINAL, known.get(FINAL)),
+        delayed(fit_final)(learner, dataset, search, times, checkpoint, known.get(FINAL)),
         *(
             delayed(fit_outer_fold)(
                 learner, dataset, resampling, place, search, times, checkpoint, known.get(place)
@@ -263,7 +277,7 @@ def refit_contrasts(
     sample = dataset.take(np.concatenate([rng.choice(rows, len(rows)) for rows in members]))
     try:
         refitted = fit_model(model.learner, model.params, sample, own_seed)
-    except (ArithmeticError, np.linalg.LinAlgError):
+    except NUMERICAL_ERRORS:
         return np.full((2, len(arms) - 1, len(horizons)), np.nan)
     return model_contrasts(refitted, sample.predictors, arms, horizons, own_seed)
 

@@ -183,11 +183,18 @@ class TrainingPlan:
             max(self.horizons),
             float(outcome.time.mean()),
         ).needed
+        unmet = self.sample_size[~self.sample_size["holds"] & self.sample_size["supported"].isna()]
+        risk = "".join(f"; not met: {r.criterion}, {r.detail}" for r in unmet.itertuples())
         return (
             f"{len(outcome)} patients with {outcome.n_events} events support {self.supported} "
             f"predictor parameters (Riley's criteria, C of {assumed:g} assumed); the covariates "
-            f"have {self.parameters}, for which {needed} patients would be needed"
+            f"have {self.parameters}, for which {needed} patients would be needed{risk}"
         )
+
+    @property
+    def too_small(self) -> bool:
+        """Whether one of Riley's criteria asks for more patients."""
+        return self.parameters > self.supported or not self.sample_size["holds"].all()
 
     def check_sample_size(self) -> None:
         """Stop where the configuration wants it and the cohort is too small.
@@ -196,14 +203,15 @@ class TrainingPlan:
         ------
         InputError
         """
-        if self.config.sample_size.when_too_small == "stop" and self.parameters > self.supported:
+        if self.config.sample_size.when_too_small == "stop" and self.too_small:
             raise InputError(
                 Problem(
                     what="The cohort is too small for the covariates",
                     where="sample_size.when_too_small: stop",
                     got=self.sample_size_text,
-                    allowed=f"up to {self.supported} parameters",
-                    remedy="take covariates out, or set sample_size.when_too_small to say",
+                    allowed=f"up to {self.supported} parameters, and every criterion met",
+                    remedy="take covariates out, ask for earlier horizons, or set "
+                    "sample_size.when_too_small to say",
                 )
             )
 
@@ -211,10 +219,9 @@ class TrainingPlan:
     def cautions(self) -> tuple[str, ...]:
         """What the cohort cannot support, and whom it and each endpoint leave out."""
         warnings = [f for f in self.findings if f.severity >= Severity.WARN]
-        small = self.parameters > self.supported
         return (
             *cautions(self.config, self.cohort, self.resampling.kind),
-            *((f"{self.sample_size_text}. {SMALL}",) if small else ()),
+            *((f"{self.sample_size_text}. {SMALL}",) if self.too_small else ()),
             *population_cautions(self.cohort, self.arms[0] if self.arms else None),
             *(f"{f.what}: {f.who}." for f in warnings),
         )

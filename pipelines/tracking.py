@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -229,13 +228,15 @@ def log_run(
     steps : mapping of name -> values
         Metrics with a value a step, counted from 0; what is NaN is left out.
     """
-    now = int(time.time() * 1000)
+    client = MlflowClient()
+    # The start of the run: what is written again after a kill is then the same and stands once.
+    with quiet():
+        now = client.get_run(run_id).info.start_time
     each = [Metric(k, float(v), now, 0) for k, v in (metrics or {}).items() if pd.notna(v)]
     for name, values in (steps or {}).items():
         each += [Metric(name, float(v), now, step) for step, v in enumerate(values) if pd.notna(v)]
     told = [Param(k, str(v)[:500]) for k, v in (params or {}).items()]
     marks = [RunTag(k, str(v)) for k, v in (tags or {}).items()]
-    client = MlflowClient()
     with quiet():
         for start in range(0, max(len(each), len(told), 1), BATCH):
             client.log_batch(

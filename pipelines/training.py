@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 
 from evaluation.assessment import Judged as JudgedLearners
@@ -20,6 +22,7 @@ from evaluation.results import metric_table
 from features.errors import InputError, Problem
 from features.sql import resolve_url
 from models.card import software_versions
+from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines import tracking
@@ -71,8 +74,39 @@ def claim_training(plan: TrainingPlan) -> Unfinished:
     return claim(tracking.local_folder(uri), key)
 
 
+def check_storage(address: str) -> None:
+    """Open the database of the trials once, before anything is trained; empty is none.
+
+    Raises
+    ------
+    InputError
+        When it cannot be opened; a secret of the address is not repeated.
+    """
+    if not address:
+        return
+    url = resolve_url(address, "tuning.storage")
+    try:
+        with tracking.quiet():
+            optuna.storages.get_storage(url.render_as_string(hide_password=False))
+    except Exception as error:  # each driver raises its own
+        raise InputError(
+            Problem(
+                what="The database of the trials cannot be opened",
+                where="tuning.storage",
+                got=f"{url.render_as_string()}: {type(error).__name__}",
+                allowed="a database that exists and that you may write to, such as "
+                "postgresql+psycopg://user:${NAME}@host/trials",
+                remedy="check address, driver, user and password; leave it empty to keep files",
+            )
+        ) from None
+
+
 def run_training(
-    plan: TrainingPlan, unfinished: Unfinished, workers: int, advance: Advance
+    plan: TrainingPlan,
+    unfinished: Unfinished,
+    workers: int,
+    advance: Advance,
+    out: Path | None = None,
 ) -> TrainingResult:
     """Do everything, or what is left of it.
 
@@ -83,6 +117,8 @@ def run_training(
     workers : int
         Processes; the result does not depend on their number.
     advance : callable (description, steps)
+    out : Path, optional
+        Folder for the result's files.
 
     Raises
     ------
@@ -110,7 +146,7 @@ def run_training(
             running.append(own_run)
             try:
                 judged[learner] = _judge(plan, learner, judged, unfinished, workers, advance)
-            except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError) as error:
+            except (NoTrialSucceededError, *NUMERICAL_ERRORS) as error:
                 failures[learner] = str(error)
                 tracking.log_run(own_run, tags={"failure": str(error)[:400]})
                 tracking.finish_run(own_run, failed=True)
@@ -127,13 +163,16 @@ def run_training(
             plan, record, place, finished, judged, failures, unfinished, workers, advance
         )
         advance("writing", 1)
-        tracking.forget_unfinished(run_id)
+        # In this order a kill at any point leaves a training that goes on, and none that is lost.
+        if out is not None:
+            result.write(out)
         tracking.finish_run(run_id)
     except BaseException:
         for open_run in running:
             tracking.finish_run(open_run, failed=True)
         raise
     unfinished.remove()
+    tracking.forget_unfinished(run_id)
     return result
 
 
@@ -189,7 +228,7 @@ def _search(plan: TrainingPlan, unfinished: Unfinished) -> Search:
     config = plan.config
     address, prefix = str(unfinished.journals), ""
     if config.tuning.storage:
-        url = resolve_url(config.tuning.storage)
+        url = resolve_url(config.tuning.storage, "tuning.storage")
         address, prefix = url.render_as_string(hide_password=False), f"{unfinished.name}/"
     return Search(
         config.tuning.trials,
@@ -257,11 +296,21 @@ def _conclude(
         [*(one.metrics for one in judged.values()), _failed_rows(plan, failures)],
         ignore_index=True,
     )
-    champion = choose_champion(
-        {name: one.folds for name, one in candidates.items()},
-        config.champion.rule,
-        plan.resampling.test_to_train,
-    )
+    try:
+        champion = choose_champion(
+            {name: one.folds for name, one in candidates.items()},
+            config.champion.rule,
+            plan.resampling.test_to_train,
+        )
+    except ValueError as error:
+        raise InputError(
+            Problem(
+                what="No learner can be judged in every test fold",
+                where="evaluation.horizons",
+                got=str(error),
+                remedy="ask for earlier horizons, or use fewer folds",
+            )
+        ) from error
     reference = next(name for name in ("cox", "cox_clinical", *candidates) if name in candidates)
     differences = _differences(plan, judged, reference)
     simple = ("kaplan_meier", "genetic_risk", "cox_clinical", "cox")

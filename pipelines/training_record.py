@@ -33,7 +33,7 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.registry import register
-from models.tuning import default_params
+from models.tuning import searched_params
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
 from pipelines.config import resolved_yaml
@@ -107,9 +107,7 @@ class TrainingRecord:
         """Learner -> parameters that its search looks for."""
         fixed = {str(name): known for name, known in self.plan.config.tuning.fixed.items()}
         names = {
-            learner: [
-                name for name in default_params(learner) if name not in fixed.get(learner, {})
-            ]
+            learner: searched_params(learner, fixed.get(learner, {}))
             for learner in self.plan.learners
         }
         return {learner: found for learner, found in names.items() if found}
@@ -126,8 +124,8 @@ class TrainingRecord:
             "events": plan.dataset.outcome.n_events,
             "arms": ", ".join(plan.arms),
             "resampling": config.resampling.kind,
-            "folds": config.resampling.folds,
-            "repeats": config.resampling.repeats,
+            "splits": len(plan.resampling.places),
+            "repeats": len(plan.resampling.folds),
             "inner_folds": config.resampling.inner_folds,
             "trials": config.tuning.trials,
             "objective": config.tuning.objective,

@@ -48,7 +48,10 @@ def test_the_default_configuration_is_valid():
 
 def test_what_is_left_out_has_the_commented_defaults(tmp_path):
     needed = {key: DEFAULT[key] for key in ("cohort", "endpoint", "covariates")}
-    default = read_config(DEFAULT_CONFIG).model_copy(update={"dictionary": ()})
+    # cox_clinical has no default: its covariates are the user's to name.
+    learners = tuple(name for name in DEFAULT["learners"] if name != "cox_clinical")
+    own = {"dictionary": (), "clinical": (), "learners": learners}
+    default = read_config(DEFAULT_CONFIG).model_copy(update=own)
     # Compared as written, without the folder that each was read from.
     assert read_config(written(tmp_path, needed)).model_dump() == default.model_dump()
 
@@ -250,6 +253,9 @@ def test_the_resolved_configuration_reads_back_and_names_no_folder(tmp_path):
         ({"learners": ["cox_clinical"], "clinical": []}, "cox_clinical needs `clinical`"),
         ({"learners": ["genetic_risk"], "genetic_risk": ""}, "genetic_risk needs `genetic_risk`"),
         ({"learners": ["kaplan_meier"]}, "add a learner that sees covariates"),
+        ({"covariates": ["age_years", "regimen"]}, "take it out of `covariates`"),
+        ({"clinical": ["regimen"]}, "a covariate beside the regimen"),
+        ({"tuning.fixed": {"cox": {"alpha": True}}}, "no switch"),
         ({"learners": ["stack", "cox", "kaplan_meier"]}, "two or more of the other learners"),
         ({"tuning.fixed": {"cox": {"alpa": 0}}}, "cox has no parameter alpa; it has: alpha"),
         ({"tuning.fixed": {"stack": {"weight": 1}}}, "stack has no parameter weight"),
