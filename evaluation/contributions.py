@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial import chebyshev
 
 from evaluation.coalition_shap import (
     Predict,
@@ -29,8 +30,10 @@ from models.prediction import (
 )
 
 # Pairs of an explained and a background patient; fewer background patients where there are more.
-MOST_PAIRS = 40_000
+MOST_PAIRS = 62_500
 FEWEST_BACKGROUND = 32
+# Beyond twice as many distinct scores, curves are read at so many and interpolated.
+SCORES_READ = 256
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Background:
 
     @classmethod
     def of(cls, predictors: pd.DataFrame, seed: int, most: int | None = None) -> Background:
-        """All patients of a table up to 200; of more, a draw within each regimen.
+        """All patients of a table up to 250; of more, a draw within each regimen.
 
         Parameters
         ----------
@@ -58,7 +61,7 @@ class Background:
         seed : int
             Of the draw.
         most : int, optional
-            Patients at most; by default as many as make 40,000 pairs with the table, at least 32.
+            Patients at most; by default as many as make 62,500 pairs with the table, at least 32.
             Each regimen keeps its share by weight, and at least one patient.
         """
         n = len(predictors)
@@ -191,10 +194,13 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
     if inside.used is not None:
         used = sorted({int(job.sides.owner[feature]) for feature in inside.used})
 
+    def read(score: np.ndarray) -> np.ndarray:
+        return job.outputs.of(inside.survival(score, job.outputs.times))
+
     def predict(X: np.ndarray) -> np.ndarray:
         # Mixed patients often have the same score, and a curve costs more than a comparison.
         score, place = np.unique(inside.score(X), return_inverse=True)
-        return job.outputs.of(inside.survival(score, job.outputs.times))[place]
+        return _read_many(read, score)[place]
 
     if not used or (player is not None and player not in used):
         values = np.full((len(job.sides.X), count, len(job.outputs.names)), np.nan)
@@ -207,6 +213,24 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
         if found is not None:
             return found
     return _explain_by_predictions(predict, job, player, used)
+
+
+def _read_many(read: Callable[[np.ndarray], np.ndarray], score: np.ndarray) -> np.ndarray:
+    """Outputs at many scores, by a polynomial where one meets them to 1e-10 of their range."""
+    few = SCORES_READ
+    if len(score) <= 2 * few:
+        return read(score)
+    low, high = float(score.min()), float(score.max())
+    middle, half = (low + high) / 2, (high - low) / 2
+    nodes = chebyshev.chebpts1(few)
+    wanted = read(middle + half * nodes)
+    coefficients = chebyshev.chebvander(nodes, few - 1).T @ wanted * (2 / few)
+    coefficients[0] /= 2
+    between = np.linspace(-1, 1, few)
+    off = np.abs(chebyshev.chebval(between, coefficients).T - read(middle + half * between))
+    if (off.max(axis=0) > 1e-10 * np.maximum(np.ptp(wanted, axis=0), 1e-3)).any():
+        return np.concatenate([read(part) for part in np.array_split(score, len(score) // few)])
+    return chebyshev.chebval((score - middle) / half, coefficients).T
 
 
 def _explain_by_predictions(
