@@ -34,6 +34,8 @@ MOST_PAIRS = 62_500
 FEWEST_BACKGROUND = 32
 # Beyond twice as many distinct scores, curves are read at so many and interpolated.
 SCORES_READ = 256
+# Points of survival curves in memory at once, where all patients are predicted.
+POINTS_AT_ONCE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -325,41 +327,48 @@ def step_times(model: SurvivalModel) -> np.ndarray | None:
     return None if parts is None else parts.jumps
 
 
-def survival_under(
+def outputs_under(
     model: SurvivalModel,
     predictors: pd.DataFrame,
     column: str,
     levels: Sequence[str],
-    times: np.ndarray,
+    outputs: CurveOutputs,
 ) -> list[np.ndarray]:
-    """Survival of every patient with one covariate set to each level, (n, n_times) a level.
+    """Outputs of every patient with one covariate set to each level, (n, n_outputs) a level.
 
     A feature is made from one covariate, so that setting a covariate changes its features alone.
     """
-    if not hasattr(model, "opened"):
-        tables = [
-            predictors.assign(**{column: np.full(len(predictors), level, dtype=object)})
-            for level in levels
-        ]
-        return [model.predict(table, times).survival for table in tables]
     opened = open_model(model, predictors)
     if isinstance(opened, WeightedModels):
-        members = [survival_under(m, predictors, column, levels, times) for m in opened.models]
+        members = [outputs_under(m, predictors, column, levels, outputs) for m in opened.models]
         return [
-            np.asarray(sum(w * one for w, one in zip(opened.weights, curves, strict=True)))
-            for curves in zip(*members, strict=True)
+            np.asarray(sum(w * one for w, one in zip(opened.weights, values, strict=True)))
+            for values in zip(*members, strict=True)
+        ]
+    n, step = len(predictors), max(POINTS_AT_ONCE // max(len(outputs.times), 1), 1)
+    parts = [slice(start, start + step) for start in range(0, n, step)]
+    if not hasattr(model, "opened"):
+        tables = [
+            predictors.assign(**{column: np.full(n, level, dtype=object)}) for level in levels
+        ]
+        return [
+            np.concatenate(
+                [outputs.of(_survival(model, table.iloc[rows], outputs.times)) for rows in parts]
+            )
+            for table in tables
         ]
     # Encoding takes longer than predicting: all at once, the levels as one patient each.
     first = predictors.iloc[[0]]
-    rows = [first.assign(**{column: np.array([level], dtype=object)}) for level in levels]
-    X = opened.encode(pd.concat([predictors, *rows], ignore_index=True))
+    ones = [first.assign(**{column: np.array([level], dtype=object)}) for level in levels]
+    X = opened.encode(pd.concat([predictors, *ones], ignore_index=True))
     own = np.array([opened.columns[place] == column for place in opened.owner], dtype=bool)
-    n, curves = len(predictors), []
+    found = []
     for place in range(len(levels)):
         set_to = X[:n].copy()
         set_to[:, own] = X[n + place, own]
-        curves.append(opened.predict(set_to, times).survival)
-    return curves
+        told = [outputs.of(opened.predict(set_to[rows], outputs.times).survival) for rows in parts]
+        found.append(np.concatenate(told))
+    return found
 
 
 def is_exact(model: SurvivalModel) -> bool:

@@ -17,8 +17,8 @@ from evaluation.contributions import (
     Background,
     explain_curve,
     is_exact,
+    outputs_under,
     step_times,
-    survival_under,
 )
 from evaluation.explanation import CurveOutputs
 from evaluation.results import regimen_table
@@ -130,10 +130,10 @@ def read_regimen(
     error = np.zeros(contribution.shape) if at is None else explanation.error[:, at]
     known = outputs.within(model.follow_up)
     wanted = outputs.take(known)
-    curves = survival_under(model, predictors, REGIMEN, arms, wanted.times)
+    told = outputs_under(model, predictors, REGIMEN, arms, wanted)
     under = {arm: np.full(len(known), np.nan) for arm in arms}
-    for arm, survival in zip(arms, curves, strict=True):
-        under[arm][known] = wanted.of(survival).mean(axis=0)
+    for arm, values in zip(arms, told, strict=True):
+        under[arm][known] = values.mean(axis=0)
     regimen = explained[REGIMEN].to_numpy(dtype=object)
     return RegimenReading(
         outputs, drawn.rows, regimen, contribution, error, under, explanation.method
@@ -211,7 +211,8 @@ def contribution_table(
     -------
     DataFrame
         learner, row (in the table, from 1), regimen, scale, horizon, contribution, error (of
-        sampling), refit_sd, refit_low, refit_high (percentiles over refits; NaN without them), method, note.
+        sampling), refit_sd, refit_low, refit_high (percentiles over refits; NaN without them),
+        method, note.
     """
     n, count = reading.contribution.shape
     frames = []

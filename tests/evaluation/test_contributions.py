@@ -9,8 +9,8 @@ from evaluation.contributions import (
     Background,
     explain_curve,
     explain_score,
+    outputs_under,
     step_times,
-    survival_under,
 )
 from evaluation.explanation import CurveOutputs
 from models.fitted import fit_model
@@ -289,14 +289,18 @@ def test_a_small_table_is_its_own_background(dataset):
 
 @pytest.mark.parametrize("learner", list(LEARNERS))
 @pytest.mark.parametrize("column", ["regimen", "disease"])
-def test_everybody_under_a_level_is_predicted_as_by_the_model(models, dataset, learner, column):
+def test_everybody_under_a_level_is_predicted_as_by_the_model(
+    models, dataset, monkeypatch, learner, column
+):
     model, predictors = models[learner], dataset.predictors
+    outputs = CurveOutputs.read(HORIZONS)
+    monkeypatch.setattr("evaluation.contributions.POINTS_AT_ONCE", 50)  # four parts
     levels = [*predictors[column].dropna().unique()[:2], "never seen"]
-    found = survival_under(model, predictors, column, levels, np.array(HORIZONS))
-    for level, survival in zip(levels, found, strict=True):
+    found = outputs_under(model, predictors, column, levels, outputs)
+    for level, values in zip(levels, found, strict=True):
         everybody = np.full(len(predictors), level, dtype=object)
-        expected = model.predict(predictors.assign(**{column: everybody}), HORIZONS).survival
-        assert survival == pytest.approx(expected, abs=1e-12)
+        expected = model.predict(predictors.assign(**{column: everybody}), HORIZONS)
+        assert values == pytest.approx(expected.event_probability, abs=1e-12)
 
 
 def test_many_scores_are_read_as_few(deep, dataset, monkeypatch):
