@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial import chebyshev
 
 from evaluation.coalition_shap import (
     Predict,
@@ -29,8 +30,12 @@ from models.prediction import (
 )
 
 # Pairs of an explained and a background patient; fewer background patients where there are more.
-MOST_PAIRS = 40_000
+MOST_PAIRS = 62_500
 FEWEST_BACKGROUND = 32
+# Beyond twice as many distinct scores, curves are read at so many and interpolated.
+SCORES_READ = 256
+# Points of survival curves in memory at once, where all patients are predicted.
+POINTS_AT_ONCE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Background:
 
     @classmethod
     def of(cls, predictors: pd.DataFrame, seed: int, most: int | None = None) -> Background:
-        """All patients of a table up to 200; of more, a draw within each regimen.
+        """All patients of a table up to 250; of more, a draw within each regimen.
 
         Parameters
         ----------
@@ -58,7 +63,7 @@ class Background:
         seed : int
             Of the draw.
         most : int, optional
-            Patients at most; by default as many as make 40,000 pairs with the table, at least 32.
+            Patients at most; by default as many as make 62,500 pairs with the table, at least 32.
             Each regimen keeps its share by weight, and at least one patient.
         """
         n = len(predictors)
@@ -191,10 +196,13 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
     if inside.used is not None:
         used = sorted({int(job.sides.owner[feature]) for feature in inside.used})
 
+    def read(score: np.ndarray) -> np.ndarray:
+        return job.outputs.of(inside.survival(score, job.outputs.times))
+
     def predict(X: np.ndarray) -> np.ndarray:
         # Mixed patients often have the same score, and a curve costs more than a comparison.
         score, place = np.unique(inside.score(X), return_inverse=True)
-        return job.outputs.of(inside.survival(score, job.outputs.times))[place]
+        return _read_many(read, score)[place]
 
     if not used or (player is not None and player not in used):
         values = np.full((len(job.sides.X), count, len(job.outputs.names)), np.nan)
@@ -207,6 +215,24 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
         if found is not None:
             return found
     return _explain_by_predictions(predict, job, player, used)
+
+
+def _read_many(read: Callable[[np.ndarray], np.ndarray], score: np.ndarray) -> np.ndarray:
+    """Outputs at many scores, by a polynomial where one meets them to 1e-10 of their range."""
+    few = SCORES_READ
+    if len(score) <= 2 * few:
+        return read(score)
+    low, high = float(score.min()), float(score.max())
+    middle, half = (low + high) / 2, (high - low) / 2
+    nodes = chebyshev.chebpts1(few)
+    wanted = read(middle + half * nodes)
+    coefficients = chebyshev.chebvander(nodes, few - 1).T @ wanted * (2 / few)
+    coefficients[0] /= 2
+    between = np.linspace(-1, 1, few)
+    off = np.abs(chebyshev.chebval(between, coefficients).T - read(middle + half * between))
+    if (off.max(axis=0) > 1e-10 * np.maximum(np.ptp(wanted, axis=0), 1e-3)).any():
+        return np.concatenate([read(part) for part in np.array_split(score, len(score) // few)])
+    return chebyshev.chebval((score - middle) / half, coefficients).T
 
 
 def _explain_by_predictions(
@@ -301,41 +327,48 @@ def step_times(model: SurvivalModel) -> np.ndarray | None:
     return None if parts is None else parts.jumps
 
 
-def survival_under(
+def outputs_under(
     model: SurvivalModel,
     predictors: pd.DataFrame,
     column: str,
     levels: Sequence[str],
-    times: np.ndarray,
+    outputs: CurveOutputs,
 ) -> list[np.ndarray]:
-    """Survival of every patient with one covariate set to each level, (n, n_times) a level.
+    """Outputs of every patient with one covariate set to each level, (n, n_outputs) a level.
 
     A feature is made from one covariate, so that setting a covariate changes its features alone.
     """
-    if not hasattr(model, "opened"):
-        tables = [
-            predictors.assign(**{column: np.full(len(predictors), level, dtype=object)})
-            for level in levels
-        ]
-        return [model.predict(table, times).survival for table in tables]
     opened = open_model(model, predictors)
     if isinstance(opened, WeightedModels):
-        members = [survival_under(m, predictors, column, levels, times) for m in opened.models]
+        members = [outputs_under(m, predictors, column, levels, outputs) for m in opened.models]
         return [
-            np.asarray(sum(w * one for w, one in zip(opened.weights, curves, strict=True)))
-            for curves in zip(*members, strict=True)
+            np.asarray(sum(w * one for w, one in zip(opened.weights, values, strict=True)))
+            for values in zip(*members, strict=True)
+        ]
+    n, step = len(predictors), max(POINTS_AT_ONCE // max(len(outputs.times), 1), 1)
+    parts = [slice(start, start + step) for start in range(0, n, step)]
+    if not hasattr(model, "opened"):
+        tables = [
+            predictors.assign(**{column: np.full(n, level, dtype=object)}) for level in levels
+        ]
+        return [
+            np.concatenate(
+                [outputs.of(_survival(model, table.iloc[rows], outputs.times)) for rows in parts]
+            )
+            for table in tables
         ]
     # Encoding takes longer than predicting: all at once, the levels as one patient each.
     first = predictors.iloc[[0]]
-    rows = [first.assign(**{column: np.array([level], dtype=object)}) for level in levels]
-    X = opened.encode(pd.concat([predictors, *rows], ignore_index=True))
+    ones = [first.assign(**{column: np.array([level], dtype=object)}) for level in levels]
+    X = opened.encode(pd.concat([predictors, *ones], ignore_index=True))
     own = np.array([opened.columns[place] == column for place in opened.owner], dtype=bool)
-    n, curves = len(predictors), []
+    found = []
     for place in range(len(levels)):
         set_to = X[:n].copy()
         set_to[:, own] = X[n + place, own]
-        curves.append(opened.predict(set_to, times).survival)
-    return curves
+        told = [outputs.of(opened.predict(set_to[rows], outputs.times).survival) for rows in parts]
+        found.append(np.concatenate(told))
+    return found
 
 
 def is_exact(model: SurvivalModel) -> bool:

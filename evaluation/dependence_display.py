@@ -56,24 +56,24 @@ class DependenceDisplay:
         contributions : DataFrame
             From `contribution_table`, of one learner.
         values : Series of shape (n,)
-            The covariate of the patients, in the order of their rows.
+            The covariate of all patients of the table that `row` counts in.
 
         Raises
         ------
         ValueError
-            When the output is not in the table, or the patients do not match.
+            When the output is not in the table, or a row is not among the values.
         """
         learners = contributions["learner"].unique()
         at = np.isclose(contributions["horizon"], horizon) & (contributions["scale"] == scale)
         own = contributions[at].sort_values("row")
-        if len(learners) != 1 or len(own) != len(values):
+        if len(learners) != 1 or not len(own) or own["row"].max() > len(values):
             raise ValueError(
                 f"{len(own)} contributions to {scale} at {horizon:g} months of learners "
-                f"{sorted(learners)}; expected one of each of {len(values)} patients"
+                f"{sorted(learners)}; expected some of one learner, of {len(values)} patients"
             )
         columns = ["row", "regimen", "contribution", "refit_low", "refit_high", "refit_sd"]
         frame = own[columns].reset_index(drop=True)
-        frame.insert(2, "value", values.to_numpy())
+        frame.insert(2, "value", values.to_numpy()[frame["row"] - 1])
         name = label or str(values.name)
         return cls(frame, name, scale, horizon, str(learners[0]))
 

@@ -17,8 +17,8 @@ from evaluation.contributions import (
     Background,
     explain_curve,
     is_exact,
+    outputs_under,
     step_times,
-    survival_under,
 )
 from evaluation.explanation import CurveOutputs
 from evaluation.results import regimen_table
@@ -30,6 +30,8 @@ SCALES = {
     "event probability": "event probability difference",
     "RMST": "RMST difference (months)",
 }
+# Patients explained for a contrast; of more a draw.
+MOST_READ = 250
 CONTRIBUTION = "contribution of the regimen to this model's prediction"
 
 
@@ -41,6 +43,8 @@ class RegimenReading:
     ----------
     outputs : CurveOutputs
         Event probability at each horizon, then RMST where asked for.
+    rows : ndarray of shape (n,), int
+        Places in the table of the patients explained: all, or a draw of more than 250.
     regimen : ndarray of shape (n,)
     contribution : ndarray of shape (n, K)
         SHAP value of the regimen for each patient. For event probabilities +.05 means that the
@@ -55,6 +59,7 @@ class RegimenReading:
     """
 
     outputs: CurveOutputs
+    rows: np.ndarray
     regimen: np.ndarray
     contribution: np.ndarray
     error: np.ndarray
@@ -101,12 +106,14 @@ def read_regimen(
     ----------
     model : SurvivalModel
     predictors : DataFrame of shape (n, p)
-        With the column 'regimen'; the patients explained are also the background.
+        With the column 'regimen'. The patients explained are also the background: of more than 250
+        a draw is both, since the error of a contrast comes from either side alike. The standardised
+        contrast is over all.
     arms : sequence of str
         The reference arm first.
     outputs : CurveOutputs
     seed : int
-        Of what is drawn: the background of more than 200 patients, and coalitions of a model that
+        Of what is drawn: 250 of more patients, within each regimen, and coalitions of a model that
         has no exact method.
 
     Returns
@@ -114,18 +121,23 @@ def read_regimen(
     RegimenReading
         NaN for outputs beyond the model's follow-up; 0 where the model does not see the regimen.
     """
-    explanation = explain_curve(model, predictors, outputs, seed, player=REGIMEN)
+    drawn = Background.of(predictors, seed, most=MOST_READ)
+    explained = predictors.iloc[drawn.rows].reset_index(drop=True)
+    against = Background(np.arange(len(explained)), drawn.weights)
+    explanation = explain_curve(model, explained, outputs, seed, player=REGIMEN, background=against)
     at = explanation.columns.index(REGIMEN) if REGIMEN in explanation.columns else None
     contribution = explanation.of(REGIMEN)
     error = np.zeros(contribution.shape) if at is None else explanation.error[:, at]
     known = outputs.within(model.follow_up)
     wanted = outputs.take(known)
-    curves = survival_under(model, predictors, REGIMEN, arms, wanted.times)
+    told = outputs_under(model, predictors, REGIMEN, arms, wanted)
     under = {arm: np.full(len(known), np.nan) for arm in arms}
-    for arm, survival in zip(arms, curves, strict=True):
-        under[arm][known] = wanted.of(survival).mean(axis=0)
-    regimen = predictors[REGIMEN].to_numpy(dtype=object)
-    return RegimenReading(outputs, regimen, contribution, error, under, explanation.method)
+    for arm, values in zip(arms, told, strict=True):
+        under[arm][known] = values.mean(axis=0)
+    regimen = explained[REGIMEN].to_numpy(dtype=object)
+    return RegimenReading(
+        outputs, drawn.rows, regimen, contribution, error, under, explanation.method
+    )
 
 
 def curve_outputs(
@@ -198,8 +210,9 @@ def contribution_table(
     Returns
     -------
     DataFrame
-        learner, row (from 1), regimen, scale, horizon, contribution, error (of sampling),
-        refit_sd, refit_low, refit_high (percentiles over refits; NaN without them), method, note.
+        learner, row (in the table, from 1), regimen, scale, horizon, contribution, error (of
+        sampling), refit_sd, refit_low, refit_high (percentiles over refits; NaN without them),
+        method, note.
     """
     n, count = reading.contribution.shape
     frames = []
@@ -212,7 +225,7 @@ def contribution_table(
             pd.DataFrame(
                 {
                     "learner": learner,
-                    "row": np.arange(1, n + 1),
+                    "row": reading.rows + 1,
                     "regimen": reading.regimen,
                     "scale": reading.outputs.names[k],
                     "horizon": reading.outputs.horizons[k],
@@ -291,9 +304,8 @@ def regimen_course(
     ndarray of shape (n_arms, n_times)
         On the event probability; NaN beyond the model's follow-up.
     """
-    contribution = regimen_contribution(model, predictors, times, seed)
-    regimen = predictors[REGIMEN].to_numpy(dtype=object)
-    return np.array([contribution[regimen == arm].mean(axis=0) for arm in arms])
+    reading = read_regimen(model, predictors, arms, CurveOutputs.read(times), seed)
+    return np.array([reading.mean_by_arm()[arm] for arm in arms])
 
 
 def course_table(

@@ -9,8 +9,8 @@ from evaluation.contributions import (
     Background,
     explain_curve,
     explain_score,
+    outputs_under,
     step_times,
-    survival_under,
 )
 from evaluation.explanation import CurveOutputs
 from models.fitted import fit_model
@@ -271,9 +271,10 @@ def test_a_large_table_draws_its_background_within_each_regimen():
     regimen = np.array(["HMA"] * 700 + ["LDAC"] * 295 + ["rare"] * 5, dtype=object)
     predictors = pd.DataFrame({"age": np.arange(1000.0), "regimen": regimen})
     background = Background.of(predictors, seed=1)
-    # 40,000 pairs of 1,000 patients are 40 background patients: 28, 12, and one of the rare arm.
+    # 62,500 pairs of 1,000 patients are 62 background patients: .7, .295 and .005 of them, and one
+    # of the rare arm all the same.
     shares = pd.Series(background.weights).groupby(regimen[background.rows])
-    assert shares.count().to_dict() == {"HMA": 28, "LDAC": 12, "rare": 1}
+    assert shares.count().to_dict() == {"HMA": 43, "LDAC": 18, "rare": 1}
     assert shares.sum().to_dict() == pytest.approx({"HMA": 0.7, "LDAC": 0.295, "rare": 0.005})
     again = Background.of(predictors, seed=1)
     assert (again.rows == background.rows).all()
@@ -288,11 +289,28 @@ def test_a_small_table_is_its_own_background(dataset):
 
 @pytest.mark.parametrize("learner", list(LEARNERS))
 @pytest.mark.parametrize("column", ["regimen", "disease"])
-def test_everybody_under_a_level_is_predicted_as_by_the_model(models, dataset, learner, column):
+def test_everybody_under_a_level_is_predicted_as_by_the_model(
+    models, dataset, monkeypatch, learner, column
+):
     model, predictors = models[learner], dataset.predictors
+    outputs = CurveOutputs.read(HORIZONS)
+    monkeypatch.setattr("evaluation.contributions.POINTS_AT_ONCE", 50)  # four parts
     levels = [*predictors[column].dropna().unique()[:2], "never seen"]
-    found = survival_under(model, predictors, column, levels, np.array(HORIZONS))
-    for level, survival in zip(levels, found, strict=True):
+    found = outputs_under(model, predictors, column, levels, outputs)
+    for level, values in zip(levels, found, strict=True):
         everybody = np.full(len(predictors), level, dtype=object)
-        expected = model.predict(predictors.assign(**{column: everybody}), HORIZONS).survival
-        assert survival == pytest.approx(expected, abs=1e-12)
+        expected = model.predict(predictors.assign(**{column: everybody}), HORIZONS)
+        assert values == pytest.approx(expected.event_probability, abs=1e-12)
+
+
+def test_many_scores_are_read_as_few(deep, dataset, monkeypatch):
+    # The same sampled values, whether curves are read at every score or interpolated.
+    model = deep["gradient_boosting"]
+    outputs = outputs_for(model)
+    monkeypatch.setattr("evaluation.coalition_shap.MOST_ROWS", 1000)
+    found = explain_curve(model, dataset.predictors, outputs, seed=1, player="regimen")
+    monkeypatch.setattr("evaluation.contributions.SCORES_READ", 10**9)
+    direct = explain_curve(model, dataset.predictors, outputs, seed=1, player="regimen")
+    off = np.abs(found.of("regimen") - direct.of("regimen"))
+    assert (off < [1e-9, 1e-9, 1e-8]).all()
+    assert off.max() > 0  # it was interpolated

@@ -42,6 +42,12 @@ def test_the_frame_holds_one_output_beside_the_covariate():
     assert display(AGE, scale="RMST", horizon=24.0).frame["contribution"].max() == 2.0
 
 
+def test_a_draw_of_the_patients_finds_its_values():
+    own = CONTRIBUTIONS[CONTRIBUTIONS["row"].isin([2, 9])]
+    shown = DependenceDisplay.from_contributions(own, AGE, scale="RMST", horizon=24.0)
+    assert shown.frame["value"].tolist() == AGE.iloc[[1, 8]].tolist()
+
+
 def test_points_are_drawn_by_arm_with_their_range():
     ax = display(AGE).plot()
     assert isinstance(ax, Axes)
@@ -110,5 +116,5 @@ def test_an_output_that_is_not_there_is_refused(wrong):
 
 
 def test_other_patients_are_refused():
-    with pytest.raises(ValueError, match="each of 9"):
+    with pytest.raises(ValueError, match="of 9 patients"):
         display(AGE.head(9))

@@ -475,7 +475,7 @@ def test_permuting_patients_changes_no_contrast(models, dataset, learner):
 
 
 def test_a_large_table_keeps_the_contrast_of_an_additive_model():
-    # 600 patients and a background of 66: the shares of the regimens are kept by weight.
+    # Of 600 patients 250 are explained, against each other: the shares of the regimens are kept.
     rng = np.random.default_rng(2)
     table = pd.DataFrame(
         {
@@ -486,3 +486,7 @@ def test_a_large_table_keeps_the_contrast_of_an_additive_model():
     )
     contrasts = model_contrasts(ClosedForm(additive), table, ARMS, HORIZONS, seed=1)
     assert contrasts[0, 0] == pytest.approx([-0.1, -0.2])
+    reading = read_regimen(ClosedForm(additive), table, ARMS, CurveOutputs.read(HORIZONS), seed=1)
+    assert len(reading.rows) == 250
+    rows = contribution_table("cox", reading)["row"].to_numpy()
+    assert (table["regimen"].to_numpy()[rows[:250] - 1] == reading.regimen).all()
