@@ -88,7 +88,7 @@ def test_metric_names_carry_their_horizon():
 def test_names_carry_a_horizon_only_where_there_are_several():
     metrics = ["harrell_c", "integrated_auc", "d_calibration_p", "auc", "net_benefit_0.25"]
     table = metric_table(
-        {"metric": m, "horizon": h, "estimate": 0.5}
+        {"metric": m, "horizon": h, "estimate": 0.5, "note": ""}
         for m, h in zip(metrics, [np.nan, 12.0, 12.0, 6.0, 7.5], strict=True)
     )
     flat = tracking.flat_metrics(table)
