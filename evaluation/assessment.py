@@ -29,6 +29,8 @@ from models.prediction import SurvivalPrediction
 # With fewer patients groups of predicted risk hold too few to show anything.
 FEWEST_DRAWN = 20
 MANY = 200
+# The smooth curve is drawn from this lowest prediction to this highest.
+EACH_END = 5
 CORNER = (("O/E", "calibration_oe"), ("Slope", "calibration_slope"), ("ICI", "ici"))
 COMPETING_CORNER = (("O/E", "competing_oe"),)
 
@@ -173,7 +175,10 @@ def calibration_pictures(judged: Judged, learner: str) -> Assessment:
             table = grouped_competing_calibration(outcome, risk, horizon, groups)
         else:
             table = grouped_calibration(outcome, risk, horizon, groups)
-            curve = calibration_curve(outcome, risk, horizon, judged.counts[:, tested])
+            # Beyond the outer patients the spline rests on nobody.
+            low, high = np.sort(risk)[[EACH_END - 1, -EACH_END]]
+            at = np.linspace(low, high, 101)
+            curve = calibration_curve(outcome, risk, horizon, judged.counts[:, tested], at=at)
             curves.append(curve)
         shown = table.rename(columns={"expected": "predicted"}).assign(horizon=horizon)
         groups_found.append(shown)

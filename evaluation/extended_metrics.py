@@ -6,7 +6,7 @@ these, or those under competing events where the endpoint has them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -128,17 +128,33 @@ def intercept_metric(horizon: float) -> Metric:
 
 def calibration_error_metrics(horizon: float) -> list[Metric]:
     """ICI, E50 and E90: mean, median and 90% quantile of |smooth curve - prediction|."""
-    return [_calibration_error(place, name, horizon) for place, name in enumerate(ERRORS[:3])]
+    # One regression serves all three: what was computed is kept as long as these metrics are.
+    known: list[tuple[Outcome, SurvivalPrediction, np.ndarray, np.ndarray]] = []
+
+    def errors(outcome: Outcome, p: SurvivalPrediction, samples: np.ndarray) -> np.ndarray:
+        for own, predicted, counted, result in known:
+            if own is outcome and predicted is p and counted is samples:
+                return result
+        risk = 1.0 - p.at(horizon)
+        found = replicate_calibration_errors(outcome, risk, horizon, samples, knots=KNOTS)
+        known.append((outcome, p, samples, found))
+        return found
+
+    return [_calibration_error(errors, i, name, horizon) for i, name in enumerate(ERRORS[:3])]
 
 
-def _calibration_error(place: int, name: str, horizon: float) -> Metric:
+def _calibration_error(
+    errors: Callable[[Outcome, SurvivalPrediction, np.ndarray], np.ndarray],
+    place: int,
+    name: str,
+    horizon: float,
+) -> Metric:
     def evaluate(
         outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
     ) -> np.ndarray:
-        risk = 1.0 - p.at(horizon)
-        if not tells_apart(risk, fold):
+        if not tells_apart(1.0 - p.at(horizon), fold):
             return np.full(len(samples), np.nan)
-        return replicate_calibration_errors(outcome, risk, horizon, samples, knots=KNOTS)[:, place]
+        return errors(outcome, p, samples)[:, place]
 
     return Metric(
         name,

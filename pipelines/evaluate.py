@@ -47,7 +47,8 @@ def evaluate(
         typer.Option(help="Alias moved to the recalibrated version; none is if left out."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.html and the tables as CSV.")
+        Path | None,
+        typer.Option(help="Folder for report.html, summary.json and the tables as CSV."),
     ] = None,
 ) -> None:
     """Judge a stored model on a cohort that it never saw.
@@ -70,12 +71,7 @@ def _evaluate(
     from pipelines import summary, tracking
     from pipelines.command import check_out
     from pipelines.config import configured
-    from pipelines.external_validation import (
-        keep,
-        registered_name,
-        validate_externally,
-        write_tables,
-    )
+    from pipelines.external_validation import keep, registered_name, validate_externally
     from pipelines.model_cohort import read_for_model
 
     started = time.monotonic()
@@ -99,8 +95,7 @@ def _evaluate(
     tracking.connect()
     kept = keep(result, name, alias)
     if out is not None:
-        write_tables(out, result)
-        (out / "report.html").write_text(kept.html, encoding="utf-8")
+        result.write(out, kept)
     summary.print_validation(result, kept, out, time.monotonic() - started)
 
 

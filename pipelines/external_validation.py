@@ -33,6 +33,7 @@ from pipelines.config import resolved_yaml
 from pipelines.model_cohort import ModelCohort
 from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.subgroup_labels import subgroup_labels
+from pipelines.training_result import records
 
 HOW = (
     "Predictions of the stored model for patients whom it never saw; 95% bootstrap percentile "
@@ -71,6 +72,26 @@ class Validation:
     def name(self) -> str:
         """Cohort and endpoint."""
         return f"{cohort_name(self.given.config)}, {self.card.endpoint}"
+
+    def write(self, folder: Path, kept: Kept) -> None:
+        """Write the tables as CSV, summary.json and report.html into a folder."""
+        write_tables(folder, self)
+        summary = {
+            "cohort": cohort_name(self.given.config),
+            "endpoint": self.card.endpoint,
+            "model": self.model_uri,
+            "cautions": list(self.cautions),
+            "metrics": records(self.metrics),
+            "recalibrated": kept.recalibrated_uri or None,
+            "recalibration": None
+            if self.recalibration is None
+            else records(self.recalibration.table),
+            "data_fingerprint": self.given.checked.cohort.fingerprint,
+            "run_id": kept.run_id,
+            "versions": software_versions(),
+        }
+        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        (folder / "report.html").write_text(kept.html, encoding="utf-8")
 
 
 @dataclass(frozen=True)

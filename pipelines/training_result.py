@@ -80,9 +80,9 @@ class TrainingResult:
             "cox_is_enough": self.verdict,
             "sample_size": self.sample_size,
             "cautions": list(self.cautions),
-            "metrics": _records(self.metrics),
-            "learner_differences": _records(self.differences),
-            "regimen": None if self.regimen is None else _records(self.regimen),
+            "metrics": records(self.metrics),
+            "learner_differences": records(self.differences),
+            "regimen": None if self.regimen is None else records(self.regimen),
             "data_fingerprint": self.fingerprint,
             "run_id": self.run_id,
             "model": self.model_uri,
@@ -90,6 +90,6 @@ class TrainingResult:
         }
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+def records(table: pd.DataFrame) -> list[dict[str, object]]:
     """Rows for JSON, in which a missing number is null."""
     return table.astype(object).where(table.notna(), None).to_dict(orient="records")

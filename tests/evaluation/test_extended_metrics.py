@@ -42,6 +42,20 @@ def test_each_metric_is_its_function(judged):
     assert errors == pytest.approx(replicate_calibration_errors(outcome, risk, 6.0)[0, :3])
 
 
+def test_what_three_metrics_share_is_of_the_prediction_at_hand(judged):
+    outcome, p = judged
+    worse = SurvivalPrediction(p.risk_score, p.survival**2, TIMES)
+    ici, e50, _ = calibration_error_metrics(6.0)
+    for prediction in (p, worse, p):
+        expected = replicate_calibration_errors(outcome, 1 - prediction.at(6.0), 6.0)[0]
+        assert ici.evaluate(outcome, prediction, None, ONCE)[0] == pytest.approx(expected[0])
+        assert e50.evaluate(outcome, prediction, None, ONCE)[0] == pytest.approx(expected[1])
+    twice = 2 * ONCE
+    twice[0, : N // 2] = 1
+    expected = replicate_calibration_errors(outcome, 1 - p.at(6.0), 6.0, twice)[0, 0]
+    assert ici.evaluate(outcome, p, None, twice)[0] == pytest.approx(expected)
+
+
 def test_the_mean_auc_runs_from_a_quarter_of_tau(judged):
     outcome, p = judged
     metric = integrated_auc_metric(12.0)

@@ -130,6 +130,13 @@ def test_the_report_leaves_out_what_is_about_training(evaluated):
         assert part not in report
     names = {path.name for path in out.iterdir()}
     assert {"metrics.csv", "auc_over_time.csv", "decision_curve.csv", "subgroups.csv"} <= names
+    text = (out / "summary.json").read_text()
+    summary = json.loads(text)
+    assert summary["model"] == MODEL
+    assert summary["recalibrated"] is None
+    assert len(summary["metrics"]) == len(pd.read_csv(out / "metrics.csv"))
+    # What is not estimable is null: NaN is no JSON.
+    assert "NaN" not in text
 
 
 def test_mlflow_has_a_run_of_kind_evaluation(hospitals, evaluated):

@@ -1,7 +1,10 @@
+import re
+
 import mlflow
 import numpy as np
 import pandas as pd
 
+from evaluation.results import metric_table
 from pipelines import tracking
 
 
@@ -80,3 +83,22 @@ def test_metric_names_carry_their_horizon():
     assert flat["ibs_ci_high"] == 0.3
     assert flat["brier_6m"] == 0.1
     assert np.isnan(flat["brier_6m_ci_low"])
+
+
+def test_names_carry_a_horizon_only_where_there_are_several():
+    metrics = ["harrell_c", "integrated_auc", "d_calibration_p", "auc", "net_benefit_0.25"]
+    table = metric_table(
+        {"metric": m, "horizon": h, "estimate": 0.5, "note": ""}
+        for m, h in zip(metrics, [np.nan, 12.0, 12.0, 6.0, 7.5], strict=True)
+    )
+    flat = tracking.flat_metrics(table)
+    names = [name for name in flat if "_ci_" not in name]
+    assert names == [
+        "harrell_c",
+        "integrated_auc",
+        "d_calibration_p",
+        "auc_6m",
+        "net_benefit_0.25_7.5m",
+    ]
+    # What MLflow takes in a name.
+    assert all(re.fullmatch(r"[\w./ -]+", name) for name in flat)
