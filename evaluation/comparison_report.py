@@ -84,7 +84,7 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         together=[
             (heading, _html(readable_shared(rows))) for heading, rows in by_scale(own[shared])
         ],
-        rest=_html(readable_contrasts(rest)),
+        rest=_html(readable_rest(rest)),
         e_values=_html(readable_e_values(own)),
         arms=_html(readable_arms(by_arm[~adverse])),
         adverse=_html(readable_adverse(report.classical)),
@@ -121,6 +121,14 @@ def readable_shared(table: pd.DataFrame) -> pd.DataFrame:
     if not any(notes):
         shown = shown.drop(columns="note")
     return shown
+
+
+def readable_rest(table: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts that stand alone: without what the rows on a shared scale say of themselves."""
+    shown = readable_contrasts(table)
+    if not (table["family"] != "classical").any():
+        shown = shown.drop(columns="family")
+    return shown.drop(columns=["population", "assumes", "check"])
 
 
 def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:

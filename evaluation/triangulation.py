@@ -244,6 +244,8 @@ class Reading:
     e_values : DataFrame
         Rows of the scale "risk ratio".
     checks : Checks
+    unadjusted : str
+        Why there is no adjusted estimate; empty where there is one.
     """
 
     endpoint: str
@@ -252,6 +254,7 @@ class Reading:
     scales: Mapping[tuple[str, float], pd.DataFrame]
     e_values: pd.DataFrame
     checks: Checks
+    unadjusted: str = ""
 
     @classmethod
     def of(cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks) -> Reading:
@@ -266,7 +269,12 @@ class Reading:
             scales[key] = once.reset_index(drop=True)
         e_values = own[(own["scale"] == "risk ratio") & own["estimate"].notna()]
         reference = str(own["reference_arm"].iloc[0]) if len(own) else ""
-        return cls(endpoint, arm, reference, scales, e_values, checks)
+        adjusted = own[own["family"] == "adjusted"]
+        reason = ""
+        if len(adjusted) and adjusted["estimate"].isna().all():
+            notes = adjusted["note"].fillna("")
+            reason = str(notes.iloc[0]).removeprefix("not estimable: ") or "not estimable"
+        return cls(endpoint, arm, reference, scales, e_values, checks, reason)
 
     @property
     def ratios(self) -> pd.DataFrame:
@@ -330,6 +338,7 @@ def triangulation_paragraph(reading: Reading) -> str:
         say_direction,
         say_precision,
         say_competing,
+        say_unadjusted,
         say_adjustment,
         say_conditional,
         say_time,
@@ -351,10 +360,9 @@ def say_direction(reading: Reading) -> str:
     about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
     if rows.empty:
         return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
+    zeros = int((none & (every["family"] == "model-based").to_numpy()).sum())
     left_out = (
-        f" {int(none.sum())} model-based estimates are 0: those models left the regimen out."
-        if none.any()
-        else ""
+        f" {zeros} model-based estimates are 0: those models left the regimen out." if zeros else ""
     )
     if better.all() or not better.any():
         side = reading.arm if better.all() else reading.reference_arm
@@ -399,6 +407,16 @@ def say_competing(reading: Reading) -> str:
     return (
         "Hazard ratios are cause-specific and probabilities are cumulative incidences: an arm can "
         "have fewer events because more of its patients had the competing event before."
+    )
+
+
+def say_unadjusted(reading: Reading) -> str:
+    """That nothing could be adjusted, and why."""
+    if not reading.unadjusted:
+        return ""
+    return (
+        f"Nothing could be adjusted ({reading.unadjusted}): the crude rows cannot be told from "
+        "confounding."
     )
 
 

@@ -47,6 +47,9 @@ from pipelines.populations import compare_in_populations, is_comparable, populat
 from pipelines.target_trial import describe_target_trial
 
 Advance = Callable[[str, int], None]
+# Fewer patients in an arm than this are said.
+FEW_PATIENTS = 10
+_FEWEST = 2
 # More events than this share are common enough to turn a hazard ratio into a risk ratio.
 COMMON_OUTCOME = 0.15
 Key = tuple[str, str]
@@ -164,13 +167,14 @@ class ComparisonPlan:
                 )
             ]
         found = pd.Series(self.cohort.regimen).value_counts()
-        if self.reference_arm not in found or len(found) < 2:
+        if found.get(self.reference_arm, 0) < _FEWEST or (found >= _FEWEST).sum() < 2:
             return [
                 Problem(
                     what="There is nobody to compare with",
                     where="cohort.columns.regimen",
                     got=name_some(f"{arm}: {n} patients" for arm, n in found.items()),
-                    allowed=f"patients of {self.reference_arm}, the reference arm, and of another",
+                    allowed=f"at least {_FEWEST} patients of {self.reference_arm}, the reference "
+                    "arm, and of another",
                     remedy="check the codes of the regimen and the inclusion rules",
                 )
             ]
@@ -401,9 +405,16 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
         if "individual predictions" not in text
         and not text.startswith(("Folds mix", "Each center"))
     ]
+    sizes = pd.Series(plan.outcome(plan.endpoint)[1]).value_counts()
+    few = [
+        f"{arm} has {size} patients: its rows rest on very few."
+        for arm, size in sizes.items()
+        if size < FEW_PATIENTS
+    ]
     departures = plan.config.comparison.target_trial.departures.strip()
     return (
         *told,
+        *few,
         *([departures] if departures else []),
         *population_cautions(plan.cohort, plan.reference_arm),
         *(f"{f.what}: {f.who}." for f in warnings),

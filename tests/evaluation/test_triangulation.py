@@ -24,6 +24,7 @@ from evaluation.triangulation import (
     say_shrinkage,
     say_size,
     say_time,
+    say_unadjusted,
     say_unmeasured,
     shared_scales,
     triangulation_paragraph,
@@ -165,6 +166,14 @@ def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
 def test_the_change_by_adjustment_is_told_with_the_imbalance(after, smd, words):
     found = reading([CRUDE, weighted(after)], largest_smd=smd, largest_smd_term="age")
     assert words in say_adjustment(found)
+
+
+def test_where_nothing_could_be_adjusted_it_is_said_why():
+    failed = weighted(np.nan) | {"note": "not estimable: the covariates tell the arms apart"}
+    text = say_unadjusted(reading([CRUDE, failed]))
+    assert text.startswith("Nothing could be adjusted (the covariates tell the arms apart):")
+    assert "crude rows cannot be told from confounding" in text
+    assert say_unadjusted(reading([CRUDE, failed, weighted(0.8)])) == ""
 
 
 def test_without_a_weighted_ratio_adjustment_is_not_spoken_of():
