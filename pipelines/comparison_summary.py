@@ -120,7 +120,7 @@ def _transplant(table: pd.DataFrame) -> pd.DataFrame:
 def _print_places(
     plan: ComparisonPlan, out: Path | None, place: tuple[str, str], seconds: float
 ) -> None:
-    from pipelines.tracking import experiment_page
+    from pipelines.tracking import run_page
 
     if out is not None:
         console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV and JSON")
@@ -129,5 +129,5 @@ def _print_places(
             "Report   report.html among the run's artifacts; --out DIR writes it here too"
         )
     console.print(f"Run      {place[1]} in experiment {plan.config.tracking.experiment}")
-    console.print(f"Page     {experiment_page(place[0])} while make ui runs")
+    console.print(f"Page     {run_page(*place)} while make ui runs")
     console.print(f"Time     {seconds:.0f} s")

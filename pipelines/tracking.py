@@ -150,6 +150,11 @@ def experiment_page(experiment_id: str, port: int = UI_PORT) -> str:
     return f"http://127.0.0.1:{port}/{page(experiment_id)}"
 
 
+def run_page(experiment_id: str, run_id: str, port: int = UI_PORT) -> str:
+    """Address of one run in the UI."""
+    return f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
 def save_views(experiment_id: str, views: Mapping[str, str]) -> None:
     """Keep the views of `pipelines.mlflow_views` with an experiment."""
     with quiet():
