@@ -105,7 +105,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_result(whole, stores):
     assert runs(
         folder / "mlflow.db", "select count(*) from model_versions where name = 'resume'"
     ) == [(1,)]
-    alive = "from runs where lifecycle_stage = 'active'"
+    alive = (
+        "from runs join experiments e using (experiment_id) "
+        "where runs.lifecycle_stage = 'active' and e.name = 'resume'"
+    )
     assert runs(folder / "mlflow.db", f"select status, count(*) {alive} group by status") == [
         ("FINISHED", 1 + len(SMALL["learners"]))
     ]
