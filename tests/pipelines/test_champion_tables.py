@@ -132,7 +132,7 @@ def test_groups_are_described_and_small_ones_suppressed(centers):
     table = pd.read_csv(centers / "subgroups.csv")
     assert set(table["variable"]) == {"all", "sex", "age", "center"}
     small = (table["n"] < 20) | (table["events"] < 10)
-    suppressed = table["note"].astype(object).fillna("").str.contains("suppressed")
+    suppressed = table["note"].astype(str).str.contains("suppressed")
     assert suppressed.tolist() == small.tolist()
     assert table["estimate"].isna().tolist() == small.tolist()
 
