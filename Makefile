@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo train compare test lint ui bench validity lock clean
+.PHONY: help venv demo train compare test lint ui bench parity validity lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ ui: $(READY) ## open the MLflow UI on the project's store, at http://127.0.0.1:5
 
 bench: $(READY) ## measure speed against named baselines: make bench, or BENCH=name
 	$(BIN)/python -m benchmarks $(BENCH)
+
+parity: $(READY) ## our measures beside those of R: make parity SHARED=folder of data and references
+	$(BIN)/python -m benchmarks.parity $(SHARED)
 
 validity: $(READY) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
 	@mkdir -p out  # a part of it leaves benchmarks/validity.json as it is

@@ -45,6 +45,8 @@ def choose_champion(
     if not usable:
         raise ValueError("no learner has an integrated Brier score in every fold")
     best = min(usable, key=lambda name: usable[name])
+    if len(scores) == 1:
+        return Champion(best, f"the only learner that may be chosen; IBS {usable[best]:.4f}")
     if rule == "lowest_ibs":
         return Champion(best, f"lowest IBS {usable[best]:.4f}")
     if len(scores[best]) < 2:

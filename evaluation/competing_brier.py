@@ -10,8 +10,8 @@ from evaluation.brier import scaled_brier
 from evaluation.censoring import CensoringDistribution
 from evaluation.competing_incidence import (
     any_event,
-    cumulative_incidence,
     fit_competing_censoring,
+    incidence_by_cause,
 )
 from features.outcome import Outcome
 
@@ -80,7 +80,7 @@ def competing_null_losses(
 ) -> np.ndarray:
     """Losses of the Aalen-Johansen incidence predicted for everyone, shape (n, n_times)."""
     times = np.asarray(times, dtype=float)
-    table = cumulative_incidence(outcome, times)
+    table = incidence_by_cause(outcome, times)
     everyone = table.loc[table["cause"] == "event", "estimate"].to_numpy()
     return competing_brier_losses(
         outcome, np.tile(np.clip(everyone, 0.0, 1.0), (len(outcome), 1)), times, censoring

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.calibration import ObservedExpected
-from evaluation.competing_incidence import CI_METHOD, cumulative_incidence, replicate_incidence
+from evaluation.competing_incidence import CI_METHOD, incidence_by_cause, replicate_incidence
 from features.outcome import Outcome
 
 
@@ -37,7 +37,7 @@ def competing_observed_expected(
         When incidence does not hold one probability a patient.
     """
     incidence = _probabilities(incidence, outcome)
-    observed = cumulative_incidence(outcome, [horizon]).iloc[0]
+    observed = incidence_by_cause(outcome, [horizon]).iloc[0]
     expected = float(incidence.mean())
     ratio = observed["estimate"] / expected if expected > 0 else np.nan
     some = observed["estimate"] > 0
@@ -91,7 +91,7 @@ def grouped_competing_calibration(
     rows = []
     for number, k in enumerate(np.unique(below), start=1):
         members = below == k
-        event, competing = cumulative_incidence(outcome.take(members), [horizon]).to_dict("records")
+        event, competing = incidence_by_cause(outcome.take(members), [horizon]).to_dict("records")
         rows.append(
             {
                 "group": number,

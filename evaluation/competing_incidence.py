@@ -37,7 +37,7 @@ def fit_competing_censoring(outcome: Outcome) -> CensoringDistribution:
     return fit_censoring(any_event(outcome))
 
 
-def cumulative_incidence(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
+def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
     """Aalen-Johansen probability of each kind of event by each horizon.
 
     Parameters

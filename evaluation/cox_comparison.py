@@ -15,8 +15,9 @@ def cox_is_enough(differences: pd.DataFrame, reference: str, flexible: Sequence[
 
     Parameters
     ----------
-    differences : DataFrame with METRIC_COLUMNS
-        From `paired_difference` with the Cox model as reference.
+    differences : DataFrame with DIFFERENCE_COLUMNS
+        From `learner_differences` with the Cox model as reference; of the rows of a metric the
+        first, the percentile interval over patients, is read.
     reference : str
         Name of the Cox learner.
     flexible : sequence of str
@@ -28,7 +29,9 @@ def cox_is_enough(differences: pd.DataFrame, reference: str, flexible: Sequence[
         One sentence, empty when nothing can be said. The intervals are not adjusted for the number
         of learners compared.
     """
-    rows = differences.set_index(["learner", "metric"])
+    named = differences.assign(metric=differences["metric"].str.removeprefix("competing_"))
+    named["metric"] = named["metric"].replace("c_difference", "harrell_c_difference")
+    rows = named.drop_duplicates(["learner", "metric"]).set_index(["learner", "metric"])
     shown = {}
     for name in flexible:
         key = f"{name} - {reference}", "ibs_difference"
@@ -45,9 +48,10 @@ def cox_is_enough(differences: pd.DataFrame, reference: str, flexible: Sequence[
     among = f" Of {len(shown)} compared, intervals not adjusted for that." if len(shown) > 1 else ""
     if better:
         return f"{best} predicts better than {reference}: difference in {told}.{among}"
+    gain = max(0.0, -float(shown[best]["ci_low"]))
     return (
         f"{reference} is enough: no more flexible learner is shown to predict better. The closest, "
-        f"{best}, differs in {told}.{among}"
+        f"{best}, differs in {told}; an IBS lower by {gain:.3f} is not excluded.{among}"
     )
 
 

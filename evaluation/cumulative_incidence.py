@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evaluation.arms import Row, Z, join_notes, outcomes_by_arm
+from evaluation.competing_incidence import incidence_by_cause
 from evaluation.fine_gray import fine_gray
 from evaluation.kaplan_meier import number_at_risk
 from evaluation.proportions import HypothesisTest
@@ -67,12 +68,10 @@ def cumulative_incidence(outcome: Outcome) -> pd.DataFrame:
         raise ValueError("outcome holds no patients; a cumulative incidence needs at least one")
     other = _competing(outcome)
     times = np.unique(outcome.time)
-    if outcome.event.any():
-        fit = gw.AalenJohansen().fit(_multistate(outcome)).to_frame(format="pandas")
-        fit = fit[fit["cause"] == _EVENT]
-        incidence, error = fit["estimate"].to_numpy(), fit["std_error"].to_numpy()
-    else:
-        incidence, error = np.zeros(len(times)), np.zeros(len(times))
+    fit = incidence_by_cause(outcome, times)
+    fit = fit[fit["cause"] == "event"]
+    incidence = fit["estimate"].to_numpy()
+    error = np.nan_to_num(fit["std_error"].to_numpy())
     low, high = _log_log_limits(incidence, error)
     counted = {
         "n_event": outcome.event,

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from evaluation.kaplan_meier import kaplan_meier, median_time
@@ -297,6 +297,8 @@ class ForestPlotDisplay:
             ax.xaxis.set_major_locator(FixedLocator(_log_ticks(low, high)))
             ax.xaxis.set_minor_locator(NullLocator())
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.spines["left"].set_visible(False)
         ax.set_yticks([])
         ax.set_xlabel(self.scale)

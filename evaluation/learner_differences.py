@@ -17,6 +17,8 @@ from evaluation.metrics import (
     events_by,
     metric_obstacle,
     metric_values,
+    repeat_values,
+    tested_patients,
 )
 from evaluation.results import METRIC_COLUMNS, metric_table
 from features.outcome import Outcome
@@ -43,6 +45,7 @@ FAVOURS = {
     "higher": "above 0 favours the first named",
     "lower": "below 0 favours the first named",
     "one": "a target of 1: the sign favours nobody",
+    "zero": "a target of 0: the sign favours nobody",
 }
 
 
@@ -52,6 +55,7 @@ def learner_differences(
     folds: Sequence[np.ndarray],
     metrics: Sequence[Metric],
     counts: np.ndarray,
+    test_to_train: float | None = None,
 ) -> pd.DataFrame:
     """Difference of every learner from the first in each metric, by two methods.
 
@@ -62,10 +66,14 @@ def learner_differences(
         Two learners or more, the reference first; each one out-of-fold prediction a repeat, all on
         the same folds.
     folds : sequence of ndarray of shape (n,)
-        One a repeat: the fold of each patient.
+        One a repeat: the fold of each patient, -1 for one whom the repeat does not test. A patient
+        whom no repeat tests is left out.
     metrics : sequence of Metric
     counts : ndarray of shape (B, n)
         The bootstrap counts that the other tables use.
+    test_to_train : float, optional
+        Patients tested for each one trained on; 1 / (K - 1) of K folds a repeat by default. A
+        bootstrap, whose repeats have one test fold each, must state it.
 
     Returns
     -------
@@ -87,13 +95,16 @@ def learner_differences(
         raise ValueError(f"predictions names {list(predictions)}; a difference needs two learners")
     for repeats in predictions.values():
         check_predictions(outcome, repeats, folds)
-    samples = with_cohort(counts, len(outcome))
-    (reference, base), *others = predictions.items()
+    tested = tested_patients(outcome, next(iter(predictions.values())), folds)
+    samples = with_cohort(counts, len(outcome))[:, tested.rows]
+    judged = {name: [p.take(tested.rows) for p in own] for name, own in predictions.items()}
+    outcome, folds = tested.outcome, tested.folds
+    (reference, base), *others = judged.items()
     rows = []
     for metric in metrics:
-        base_obstacle = metric_obstacle(metric, outcome, base)
+        base_obstacle = metric_obstacle(metric, outcome, base, folds)
         for name, own in others:
-            obstacle = base_obstacle or metric_obstacle(metric, outcome, own)
+            obstacle = base_obstacle or metric_obstacle(metric, outcome, own, folds)
             about = {
                 "learner": f"{name} - {reference}",
                 "metric": f"{metric.name}_difference",
@@ -111,7 +122,7 @@ def learner_differences(
             rows.append(about | estimate_row(values, note=note, undefined=metric.undefined))
             per_fold = fold_values(metric, outcome, own, folds)
             per_fold = per_fold - fold_values(metric, outcome, base, folds)
-            rows.append(about | _tested(per_fold, folds, note))
+            rows.append(about | _tested(per_fold, folds, note, test_to_train))
     table = metric_table({k: v for k, v in row.items() if k != "p_value"} for row in rows)
     table.insert(len(table.columns) - 1, "p_value", [row.get("p_value", np.nan) for row in rows])
     return table
@@ -125,11 +136,11 @@ def fold_values(
 ) -> np.ndarray:
     """The metric in every test fold, shape (folds of all repeats,); NaN where not estimable.
 
-    Censoring weights and null model come from all patients, since a fold alone may not be followed
-    long enough.
+    Censoring weights and null model come from all patients of the repeat, since a fold alone may
+    not be followed long enough.
     """
     each = [
-        metric.evaluate(outcome, p, fold, _members(fold))
+        repeat_values(metric, outcome, p, fold, _members(fold))
         for p, fold in zip(predictions, folds, strict=True)
     ]
     return np.concatenate(each)
@@ -159,19 +170,19 @@ def split_variation(
         due to the patients (bootstrap); `split_share` the split's share of their summed variance.
         NaN with a reason with one repeat alone, or where a repeat has no estimate.
     """
-    check_predictions(outcome, predictions, folds)
-    samples = with_cohort(counts, len(outcome))
+    among, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
+    samples = with_cohort(counts, len(among))[:, among]
     rows = []
     for metric in metrics:
         row = {"learner": learner_name, "metric": metric.name, "horizon": metric.horizon}
         row |= {"repeats": len(predictions)}
-        obstacle = metric_obstacle(metric, outcome, predictions)
+        obstacle = metric_obstacle(metric, outcome, predictions, folds)
         if obstacle:
             rows.append(row | {"note": obstacle})
             continue
         each = np.array(
             [
-                metric.evaluate(outcome, p, fold, samples)
+                repeat_values(metric, outcome, p, fold, samples)
                 for p, fold in zip(predictions, folds, strict=True)
             ]
         )
@@ -212,17 +223,25 @@ def _variation(repeats: np.ndarray, replicates: np.ndarray) -> dict[str, object]
     }
 
 
-def _tested(differences: np.ndarray, folds: Sequence[np.ndarray], note: str) -> dict[str, object]:
+def _tested(
+    differences: np.ndarray,
+    folds: Sequence[np.ndarray],
+    note: str,
+    test_to_train: float | None,
+) -> dict[str, object]:
     count = len(differences)
     missing = int(np.isnan(differences).sum())
     if missing:
         reason = f"not estimable in {missing} of {count} test folds"
         return estimate_row(np.full(1, np.nan), reason)
-    sizes = {len(np.unique(fold)) for fold in folds}
-    if len(sizes) > 1 or min(sizes) < 2:
+    if count < 2:
+        return estimate_row(np.full(1, np.nan), "one test fold alone has no variation to test by")
+    sizes = {len(_labels(fold)) for fold in folds}
+    if test_to_train is None and (len(sizes) > 1 or min(sizes) < 2):
         reason = f"the corrected test needs the same number of folds a repeat; got {sorted(sizes)}"
         return estimate_row(np.full(1, np.nan), reason)
-    test = corrected_test(differences, 1 / (sizes.pop() - 1))
+    ratio = 1 / (sizes.pop() - 1) if test_to_train is None else test_to_train
+    test = corrected_test(differences, ratio)
     if np.isnan(test.standard_error):
         note = "; ".join(filter(None, [note, "no test: the difference does not vary over folds"]))
     return {
@@ -237,4 +256,10 @@ def _tested(differences: np.ndarray, folds: Sequence[np.ndarray], note: str) -> 
 
 def _members(fold: np.ndarray) -> np.ndarray:
     """One row a fold, 1 for its patients, shape (folds, n)."""
-    return (np.unique(fold)[:, None] == np.asarray(fold)).astype(float)
+    return (_labels(fold)[:, None] == np.asarray(fold)).astype(float)
+
+
+def _labels(fold: np.ndarray) -> np.ndarray:
+    """The folds that are tested; -1 is none."""
+    labels = np.unique(fold)
+    return labels[labels >= 0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from evaluation.brier import (
 )
 from evaluation.calibration import replicate_observed_expected, replicate_slopes
 from evaluation.discrimination import harrell_c, uno_c
-from evaluation.estimates import estimate_row, with_cohort
+from evaluation.estimates import OUT_OF_FOLD, estimate_row, with_cohort
 from evaluation.results import metric_table
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -35,6 +36,7 @@ SHARE = (0.0, 1.0)
 LOSS = (0.0, np.inf)
 NO_PAIR = "no comparable pair of patients within a fold"
 NULL_RIGHT = "the null model is never wrong"
+NOBODY_APART = "predicted risks do not vary within a fold, or separate the events"
 NOTHING_EXPECTED = "the expected probability is 0"
 
 
@@ -56,8 +58,8 @@ class Metric:
         `fold` holds one label a patient, or None; pairs of different folds are not compared.
         `samples` of shape (B, n) says how often each set holds each patient. Censoring weights and
         null model come from the whole outcome.
-    better : {"higher", "lower", "one"}
-        What is better; "one" is a target.
+    better : {"higher", "lower", "one", "zero"}
+        What is better; "one" and "zero" are targets.
     needs : {"order", "horizon", "grid"}
         Which predictions it reads: the risk score, survival at the horizon, or up to it.
     undefined : str
@@ -203,7 +205,10 @@ def slope_metric(horizon: float) -> Metric:
     def evaluate(
         outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
     ) -> np.ndarray:
-        return replicate_slopes(outcome, 1.0 - p.at(horizon), samples)
+        risk = 1.0 - p.at(horizon)
+        if not tells_apart(risk, fold):
+            return np.full(len(samples), np.nan)
+        return replicate_slopes(outcome, risk, samples)
 
     # A prediction that is independent of the outcome has slope 0.
     return Metric(
@@ -212,15 +217,67 @@ def slope_metric(horizon: float) -> Metric:
         evaluate,
         "one",
         "horizon",
-        "predicted risks do not vary, or separate the events",
+        NOBODY_APART,
         no_information=lambda _outcome, _prediction: 0.0,
     )
 
 
+def tells_apart(risk: np.ndarray, fold: np.ndarray | None) -> bool:
+    """Whether predictions differ within some fold.
+
+    Those of the null model differ between folds alone, by who trained them; a regression on them
+    would measure nothing but that.
+    """
+    if fold is None:
+        return True
+    order = np.lexsort((risk, fold))
+    same_fold = np.diff(np.asarray(fold)[order]) == 0
+    return bool((same_fold & (np.diff(risk[order]) > 0)).any())
+
+
+class Tested(NamedTuple):
+    """The patients whom some repeat tests, their predictions and folds; `rows` is the mask (n,)."""
+
+    rows: np.ndarray
+    outcome: Outcome
+    predictions: list[SurvivalPrediction]
+    folds: list[np.ndarray]
+
+
+def tested_patients(
+    outcome: Outcome,
+    predictions: Sequence[SurvivalPrediction],
+    folds: Sequence[np.ndarray],
+) -> Tested:
+    """Leave out whoever no repeat tests (fold -1 in all of them).
+
+    Raises
+    ------
+    ValueError
+        As `check_predictions`, and when nobody is tested.
+    """
+    check_predictions(outcome, predictions, folds)
+    rows = np.any([np.asarray(fold) >= 0 for fold in folds], axis=0)
+    if not rows.any():
+        raise ValueError("folds hold -1 alone: no repeat tests any patient")
+    return Tested(
+        rows,
+        outcome.take(rows),
+        [p.take(rows) for p in predictions],
+        [np.asarray(fold)[rows] for fold in folds],
+    )
+
+
 def metric_obstacle(
-    metric: Metric, outcome: Outcome, predictions: Sequence[SurvivalPrediction]
+    metric: Metric,
+    outcome: Outcome,
+    predictions: Sequence[SurvivalPrediction],
+    folds: Sequence[np.ndarray] | None = None,
 ) -> str:
-    """Why this cohort cannot support the metric; empty when it can."""
+    """Why this cohort cannot support the metric; empty when it can.
+
+    With folds, a prediction may be missing where its repeat does not test the patient (-1).
+    """
     horizon = metric.horizon
     if horizon > outcome.follow_up:
         follow_up = outcome.follow_up
@@ -236,6 +293,8 @@ def metric_obstacle(
         return "one time alone cannot be integrated over"
     first = 0 if metric.needs == "grid" else last
     each = [np.isnan(p.survival[:, first : last + 1]).any(axis=1) for p in predictions]
+    if folds is not None:
+        each = [row & (np.asarray(fold) >= 0) for row, fold in zip(each, folds, strict=True)]
     missing = int(np.any(each, axis=0).sum())
     if not missing:
         return ""
@@ -252,12 +311,38 @@ def metric_values(
     folds: Sequence[np.ndarray | None],
     samples: np.ndarray,
 ) -> np.ndarray:
-    """The metric in each sample, averaged over the repeats, shape (B,); NaN where undefined."""
+    """The metric in each sample, averaged over the repeats, shape (B,); NaN where undefined.
+
+    A repeat is judged on the patients that it tests, fold -1 left out.
+    """
     each = [
-        metric.evaluate(outcome, p, fold, samples)
+        repeat_values(metric, outcome, p, fold, samples)
         for p, fold in zip(predictions, folds, strict=True)
     ]
     return np.mean(each, axis=0)
+
+
+def repeat_values(
+    metric: Metric,
+    outcome: Outcome,
+    prediction: SurvivalPrediction,
+    fold: np.ndarray | None,
+    samples: np.ndarray,
+) -> np.ndarray:
+    """The metric of one repeat's tested patients in each sample, shape (B,).
+
+    NaN in a sample that holds none of them.
+    """
+    rows = None if fold is None else np.asarray(fold) >= 0
+    if fold is None or rows is None or rows.all():
+        return metric.evaluate(outcome, prediction, fold, samples)
+    values = np.full(len(samples), np.nan)
+    if rows.any():
+        inside = samples[:, rows]
+        some = inside.sum(axis=1) > 0
+        part = outcome.take(rows), prediction.take(rows), fold[rows]
+        values[some] = metric.evaluate(*part, inside[some])
+    return values
 
 
 def metric_estimates(
@@ -267,16 +352,18 @@ def metric_estimates(
     folds: Sequence[np.ndarray],
     metrics: Sequence[Metric],
     counts: np.ndarray,
+    resampled: str = OUT_OF_FOLD,
 ) -> pd.DataFrame:
     """Any metrics of one learner with percentile intervals: METRIC_COLUMNS, one row a metric.
 
-    Parameters and errors are those of `evaluation.performance.performance_table`.
+    Parameters and errors are those of `evaluation.performance.performance_table`; `resampled` says
+    in `ci_method` what the bootstrap draws and holds fixed.
     """
-    check_predictions(outcome, predictions, folds)
-    samples = with_cohort(counts, len(outcome))
+    rows_tested, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
+    samples = with_cohort(counts, len(rows_tested))[:, rows_tested]
     rows = []
     for metric in metrics:
-        obstacle = metric_obstacle(metric, outcome, predictions)
+        obstacle = metric_obstacle(metric, outcome, predictions, folds)
         values = np.full(1, np.nan)
         if not obstacle:
             values = metric_values(metric, outcome, predictions, folds, samples)
@@ -287,7 +374,8 @@ def metric_estimates(
             "n": len(outcome),
             "events": events_by(outcome, metric.horizon),
         }
-        rows.append(about | estimate_row(values, obstacle, metric.note, undefined=metric.undefined))
+        found = estimate_row(values, obstacle, metric.note, resampled, metric.undefined)
+        rows.append(about | found)
     return metric_table(rows)
 
 

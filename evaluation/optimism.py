@@ -29,7 +29,7 @@ _LIMITS = (
     "covers some 90%, not 95%, with 70 patients and 8 covariates: it leaves out the variation of "
     "the optimism itself"
 )
-_TARGET = "no interval: a fit has about 1 on its own patients whatever they are"
+_TARGET = "no interval: a fit is about calibrated on its own patients, whatever they are"
 
 
 def optimism_table(learner_name: str, refits: Refits, metrics: Sequence[Metric]) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
     in_bag, original, out_of_bag = _replicates(metric, refits).T
     fits = f"B={len(refits.refitted)} refits"
     if refits.unfitted:
-        fits += f", {refits.unfitted} of them without an event and left out"
+        fits += f", {refits.unfitted} of them without an event or a fit, left out"
     rows = {"apparent": _row(apparent, "")}
 
     optimism, gap = _mean(in_bag - original, "its own sample or all patients")
@@ -111,7 +111,7 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
     nothing = metric.no_information(refits.outcome, refits.original)
     rows["no_information"] = _row(nothing, "")
     plus, rate = six_three_two_plus(
-        apparent, outside, nothing, higher_is_better=metric.better != "lower"
+        apparent, outside, nothing, higher_is_better=metric.better not in ("lower", "zero")
     )
     note = gap or f"relative overfitting rate {rate:.2f}; {fits}"
     rows[".632+"] = _shifted(metric, plus, in_bag, note)
@@ -173,7 +173,7 @@ def _mean(values: np.ndarray, where: str) -> tuple[float, str]:
 def _shifted(metric: Metric, estimate: float, in_bag: np.ndarray, note: str) -> dict[str, object]:
     if np.isnan(estimate):
         return _missing(note)
-    if metric.better == "one":
+    if metric.better in ("one", "zero"):
         return _row(estimate, "; ".join(filter(None, [note, _TARGET])))
     low, high = percentile_interval(in_bag)
     if np.isnan(low):

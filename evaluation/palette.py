@@ -18,6 +18,7 @@ OKABE_ITO = {
     "black": "#000000",
 }
 
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 LINE_STYLES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 2, 1, 2)))
 
 # Position in the palette of the regimens this project compares, whichever of them a picture shows.
@@ -29,6 +30,7 @@ class ArmStyle(NamedTuple):
 
     color: str
     linestyle: str | tuple[float, tuple[float, ...]]
+    marker: str = "o"
 
 
 def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
@@ -57,5 +59,6 @@ def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
     positions |= dict(zip(others, free, strict=False))
     colors = list(OKABE_ITO.values())
     return {
-        arm: ArmStyle(colors[i], LINE_STYLES[i % len(LINE_STYLES)]) for arm, i in positions.items()
+        arm: ArmStyle(colors[i], LINE_STYLES[i % len(LINE_STYLES)], MARKERS[i])
+        for arm, i in positions.items()
     }

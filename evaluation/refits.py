@@ -27,7 +27,7 @@ class Refits:
         Of the model fitted to all n patients, for these patients (apparent).
     refitted : tuple of SurvivalPrediction or None
         B models, each predicting for all n patients in order, on the same times; None where the
-        bootstrap sample held no event, so that nothing could be fitted.
+        bootstrap sample held no event, or the fit did not converge.
     counts : ndarray of shape (B, n)
         How often each bootstrap sample held each patient; 0 is out of bag.
     """
@@ -60,7 +60,7 @@ class Refits:
 
     @property
     def unfitted(self) -> int:
-        """How many bootstrap samples held no event."""
+        """How many bootstrap samples could not be fitted to."""
         return len(self.refitted) - len(self.fitted)
 
 

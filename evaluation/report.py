@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays import CalibrationDisplay, ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.displays import ForestPlotDisplay, KaplanMeierDisplay
 from evaluation.html_page import DPI, embed_figure, html_table, render_page
-from evaluation.results import format_estimate, format_p
+from evaluation.results import WITHOUT_HORIZON, format_estimate, format_p
+from evaluation.subgroups import MIN_PATIENTS
 from features.outcome import Outcome
 
 METRIC_LABELS = {
@@ -23,14 +25,34 @@ METRIC_LABELS = {
     "brier": "Brier",
     "ipa": "IPA",
     "calibration_oe": "O/E",
-    "calibration_slope": "Calibration slope",
+    "calibration_slope": "Slope",
+    "calibration_intercept": "Intercept",
+    "ici": "ICI",
+    "e50": "E50",
+    "e90": "E90",
+    "auc": "AUC",
+    "integrated_auc": "Mean AUC",
+    "d_calibration_p": "D-calibration p",
+    "competing_c": "C, competing events",
+    "competing_ibs": "IBS of incidence",
+    "competing_auc": "AUC",
+    "competing_brier": "Brier of incidence",
+    "competing_ipa": "IPA of incidence",
+    "competing_oe": "O/E of incidence",
 }
-DIGITS = {"ibs": 3, "brier": 3}
+# The table of a metric, by how its name starts.
+CALIBRATION = ("calibration", "ici", "e50", "e90", "competing_oe")
+OUT_OF_FOLD = (
+    "Out-of-fold, every modelling step inside the folds; mean over the repeats with 95% bootstrap "
+    "percentile intervals over patients, predictions held fixed. C and AUC compare patients of the "
+    "same test fold only."
+)
+THREE_DIGITS = ("ibs", "brier", "ici", "e50", "e90", "net_benefit", "competing_ibs", "competing_b")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report shows.
+    """What a report shows. A part that is empty is left out, its heading too.
 
     Attributes
     ----------
@@ -41,20 +63,27 @@ class Report:
         Cohort, endpoint, validation, versions.
     cautions : sequence of str
         What the data cannot support.
-    metrics, differences : DataFrame with METRIC_COLUMNS
+    metrics : DataFrame with METRIC_COLUMNS
+    how : str
+        How the predictions were made and what the intervals are.
+    differences : DataFrame with DIFFERENCE_COLUMNS, or None
     champion, reason : str
     verdict : str
         Whether Cox is enough; empty when that was not asked.
-    sample_size : DataFrame
+    sample_size : DataFrame or None
         How many parameters the cohort supports, by criterion; `sample_size_text` says it in words.
     regimen : DataFrame with REGIMEN_COLUMNS, or None without regimens
     claims : DataFrame or None
         Published claims against recomputed values.
     contributions : DataFrame or None
         Mean absolute SHAP contribution of each covariate.
-    parameters : DataFrame
+    parameters : DataFrame or None
         Chosen parameters of every learner.
+    recalibration : DataFrame or None
+        What a recalibration estimated; `recalibration_text` says on whom.
     pictures : mapping of caption -> Figure, by section
+    tables : mapping of name -> DataFrame
+        Of an assessment; those with a section of their own are shown.
     """
 
     title: str
@@ -62,17 +91,21 @@ class Report:
     facts: Mapping[str, str]
     cautions: Sequence[str]
     metrics: pd.DataFrame
-    differences: pd.DataFrame
-    champion: str
-    reason: str
-    verdict: str
-    sample_size: pd.DataFrame
-    sample_size_text: str
-    regimen: pd.DataFrame | None
-    claims: pd.DataFrame | None
-    contributions: pd.DataFrame | None
-    parameters: pd.DataFrame
+    how: str = OUT_OF_FOLD
+    differences: pd.DataFrame | None = None
+    champion: str = ""
+    reason: str = ""
+    verdict: str = ""
+    sample_size: pd.DataFrame | None = None
+    sample_size_text: str = ""
+    regimen: pd.DataFrame | None = None
+    claims: pd.DataFrame | None = None
+    contributions: pd.DataFrame | None = None
+    parameters: pd.DataFrame | None = None
+    recalibration: pd.DataFrame | None = None
+    recalibration_text: str = ""
     pictures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -81,27 +114,59 @@ def write_report(path: Path, report: Report) -> None:
         section: {caption: embed_figure(figure) for caption, figure in figures.items()}
         for section, figures in report.pictures.items()
     }
-    calibration = report.metrics["metric"].str.startswith("calibration")
+    metrics = report.metrics
+    alone = metrics["metric"].isin(WITHOUT_HORIZON) | metrics["horizon"].isna()
+    benefit = metrics["metric"].str.startswith("net_benefit")
+    calibrated = metrics["metric"].str.startswith(CALIBRATION)
+    readable = {
+        name: html_table(_told(make(report.tables[name])))
+        for name, make in READABLE.items()
+        if name in report.tables and len(report.tables[name])
+    }
     page = render_page(
         "report.html",
         report=report,
         pictures=pictures,
-        metrics=html_table(_labelled(metrics_by_learner(report.metrics[~calibration]))),
-        calibration=html_table(_labelled(metrics_by_learner(report.metrics[calibration]))),
-        sample_size=html_table(readable_sample_size(report.sample_size)),
-        differences=html_table(readable_differences(report.differences)),
-        regimen=None if report.regimen is None else html_table(readable_regimen(report.regimen)),
-        claims=None if report.claims is None else html_table(report.claims),
-        contributions=None if report.contributions is None else html_table(report.contributions),
-        parameters=html_table(report.parameters),
+        metrics=html_table(_labelled(metrics_by_learner(metrics[alone]))),
+        at_horizons=_by_horizon(metrics[~alone & ~benefit & ~calibrated]),
+        calibration=_by_horizon(metrics[~alone & calibrated]),
+        benefit=_by_horizon(metrics[benefit]),
+        reasons=sorted(set(metrics.loc[metrics["estimate"].isna(), "note"])),
+        competing=bool(metrics["metric"].str.startswith("competing").any()),
+        differences=_if_any(report.differences, readable_differences),
+        sample_size=_if_any(report.sample_size, readable_sample_size),
+        regimen=_if_any(report.regimen, readable_regimen),
+        claims=_if_any(report.claims),
+        contributions=_if_any(report.contributions),
+        parameters=_if_any(report.parameters),
+        recalibration=_if_any(report.recalibration, readable_recalibration),
+        **readable,
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _by_horizon(metrics: pd.DataFrame) -> Markup | None:
+    return _if_any(metrics, lambda table: _labelled(metrics_by_horizon(table)))
+
+
+def _if_any(
+    table: pd.DataFrame | None, make: Callable[[pd.DataFrame], pd.DataFrame] = lambda t: t
+) -> Markup | None:
+    return None if table is None or table.empty else html_table(_told(make(table)))
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns of remarks in which nothing stands."""
+    empty = [c for c in ("note", "p") if c in table and (table[c] == "").all()]
+    return table.drop(columns=empty)
 
 
 def metric_label(metric: str, horizon: float) -> str:
     """'Harrell C', 'Brier 12 mo': the name of a metric as a reader sees it."""
     label = METRIC_LABELS.get(metric, metric)
-    at_horizon = metric not in ("harrell_c", "uno_c", "ibs") and np.isfinite(horizon)
+    if metric.startswith("net_benefit_"):
+        label = f"Net benefit at {float(metric.removeprefix('net_benefit_')):.0%}"
+    at_horizon = metric not in WITHOUT_HORIZON and np.isfinite(horizon)
     return f"{label} {horizon:g} mo" if at_horizon else label
 
 
@@ -111,33 +176,182 @@ def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
         column=[
             metric_label(m, h) for m, h in zip(metrics["metric"], metrics["horizon"], strict=True)
         ],
-        cell=[
-            format_estimate(row.estimate, row.ci_low, row.ci_high, DIGITS.get(row.metric, 2))
-            for row in metrics.itertuples()
-        ],
+        cell=_cells(metrics),
     )
     table = shown.set_index(["learner", "column"])["cell"].unstack()  # noqa: PD010
     table = table.loc[metrics["learner"].unique(), shown["column"].unique()].reset_index()
     return table.rename_axis(columns=None)
 
 
+def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Learner and horizon as rows, metrics as columns, each cell 'estimate (interval)'."""
+    names = {m: metric_label(m, np.nan) for m in metrics["metric"].unique()}
+    shown = metrics.assign(column=metrics["metric"].map(names), cell=_cells(metrics))
+    table = shown.set_index(["learner", "horizon", "column"])["cell"].unstack()  # noqa: PD010
+    order = list(dict.fromkeys(zip(metrics["learner"], metrics["horizon"], strict=True)))
+    table = table.loc[order, list(names.values())].reset_index().rename_axis(columns=None)
+    table = table.rename(columns={"horizon": "months"})
+    return table.assign(months=[f"{h:g}" for h in table["months"]])
+
+
 def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
-    """Paired differences between learners, one row each."""
-    labels = {
-        "harrell_c_difference": "Harrell C (above 0 favours the first)",
-        "ibs_difference": "IBS (below 0 favours the first)",
-    }
+    """Differences between learners: two rows each, over patients and over trainings."""
+    metric = differences["metric"].str.removesuffix("_difference")
     return pd.DataFrame(
         {
             "learners": differences["learner"],
-            "difference in": differences["metric"].map(lambda m: labels.get(m, m)),
+            "difference in": [
+                metric_label(m, h) for m, h in zip(metric, differences["horizon"], strict=True)
+            ],
             "estimate (95% CI)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high, 3)
                 for r in differences.itertuples()
             ],
-            "note": differences["note"],
+            "p": [format_p(p) for p in differences["p_value"]],
+            "interval over": differences["ci_method"].fillna("").map(_short_method),
+            "note": differences["note"].where(differences["estimate"].isna(), ""),
         }
     )
+
+
+def _short_method(method: str) -> str:
+    """'patients, B=500' or '15 test folds, corrected t'."""
+    if method.startswith("bootstrap percentile"):
+        return f"patients, {method.split(', ')[1]}"
+    if method.startswith("corrected resampled t"):
+        return method.removeprefix("corrected resampled t over ").replace(
+            ", df", ", corrected t, df"
+        )
+    return method
+
+
+def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a subgroup, C and O/E as columns."""
+    cells = table.assign(
+        column=[metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)],
+        cell=[
+            "suppressed" if note.startswith("suppressed") else cell
+            for note, cell in zip(table["note"], _cells(table), strict=True)
+        ],
+    )
+    keys = ["variable", "level"]
+    wide = cells.set_index([*keys, "column"])["cell"].unstack()  # noqa: PD010
+    first = table[table["metric"] == "harrell_c"].set_index(keys)
+    wide = wide.loc[first.index, cells["column"].unique()]
+    # Few patients are not counted out either.
+    few = first["n"] < MIN_PATIENTS
+    wide.insert(0, "patients", first["n"].astype(str).where(~few, f"< {MIN_PATIENTS}"))
+    wide.insert(1, "events", first["events"].astype(str).where(~few, ""))
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def readable_centers(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a measure and center, the random-effects summary with its prediction interval."""
+    ahead = table[["estimate", "prediction_low", "prediction_high"]].itertuples(index=False)
+    return pd.DataFrame(
+        {
+            "measure": [
+                metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
+            ],
+            "center": table["center"],
+            "n": table["n"],
+            "events": table["events"],
+            "estimate (95% CI)": _cells(table),
+            "95% prediction interval": [
+                f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "" for _, low, high in ahead
+            ],
+            "I²": [f"{v:.0%}" if np.isfinite(v) else "" for v in table["i2"]],
+            "note": table["note"],
+        }
+    )
+
+
+def readable_incremental(table: pd.DataFrame) -> pd.DataFrame:
+    """What the model adds to each reference: the paired differences alone."""
+    shown = table[table["metric"].str.endswith("_difference")]
+    metric = shown["metric"].str.removesuffix("_difference")
+    return pd.DataFrame(
+        {
+            "model - reference": shown["learner"],
+            "difference in": [
+                metric_label(m, h) for m, h in zip(metric, shown["horizon"], strict=True)
+            ],
+            "estimate (95% CI)": [
+                format_estimate(r.estimate, r.ci_low, r.ci_high, 3) for r in shown.itertuples()
+            ],
+            "note": shown["note"].where(shown["estimate"].isna(), ""),
+        }
+    )
+
+
+def readable_optimism(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a metric, the estimators as columns."""
+    cells = table.assign(
+        measure=[
+            metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
+        ],
+        cell=_cells(table, 3),
+    )
+    wide = cells.set_index(["measure", "estimator"])["cell"].unstack()  # noqa: PD010
+    wide = wide.loc[cells["measure"].unique(), table["estimator"].unique()]
+    return wide.replace("not estimable", "").reset_index().rename_axis(columns=None)
+
+
+def readable_instability(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a measure and horizon."""
+    labels = {
+        "average_mape": "average absolute change of a predicted probability",
+        "refitted_oe": "O/E of the refits on these patients",
+        "refitted_slope": "slope of the refits on these patients",
+    }
+
+    def label(metric: str) -> str:
+        if metric.startswith("average_change_"):
+            threshold = float(metric.removeprefix("average_change_"))
+            return f"share of refits that classify a patient otherwise at {threshold:.0%}"
+        return labels.get(metric, metric)
+
+    return pd.DataFrame(
+        {
+            "measure": table["metric"].map(label),
+            "months": [f"{h:g}" for h in table["horizon"]],
+            "mean (2.5 to 97.5 percentile of refits)": _cells(table, 3),
+            "note": table["note"],
+        }
+    )
+
+
+def readable_recalibration(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a horizon: observed, expected before and after, and what was estimated."""
+
+    def limits(name: str, digits: int = 2) -> list[str]:
+        columns = table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
+        return [format_estimate(row[0], row[1], row[2], digits) for row in columns]
+
+    return pd.DataFrame(
+        {
+            "months": [f"{h:g}" for h in table["horizon"]],
+            "events": table["events"],
+            "observed": limits("observed"),
+            "expected before": [f"{v:.2f}" for v in table["expected_before"]],
+            "expected after": [f"{v:.2f}" for v in table["expected_after"]],
+            "multiplier of the hazard": limits("multiplier"),
+            "slope": limits("slope"),
+        }
+    )
+
+
+def _cells(table: pd.DataFrame, digits: int | None = None) -> list[str]:
+    """'estimate (low-high)' of each row."""
+    return [
+        format_estimate(
+            row.estimate,
+            row.ci_low,
+            row.ci_high,
+            digits or (3 if str(row.metric).startswith(THREE_DIGITS) else 2),
+        )
+        for row in table.itertuples()
+    ]
 
 
 def readable_sample_size(sample_size: pd.DataFrame) -> pd.DataFrame:
@@ -194,19 +408,15 @@ def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: 
     return axes_figure(display.plot())
 
 
-def calibration_figure(table: pd.DataFrame, predicted: np.ndarray, summary: str) -> Figure:
-    """Observed against predicted event probability in risk groups, at one horizon."""
-    return axes_figure(CalibrationDisplay(table, predicted, summary=summary).plot())
-
-
 def discrimination_figure(metrics: pd.DataFrame) -> Figure:
-    """Uno's C of every learner with its interval."""
-    rows = metrics[metrics["metric"] == "uno_c"].rename(columns={"learner": "label"})
+    """Uno's C, or that under competing events, of every learner with its interval."""
+    name = "uno_c" if (metrics["metric"] == "uno_c").any() else "competing_c"
+    rows = metrics[metrics["metric"] == name].rename(columns={"learner": "label"})
     months = rows["horizon"].iloc[0]
     frame = rows[["label", "estimate", "ci_low", "ci_high", "n"]]
     display = ForestPlotDisplay(
         frame,
-        scale=f"Uno C, {months:g} months",
+        scale=f"{METRIC_LABELS[name]}, {months:g} months",
         reference=0.5,
         log=False,
     )
@@ -251,3 +461,13 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(learner=table["learner"].map(lambda name: name.replace("_", " ")))
+
+
+# Tables of an assessment that have a section of their own, and how each is read.
+READABLE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "subgroups": readable_subgroups,
+    "centers": readable_centers,
+    "incremental_value": readable_incremental,
+    "optimism": readable_optimism,
+    "instability": readable_instability,
+}

@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from evaluation.estimates import estimate_row, with_cohort
 from evaluation.metrics import (
     Metric,
-    check_predictions,
     events_by,
     harrell_c_metric,
     metric_obstacle,
     metric_values,
     observed_expected_metric,
+    tested_patients,
 )
 from evaluation.results import METRIC_COLUMNS, metric_table
 from features.outcome import Outcome
@@ -106,12 +106,12 @@ def subgroup_table(
     KeyError
         When a horizon is not among the predicted times.
     """
-    check_predictions(outcome, predictions, folds)
-    n = len(outcome)
-    samples = with_cohort(counts, n)
-    cells = [("all", "all", np.ones(n, dtype=bool))]
+    total = len(outcome)
+    tested, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
+    samples = with_cohort(counts, total)[:, tested]
+    cells = [("all", "all", np.ones(len(outcome), dtype=bool))]
     for variable, labels in groups.items():
-        level = _levels(variable, labels, n)
+        level = _levels(variable, labels, total)[tested]
         cells += [(variable, str(name), level == name) for name in _ordered(level)]
     metrics = [harrell_c_metric(), *(observed_expected_metric(h) for h in horizons)]
     rows = []
@@ -122,7 +122,7 @@ def subgroup_table(
         for metric in metrics:
             events = events_by(inside, metric.horizon)
             obstacle = _unstable(len(inside), events, metric.horizon, min_patients, min_events)
-            obstacle = obstacle or metric_obstacle(metric, inside, own)
+            obstacle = obstacle or metric_obstacle(metric, inside, own, own_folds)
             values = np.full(1, np.nan)
             if not obstacle:
                 values = _values(metric, inside, own, own_folds, samples[:, members])

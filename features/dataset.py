@@ -29,6 +29,8 @@ class Dataset:
     monotone : mapping of covariate name -> 1 or -1
         What the dictionary declares of the risk: 1 where a higher value may only raise it, -1 where
         it may only lower it.
+    patient : ndarray of shape (n,), int, or None
+        Which patient a row is, once rows were taken: in a bootstrap sample several rows are one.
     """
 
     covariates: pd.DataFrame
@@ -36,10 +38,12 @@ class Dataset:
     center: np.ndarray | None
     outcome: Outcome
     monotone: Mapping[str, int] = field(default_factory=dict)
+    patient: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.covariates), len(self.outcome)}
-        lengths |= {len(part) for part in (self.regimen, self.center) if part is not None}
+        optional = (self.regimen, self.center, self.patient)
+        lengths |= {len(part) for part in optional if part is not None}
         if len(lengths) != 1:
             raise ValueError(f"the parts of a dataset differ in length: {sorted(lengths)}")
 
@@ -62,6 +66,7 @@ class Dataset:
             None if self.center is None else self.center[rows],
             self.outcome.take(rows),
             self.monotone,
+            (np.arange(len(self)) if self.patient is None else self.patient)[rows],
         )
 
     def select(self, names: Sequence[str]) -> Dataset:

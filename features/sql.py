@@ -136,8 +136,13 @@ def _bare(query: str) -> str:
     return NO_COMMAND.sub(" ", query).strip().rstrip(";").rstrip()
 
 
-def resolve_url(template: str) -> URL:
+def resolve_url(template: str, where: str = "url") -> URL:
     """A database URL with its variables filled in part by part, so that no value needs escaping.
+
+    Parameters
+    ----------
+    where : str
+        The key that holds it, for messages.
 
     Raises
     ------
@@ -149,27 +154,29 @@ def resolve_url(template: str) -> URL:
 
     whole = VARIABLE.fullmatch(template.strip())
     try:
-        url = make_url(_filled(template.strip()) if whole else template.strip())
+        url = make_url(_filled(where, template.strip()) if whole else template.strip())
     except (ArgumentError, ValueError):
         # The URL may hold a secret: neither it nor the driver's words are repeated.
         raise InputError(
             Problem(
                 what="The database URL cannot be read",
-                where="url",
+                where=where,
                 allowed="dialect+driver://user:${PASSWORD}@host:port/database, or "
                 "sqlite:///file.db",
                 remedy="see SQLAlchemy's 'Database URLs'",
             )
         ) from None
     if not whole:
-        _check_no_secret(url)
+        _check_no_secret(url, where)
         url = url.set(
-            username=_filled(url.username) if url.username else None,
-            password=_filled(str(url.password)) if url.password else None,
-            host=_filled(url.host) if url.host else None,
-            database=_filled(url.database) if url.database else None,
+            username=_filled(where, url.username) if url.username else None,
+            password=_filled(where, str(url.password)) if url.password else None,
+            host=_filled(where, url.host) if url.host else None,
+            database=_filled(where, url.database) if url.database else None,
             query={
-                key: _filled(v) if isinstance(v, str) else tuple(map(_filled, v))
+                key: _filled(where, v)
+                if isinstance(v, str)
+                else tuple(_filled(where, each) for each in v)
                 for key, v in url.query.items()
             },
         )
@@ -181,13 +188,13 @@ def _resolved(template: str, folder: Path) -> URL:
     return _read_only_file(url, folder) if url.get_backend_name() == "sqlite" else url
 
 
-def _filled(text: str) -> str:
+def _filled(where: str, text: str) -> str:
     absent = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if absent:
         raise InputError(
             Problem(
                 what="An environment variable is not set",
-                where="url",
+                where=where,
                 got=name_some(absent),
                 remedy="set it in the shell that runs the command; it is written to no file",
             )
@@ -195,14 +202,14 @@ def _filled(text: str) -> str:
     return VARIABLE.sub(lambda found: os.environ[found.group(1)], text)
 
 
-def _check_no_secret(url: URL) -> None:
+def _check_no_secret(url: URL, where: str) -> None:
     options = [key for key, v in url.query.items() if key.lower() in SECRET_OPTIONS and (
         not VARIABLE.fullmatch(str(v)))]  # fmt: skip
     if options or (url.password and not VARIABLE.fullmatch(str(url.password))):
         raise InputError(
             Problem(
                 what="A password stands in the configuration",
-                where="url",
+                where=where,
                 got="it is not repeated here",
                 allowed="${NAME}, an environment variable, in its place",
                 remedy="write ${PGPASSWORD} there, set PGPASSWORD in the shell, and change the "

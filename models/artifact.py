@@ -11,6 +11,7 @@ from features.errors import InputError, Problem
 from models.card import ModelCard
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
+from models.recalibration import TRUSTED_TYPES as RECALIBRATED_TYPES
 
 CARD = "card.json"
 MODEL = "model.skops"
@@ -58,6 +59,8 @@ def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
     """
     card = load_card(folder)
     allowed = {*COMMON_TYPES, *LEARNERS[card.learner].trusted_types}
+    if card.recalibration:
+        allowed |= {*RECALIBRATED_TYPES}
     found = set(skops.io.get_untrusted_types(file=folder / MODEL))
     if found - allowed:
         raise InputError(

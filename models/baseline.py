@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
-from models.prediction import SurvivalPrediction, step_values
+from models.prediction import LinkedScore, SurvivalPrediction, step_values
 
 # A log hazard of hundreds is a certain event, not an overflow.
 LARGEST = 500.0
@@ -74,3 +74,12 @@ class ProportionalHazards:
         """Risk score and survival, with the log hazard computed once."""
         log_hazard = self.risk_score(X)
         return SurvivalPrediction(log_hazard, self.baseline_.survival(log_hazard, times), times)
+
+    def inside(self) -> LinkedScore:
+        """The log hazard and what survival makes of it."""
+        return LinkedScore(self.risk_score, self.baseline_.survival)
+
+    @property
+    def jumps(self) -> np.ndarray:
+        """Where survival steps, in months."""
+        return self.baseline_.event_times

@@ -12,6 +12,7 @@ import xgboost
 from optuna.trial import Trial
 
 from features.outcome import Outcome
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -107,6 +108,73 @@ def predict_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None
     with _threads(len(X)):
         margin = _read_booster(booster).predict(make_matrix(X, columns), output_margin=True)
     return margin.astype(float)
+
+
+def shap_of_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
+    """Path-dependent SHAP values of the margin, shape (n, p + 1), the base value last."""
+    with _threads(len(X)):
+        values = _read_booster(booster).predict(make_matrix(X, columns), pred_contribs=True)
+    return values.astype(float)
+
+
+def stump_terms(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
+    """What trees that split at most once add to the margin by feature, shape (n, p).
+
+    Added up in double precision: the engine's SHAP values are good to six digits only.
+    """
+    with _threads(len(X)):
+        leaves = _read_booster(booster).predict(make_matrix(X, columns), pred_leaf=True)
+    values, features = _stumps(booster)
+    leaves = leaves.reshape(len(X), -1).astype(int)
+    terms = np.zeros(X.shape)
+    for tree, feature in enumerate(features):
+        if feature >= 0:
+            terms[:, feature] += values[tree, leaves[:, tree]]
+    return terms
+
+
+@lru_cache(maxsize=4)
+def _stumps(booster: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Leaf values by tree and node, and the feature that each tree splits on, -1 for none."""
+    nodes = _read_booster(booster).trees_to_dataframe()
+    tree, node = nodes["Tree"].to_numpy(), nodes["Node"].to_numpy()
+    is_leaf = (nodes["Feature"] == "Leaf").to_numpy()
+    values = np.zeros((tree.max() + 1, node.max() + 1))
+    values[tree[is_leaf], node[is_leaf]] = nodes["Gain"].to_numpy()[is_leaf]
+    features = np.full(len(values), -1)
+    features[tree[~is_leaf]] = [int(name[1:]) for name in nodes["Feature"][~is_leaf]]
+    return values, features
+
+
+def split_features(booster: bytes) -> tuple[int, ...]:
+    """Features that any tree splits on, in their order."""
+    return tuple(sorted(int(name[1:]) for name in _read_booster(booster).get_score()))
+
+
+def score_parts(
+    settings: Boosted,
+    booster: bytes,
+    columns: FeatureColumns | None,
+    survival: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    sign: float = 1.0,
+    scale: str = "log hazard",
+) -> LinkedScore:
+    """The risk score, `sign` times the margin, for those who explain it."""
+
+    def contributions(X: np.ndarray) -> np.ndarray:
+        return sign * shap_of_margin(booster, X, columns)
+
+    return LinkedScore(
+        lambda X: sign * predict_margin(booster, X, columns),
+        survival,
+        terms=(
+            (lambda X: sign * stump_terms(booster, X, columns)) if settings.max_depth == 1 else None
+        ),
+        contributions=contributions,
+        used=split_features(booster),
+        scale=scale,
+        single=True,
+    )
 
 
 @lru_cache(maxsize=4)

@@ -46,7 +46,12 @@ class ModelCard(BaseModel):
     training : mapping
         Patients, events, patients per regimen, data fingerprint, provenance, seed.
     performance : mapping of metric -> 'estimate (interval)'
-        Out-of-fold, of the learner with its tuning; not of this one fit.
+        Of a training out-of-fold, of the learner with its tuning; not of this one fit.
+    measured : str
+        Where and how `performance` was measured.
+    recalibration : mapping
+        Of a recalibrated model: kind, of which model, cohort, patients, events, fingerprint,
+        parameters and statement. Empty otherwise.
     cautions : tuple of str
         What the data cannot support.
     """
@@ -69,6 +74,8 @@ class ModelCard(BaseModel):
     regimen: RegimenColumn | None = None
     training: dict[str, Any]
     performance: dict[str, str] = {}
+    measured: str = "out-of-fold"
+    recalibration: dict[str, Any] = {}
     cautions: tuple[str, ...] = ()
     versions: dict[str, str]
 

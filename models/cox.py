@@ -15,6 +15,7 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.baseline import BreslowBaseline, ProportionalHazards
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -77,6 +78,15 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         """Log hazard against the average training patient, shape (n,)."""
         return (X - self.center_) @ self.coef_
 
+    def inside(self) -> LinkedScore:
+        """The log hazard as a sum of coefficient times feature."""
+        return LinkedScore(
+            self.risk_score,
+            self.baseline_.survival,
+            terms=lambda X: (X - self.center_) * self.coef_,
+            used=tuple(np.flatnonzero(self.coef_).tolist()),
+        )
+
 
 def make(params: dict[str, Any], seed: int) -> CoxElasticNet:
     """Make the estimator; the fit is deterministic and needs no seed."""
@@ -91,10 +101,10 @@ def make_ridge(params: dict[str, Any], seed: int) -> CoxElasticNet:
 def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     """Penalty to the null model, from almost none where events allow; ridge to lasso."""
     weakest = 1e-3 if size.events_per_variable >= 10 else 1e-2
-    return {
-        "alpha": trial.suggest_float("alpha", weakest, 3.0, log=True),
-        "l1_ratio": trial.suggest_float("l1_ratio", 0.01, 1.0),
-    }
+    alpha = trial.suggest_float("alpha", weakest, 3.0, log=True)
+    if alpha == 0:
+        return {"alpha": alpha}  # Fixed by the user: without a penalty there is no mixture of two.
+    return {"alpha": alpha, "l1_ratio": trial.suggest_float("l1_ratio", 0.01, 1.0)}
 
 
 def ridge_space(trial: Trial, size: SearchSize) -> dict[str, Any]:

@@ -8,12 +8,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
 from models.learners import LEARNERS, STACK, Learner, SurvivalEstimator
-from models.prediction import SurvivalModel, SurvivalPrediction, increasing_times, within_follow_up
-from models.preprocessing import FeatureColumns, feature_columns, make_preprocessing, to_features
+from models.prediction import (
+    OpenedModel,
+    SurvivalModel,
+    SurvivalPrediction,
+    increasing_times,
+    within_follow_up,
+)
+from models.preprocessing import (
+    FeatureColumns,
+    feature_columns,
+    feature_owners,
+    make_preprocessing,
+    to_features,
+)
+
+# What an engine raises where a fit does not converge; a mistake in the code raises something else.
+NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError, XGBoostError)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,23 @@ class FittedModel:
         """
         months = increasing_times(times)
         X = apply_preprocessing(self.preprocessing, predictors[list(self.columns)])
+        return self._predict_features(X, months)
+
+    def opened(self) -> OpenedModel:
+        """The model taken apart: features and the covariates they come from, and the estimator."""
+        names = [] if self.preprocessing is None else feature_owners(self.preprocessing)
+        return OpenedModel(
+            columns=self.columns,
+            owner=np.array([self.columns.index(name) for name in names], dtype=int),
+            encode=lambda predictors: apply_preprocessing(
+                self.preprocessing, predictors[list(self.columns)]
+            ),
+            predict=self._predict_features,
+            jumps=self.estimator.jumps,
+            inside=self.estimator.inside(),
+        )
+
+    def _predict_features(self, X: np.ndarray, months: np.ndarray) -> SurvivalPrediction:
         return within_follow_up(self.estimator.predict(X, months), self.follow_up)
 
 

@@ -12,7 +12,7 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.binning import quantile_edges, to_bins
-from models.prediction import SurvivalPrediction, step_values
+from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees, step_values
 from models.preprocessing import FeatureColumns
 from models.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
 from models.search import SearchSize
@@ -133,6 +133,32 @@ class SurvivalForest(BaseEstimator):
             survival += at_times[leaf]
         return SurvivalPrediction(mortality / len(self.trees_), survival / len(self.trees_), times)
 
+    def inside(self) -> SurvivalTrees:
+        """The trees on the features as they are, before the bins."""
+        return SurvivalTrees(self._trees_at)
+
+    @property
+    def jumps(self) -> np.ndarray:
+        """Where survival steps, in months."""
+        return self.times_
+
+    def _trees_at(self, times: np.ndarray) -> tuple[DecisionTree, ...]:
+        """Each tree with its share of the survival at the times as leaf values."""
+        at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
+        at_times = at_times.astype(float) / len(self.trees_)
+        return tuple(
+            DecisionTree(
+                left=tree.children_left,
+                right=tree.children_right,
+                feature=tree.feature,
+                threshold=_unbinned(tree.feature, tree.threshold, self.edges_),
+                missing_left=tree.missing_go_to_left.astype(bool),
+                weight=tree.weighted_n_node_samples,
+                value=np.where((rows >= 0)[:, None], at_times[rows], 0.0),
+            )
+            for tree, rows in zip(self.trees_, self.leaf_row_, strict=True)
+        )
+
 
 class ExtraTreesForest(SurvivalForest):
     """Extremely randomised survival trees (Geurts et al. 2006): thresholds are drawn, not sought.
@@ -141,6 +167,19 @@ class ExtraTreesForest(SurvivalForest):
     """
 
     engine: ClassVar[Any] = QuickExtraSurvivalTrees
+
+
+def _unbinned(feature: np.ndarray, threshold: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
+    """Thresholds between bins as thresholds between values, shape (n_nodes,), single precision.
+
+    A value lies in bin k or below when it is smaller than edge k.
+    """
+    found = np.full(len(feature), np.inf, dtype=np.float32)
+    for node in np.flatnonzero(feature >= 0):
+        cuts = edges[feature[node]]
+        if threshold[node] < len(cuts):
+            found[node] = np.nextafter(cuts[int(threshold[node])], np.float32(-np.inf))
+    return found
 
 
 def _event_time_grid(outcome: Outcome) -> np.ndarray:

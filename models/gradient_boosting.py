@@ -12,6 +12,7 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.baseline import BreslowBaseline, ProportionalHazards
+from models.prediction import DecisionTree, LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -67,6 +68,37 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
         X = np.asarray(X, dtype=np.float32)
         total = sum((tree.predict(X)[:, 0] for tree in self.trees_), start=np.zeros(len(X)))
         return self.learning_rate * total
+
+    def inside(self) -> LinkedScore:
+        """The log hazard as a sum of trees, and of terms where no tree splits on two features."""
+        trees = tuple(self._tree(tree) for tree in self.trees_)
+        features = [np.unique(tree.feature[tree.feature >= 0]) for tree in trees]
+
+        def terms(X: np.ndarray) -> np.ndarray:
+            parts = np.zeros(X.shape)
+            X = np.asarray(X, dtype=np.float32)
+            for tree, own in zip(self.trees_, features, strict=True):
+                parts[:, own] += self.learning_rate * tree.predict(X)
+            return parts
+
+        return LinkedScore(
+            self.risk_score,
+            self.baseline_.survival,
+            terms=terms if all(len(own) <= 1 for own in features) else None,
+            trees=trees,
+            used=tuple(sorted({int(name) for own in features for name in own})),
+        )
+
+    def _tree(self, tree: Any) -> DecisionTree:
+        return DecisionTree(
+            left=tree.children_left,
+            right=tree.children_right,
+            feature=tree.feature,
+            threshold=tree.threshold,
+            missing_left=tree.missing_go_to_left.astype(bool),
+            weight=tree.weighted_n_node_samples,
+            value=self.learning_rate * tree.value[:, :, 0],
+        )
 
 
 def make(params: dict[str, Any], seed: int) -> GradientBoostingCox:

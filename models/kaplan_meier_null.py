@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
-from models.prediction import SurvivalPrediction, step_values
+from models.prediction import LinkedScore, SurvivalPrediction, step_values
 from models.preprocessing import FeatureColumns
 
 
@@ -52,6 +52,19 @@ class KaplanMeierNull(BaseEstimator):
     def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
         """Risk score and survival."""
         return SurvivalPrediction(self.risk_score(X), self.survival(X, times), times)
+
+    def inside(self) -> LinkedScore:
+        """A score of 0 for everybody, made of no covariate."""
+
+        def survival(score: np.ndarray, times: np.ndarray) -> np.ndarray:
+            return self.survival(score[:, None], times)
+
+        return LinkedScore(self.risk_score, survival, terms=lambda X: np.zeros(X.shape), used=())
+
+    @property
+    def jumps(self) -> np.ndarray:
+        """Where survival steps, in months."""
+        return self.event_times_
 
 
 def make(params: dict[str, Any], seed: int) -> KaplanMeierNull:

@@ -12,7 +12,7 @@ from optuna.trial import Trial
 
 from features.outcome import Outcome
 from models import cox, forest, gradient_boosting, kaplan_meier_null, xgboost_aft, xgboost_cox
-from models.prediction import SurvivalPrediction
+from models.prediction import LinkedScore, SurvivalPrediction, SurvivalTrees
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -40,6 +40,15 @@ class SurvivalEstimator(Protocol):
 
     def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
         """Both at once, which costs less than one after the other."""
+        ...
+
+    @property
+    def jumps(self) -> np.ndarray | None:
+        """Where survival steps, months, increasing; None when it falls continuously."""
+        ...
+
+    def inside(self) -> SurvivalTrees | LinkedScore:
+        """What the predictions are made of, for those who explain them."""
         ...
 
 

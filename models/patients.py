@@ -72,8 +72,8 @@ def predict_patients(
         {c.name: inputs.get(c.name, np.nan if c.is_numeric else None) for c in card.inputs},
         index=range(len(table)),
     )
-    _check_some_known(inputs)
     covariates = derive_covariates(inputs, card.covariates, {c.name: c for c in card.inputs})
+    _check_some_known(covariates, inputs)
     predictors = as_predictors(covariates, regimen)
     prediction = model.predict(predictors, months)
     grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
@@ -168,8 +168,8 @@ def _check_extra(
     )
 
 
-def _check_some_known(inputs: pd.DataFrame) -> None:
-    empty = inputs.isna().all(axis=1).to_numpy()
+def _check_some_known(covariates: pd.DataFrame, inputs: pd.DataFrame) -> None:
+    empty = covariates.isna().all(axis=1).to_numpy()
     if empty.any():
         raise InputError(
             Problem(
@@ -208,6 +208,14 @@ def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> l
     def describe(row: int) -> str:
         absent, unusual = missing.columns[missing.iloc[row]], outside.columns[outside.iloc[row]]
         parts = ["missing: " + ", ".join(absent)] if len(absent) else []
+        # Known inputs may not determine a covariate, as a risk that is defined for AML alone.
+        unclear = [
+            name
+            for name, columns in needed.items()
+            if pd.isna(covariates[name].iloc[row]) and not missing.loc[row, columns].any()
+        ]
+        if unclear:
+            parts.append("cannot be derived: " + ", ".join(unclear))
         if len(unusual):
             parts.append("outside the central 95% of training: " + ", ".join(unusual))
         parts += [

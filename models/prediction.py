@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,6 +79,124 @@ class SurvivalModel(Protocol):
 
     def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
         """Predict for patients at increasing times in months."""
+        ...
+
+
+@dataclass(frozen=True)
+class DecisionTree:
+    """One tree as plain arrays.
+
+    Attributes
+    ----------
+    left, right : ndarray of shape (n_nodes,), int
+        Children; -1 in a leaf.
+    feature, threshold : ndarray of shape (n_nodes,)
+        A value, in single precision, at or below the threshold goes left.
+    missing_left : ndarray of shape (n_nodes,), bool
+    weight : ndarray of shape (n_nodes,)
+        Training patients that came through, as often as they were drawn.
+    value : ndarray of shape (n_nodes, n_outputs)
+        Counts in the leaves alone.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    missing_left: np.ndarray
+    weight: np.ndarray
+    value: np.ndarray
+
+    def goes_left(self, X: np.ndarray) -> np.ndarray:
+        """Where each patient would go at each node, shape (n, n_nodes), bool."""
+        seen = np.asarray(X, dtype=np.float32)[:, np.maximum(self.feature, 0)]
+        return np.where(np.isnan(seen), self.missing_left, seen <= self.threshold)
+
+
+@dataclass(frozen=True)
+class SurvivalTrees:
+    """Survival is the sum of one leaf value a tree.
+
+    Attributes
+    ----------
+    at : callable, times -> trees
+        With one output a time.
+    """
+
+    at: Callable[[np.ndarray], tuple[DecisionTree, ...]]
+
+
+@dataclass(frozen=True)
+class LinkedScore:
+    """Survival is a function of the risk score alone.
+
+    Attributes
+    ----------
+    score : callable, features (n, n_features) -> (n,)
+    survival : callable, scores (n,) and times (n_times,) -> (n, n_times)
+    terms : callable, features -> (n, n_features), optional
+        Where the score is a sum of terms of one feature each: the terms, up to a constant.
+    contributions : callable, features -> (n, n_features + 1), optional
+        Path-dependent SHAP values of the score by the engine itself, the base value last.
+    trees : tuple of DecisionTree
+        Where the score is the sum of one leaf value a tree; one output.
+    used : tuple of int, optional
+        Features that it looks at; None when not known.
+    scale : str
+        What the score is.
+    single : bool
+        The engine adds the score up in single precision.
+    """
+
+    score: Callable[[np.ndarray], np.ndarray]
+    survival: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    terms: Callable[[np.ndarray], np.ndarray] | None = None
+    contributions: Callable[[np.ndarray], np.ndarray] | None = None
+    trees: tuple[DecisionTree, ...] = ()
+    used: tuple[int, ...] | None = None
+    scale: str = "log hazard"
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A fitted model taken apart, for those who explain its predictions.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Predictors that it sees.
+    owner : ndarray of shape (n_features,), int
+        Which predictor each feature was made from.
+    encode : callable, predictors -> features (n, n_features)
+    predict : callable, features and times -> SurvivalPrediction
+        As the model predicts, NaN beyond the follow-up included.
+    jumps : ndarray of shape (n_jumps,), optional
+        Where survival steps, months, increasing; None when it falls continuously.
+    inside : SurvivalTrees or LinkedScore
+    """
+
+    columns: tuple[str, ...]
+    owner: np.ndarray
+    encode: Callable[[pd.DataFrame], np.ndarray]
+    predict: Callable[[np.ndarray, np.ndarray], SurvivalPrediction]
+    jumps: np.ndarray | None
+    inside: SurvivalTrees | LinkedScore | None
+
+
+@dataclass(frozen=True)
+class WeightedModels:
+    """A model whose survival is a weighted sum of other models' survival."""
+
+    weights: tuple[float, ...]
+    models: tuple[SurvivalModel, ...]
+
+
+class OpenableModel(SurvivalModel, Protocol):
+    """A fitted model that can be taken apart."""
+
+    def opened(self) -> OpenedModel | WeightedModels:
+        """What its predictions are made of."""
         ...
 
 

@@ -137,3 +137,18 @@ def to_features(fitted: Pipeline | ColumnTransformer, predictors: pd.DataFrame) 
         warnings.filterwarnings("ignore", message="Found unknown categories")
         # Pandas may have turned None into NaN in between; the encoder knows None alone.
         return np.asarray(fitted.transform(as_predictors(predictors, None)))
+
+
+def feature_owners(fitted: Pipeline | ColumnTransformer) -> list[str]:
+    """Name of the predictor that each feature was made from, in the order of the features."""
+    columns = fitted[0] if isinstance(fitted, Pipeline) else fitted
+    owners: list[str] = []
+    for kind, transformer, names in columns.transformers_:
+        if kind == "categories" and isinstance(transformer, Pipeline) and len(names):
+            # The place of a column holds no underscore, so that the level starts after the first.
+            places = [str(place) for place in range(len(names))]
+            features = transformer[-1].get_feature_names_out(places)
+            owners += [names[int(feature.split("_")[0])] for feature in features]
+        else:
+            owners += list(names)
+    return owners

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import greenwood
 import numpy as np
@@ -80,6 +81,21 @@ class RecalibratedModel:
             )
         if not all(np.isfinite(m) and m >= 0 for m in self.multipliers):
             raise ValueError(f"multipliers must be finite and at least 0; got {self.multipliers}")
+
+    @property
+    def learner(self) -> str:
+        """Name of the learner of the model inside."""
+        return self.model.learner
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the learner of the model inside was made with."""
+        return self.model.params
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Predictors that the model inside sees."""
+        return self.model.columns
 
     @property
     def follow_up(self) -> float:

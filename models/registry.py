@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,17 @@ class RegisteredModel(PythonModel):
 
 
 def register(
-    model: SurvivalModel, card: ModelCard, *, run_id: str, model_name: str, folder: Path
+    model: SurvivalModel,
+    card: ModelCard,
+    *,
+    run_id: str,
+    model_name: str,
+    folder: Path,
+    alias: str | None = CHAMPION,
 ) -> str:
-    """Store a model under a run and register it with the alias 'champion'.
+    """Store a model under a run and register it as a new version, once a run.
+
+    Called again for a run that has its version, as after a kill, it only moves the alias.
 
     Parameters
     ----------
@@ -56,12 +65,20 @@ def register(
         The run that the model belongs to.
     folder : Path
         Empty folder in which the model is written before MLflow copies it.
+    alias : str, optional
+        Moved to the new version; None moves none.
 
     Returns
     -------
     str
         The registered version.
     """
+    client = mlflow.MlflowClient()
+    known = client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
+    if known:
+        if alias is not None:
+            client.set_registered_model_alias(model_name, alias, known[0].version)
+        return str(known[0].version)
     save_model(folder, model, card)
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pyfunc.log_model(
@@ -71,13 +88,8 @@ def register(
             signature=make_signature(card),
             input_example=synthetic_patient(card),
             # Stated, because guessing them would start the model in a process of its own.
-            pip_requirements=[
-                f"{package}=={version}"
-                for package, version in software_versions().items()
-                if package not in ("vensurv", "xgboost")
-            ],
+            pip_requirements=_requirements(),
         )
-    client = mlflow.MlflowClient()
     # The client's calls, because mlflow.register_model prints.
     if not client.search_registered_models(f"name = '{model_name}'"):
         # Another training may have made it meanwhile.
@@ -88,11 +100,32 @@ def register(
         source=info.model_uri,
         run_id=run_id,
         model_id=info.model_id,
-        tags={"learner": card.learner},
+        tags={"learner": card.learner}
+        | ({"recalibration": str(card.recalibration["kind"])} if card.recalibration else {}),
         description=describe_card(card),
     )
-    client.set_registered_model_alias(model_name, CHAMPION, version.version)
+    if alias is not None:
+        client.set_registered_model_alias(model_name, alias, version.version)
     return str(version.version)
+
+
+def _requirements() -> list[str]:
+    """The packages that a model needs, as they are installed here."""
+    installed = {name for name in ("xgboost", "xgboost-cpu") if _is_installed(name)}
+    names = {"xgboost": "xgboost-cpu" if "xgboost-cpu" in installed else "xgboost"}
+    return [
+        f"{names.get(package, package)}=={version}"
+        for package, version in software_versions().items()
+        if package != "vensurv"
+    ]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def make_signature(card: ModelCard) -> ModelSignature:
@@ -140,11 +173,16 @@ def describe_card(card: ModelCard) -> str:
             else []
         ),
         "",
+        *(
+            [f"**Recalibrated:** {card.recalibration['statement']}.", ""]
+            if card.recalibration
+            else []
+        ),
         f"Predicts up to {card.follow_up:.1f} months; evaluated at "
         + ", ".join(f"{h:g}" for h in card.horizons)
         + " months.",
         "",
-        "| out-of-fold | estimate (95% interval) |",
+        f"| {card.measured} | estimate (95% interval) |",
         "|---|---|",
         *(f"| {metric} | {value} |" for metric, value in card.performance.items()),
         "",

@@ -93,8 +93,13 @@ def repeated_folds(dataset: Dataset, folds: int, repeats: int, seed: int) -> np.
     ndarray of shape (repeats, n), int
         Test fold (0..folds-1) of each patient in each repeat. Where an event class holds a regimen
         with fewer patients than folds, the regimens of that class are drawn as one; a class that
-        is still too small is not stratified at all.
+        is still too small is not stratified at all. Rows that are one patient, as in a bootstrap
+        sample, share their fold: nobody is tested by a model that saw them.
     """
+    if dataset.patient is not None:
+        _, first, copy = np.unique(dataset.patient, return_index=True, return_inverse=True)
+        if len(first) < len(dataset):
+            return repeated_folds(dataset.take(first), folds, repeats, seed)[:, copy]
     strata = stratification(dataset)
     for group in (dataset.outcome.event, ~dataset.outcome.event):
         if group.any() and np.unique(strata[group], return_counts=True)[1].min() < folds:

@@ -15,7 +15,13 @@ from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fitted import fit_model
 from models.learners import STACK
-from models.prediction import SurvivalModel, SurvivalPrediction, increasing_times, within_follow_up
+from models.prediction import (
+    SurvivalModel,
+    SurvivalPrediction,
+    WeightedModels,
+    increasing_times,
+    within_follow_up,
+)
 from models.resampling import repeated_folds
 
 DEFAULT_MEMBERS = ("cox", "forest", "xgboost_cox")
@@ -69,6 +75,10 @@ class StackedModel:
         risk_score = -curve[:, np.isin(every, grid)].mean(axis=1)
         wanted = SurvivalPrediction(risk_score, curve[:, np.isin(every, months)], months)
         return within_follow_up(wanted, self.follow_up)
+
+    def opened(self) -> WeightedModels:
+        """The members and their weights; the risk score is not a sum of theirs."""
+        return WeightedModels(tuple(self.weights), tuple(self.members))
 
 
 def fit_stack(params: Mapping[str, Any], dataset: Dataset, seed: int) -> StackedModel:

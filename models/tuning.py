@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import apply_preprocessing, encode
+from models.fitted import NUMERICAL_ERRORS, apply_preprocessing, encode
 from models.learners import LEARNERS, STACK
 from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
@@ -133,8 +133,8 @@ def tune(learner: str, dataset: Dataset, score: Score, times: np.ndarray, search
         When every trial failed numerically.
     """
     entry, fixed = LEARNERS[learner], dict(search.fixed.get(learner, {}))
-    defaults = default_params(learner)
-    if search.trials == 0 or not defaults or set(defaults) <= set(fixed):
+    defaults = {name: default_params(learner)[name] for name in searched_params(learner, fixed)}
+    if search.trials == 0 or not defaults:
         return Tuning(fixed, float("nan"), pd.DataFrame())
     folds = _InnerFolds(learner, dataset, score, times, search)
     size = SearchSize(dataset.outcome.n_events, folds.n_features)
@@ -155,7 +155,7 @@ def tune(learner: str, dataset: Dataset, score: Score, times: np.ndarray, search
         if number == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(defaults)
         trial = study.ask()
-        params = entry.search_space(trial, size) | fixed
+        params = entry.search_space(_WithFixed(trial, fixed), size) | fixed  # type: ignore[arg-type]
         if best is not None and best_losses is None and search.objective == "ibs":
             best_losses = folds.evaluate(dict(best.params) | fixed)[1]
         try:
@@ -170,7 +170,7 @@ def tune(learner: str, dataset: Dataset, score: Score, times: np.ndarray, search
         frozen = study.tell(trial, values[search.objective])
         if _best([t for t in (best, frozen) if t is not None], maximize) is frozen:
             best, best_losses = frozen, losses
-    table = _trials_table(_finished(study))
+    table = _trials_table(_finished(study)).assign(**fixed)
     if best is None or best.value is None:
         raise NoTrialSucceededError(f"{learner}: all {search.trials} trials failed numerically")
     return Tuning(dict(best.params) | fixed, float(best.value), table)
@@ -236,9 +236,10 @@ class _InnerFolds:
             try:
                 estimator = self.learner.make(params, self.seed)
                 estimator.fit(encoded.X, outcome, None, encoded.columns)
-            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                prediction = estimator.predict(X_test, self.times)
+            except NUMERICAL_ERRORS as error:
                 raise optuna.TrialPruned(f"did not converge: {error}") from error
-            scores.append(self.score(test, estimator.predict(X_test, self.times)))
+            scores.append(self.score(test, prediction))
             if not np.isfinite(scores[-1].ibs):
                 raise optuna.TrialPruned("the score is not finite")
             losses = np.concatenate([s.losses for s in scores])
@@ -272,15 +273,57 @@ def clearly_worse(losses: np.ndarray, best: np.ndarray) -> bool:
     return bool(difference.mean() > PRUNE_BEYOND * error and error > 0)
 
 
+def searched_params(learner: str, fixed: Mapping[str, Any]) -> list[str]:
+    """Parameters that are searched where others are fixed."""
+    if learner == STACK:
+        return []
+    probe = _Recorder(fixed)
+    LEARNERS[learner].search_space(probe, SearchSize(1000, 1))  # type: ignore[arg-type]
+    return probe.names
+
+
+class _WithFixed:
+    """A trial to which some parameters are given and not drawn."""
+
+    def __init__(self, trial: optuna.Trial | None, fixed: Mapping[str, Any]) -> None:
+        self.trial, self.fixed = trial, fixed
+
+    def suggest_float(self, name: str, *arguments: Any, **options: Any) -> Any:
+        return self._give("suggest_float", name, *arguments, **options)
+
+    def suggest_int(self, name: str, *arguments: Any, **options: Any) -> Any:
+        return self._give("suggest_int", name, *arguments, **options)
+
+    def suggest_categorical(self, name: str, *arguments: Any) -> Any:
+        return self._give("suggest_categorical", name, *arguments)
+
+    def _give(self, how: str, name: str, *arguments: Any, **options: Any) -> Any:
+        if name in self.fixed:
+            return self.fixed[name]
+        return getattr(self.trial, how)(name, *arguments, **options)
+
+
+class _Recorder(_WithFixed):
+    """Writes down what a search space asks for."""
+
+    def __init__(self, fixed: Mapping[str, Any]) -> None:
+        super().__init__(None, fixed)
+        self.names: list[str] = []
+
+    def _give(self, how: str, name: str, *arguments: Any, **options: Any) -> Any:
+        if name in self.fixed:
+            return self.fixed[name]
+        self.names.append(name)
+        return arguments[0][0] if how == "suggest_categorical" else arguments[0]
+
+
 @lru_cache
 def default_params(learner: str) -> dict[str, Any]:
     """The learner's own defaults for the parameters that its search space knows."""
     entry = LEARNERS[learner]
     if learner == STACK:
         return {}
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    probe = optuna.create_study().ask()
-    names = entry.search_space(probe, SearchSize(1000, 1))
+    names = searched_params(learner, {})
     defaults = entry.make({}, 0).get_params()  # type: ignore[attr-defined]
     return {name: defaults[name] for name in names}
 

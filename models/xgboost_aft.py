@@ -19,8 +19,9 @@ from models.boosting import (
     canonical_order,
     make_matrix,
     predict_margin,
+    score_parts,
 )
-from models.prediction import SurvivalPrediction
+from models.prediction import LinkedScore, SurvivalPrediction
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -120,11 +121,22 @@ class XgboostAft(BaseEstimator):
     def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
         """Risk score and survival."""
         risk_score = self.risk_score(X)
+        return SurvivalPrediction(risk_score, self._survival_of_score(risk_score, times), times)
+
+    def inside(self) -> LinkedScore:
+        """Minus the location of log time, its terms and SHAP values, and the curve it gives."""
+        return score_parts(
+            self, self.booster_, self.columns_, self._survival_of_score, -1.0, "minus log time"
+        )
+
+    @property
+    def jumps(self) -> None:
+        """Survival falls continuously."""
+
+    def _survival_of_score(self, risk_score: np.ndarray, times: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
             residual = (np.log(times)[None, :] + risk_score[:, None]) / self.scale_
-        return SurvivalPrediction(
-            risk_score, survival_of_residual(residual, self.distribution), times
-        )
+        return survival_of_residual(residual, self.distribution)
 
 
 def survival_of_residual(residual: np.ndarray, distribution: str) -> np.ndarray:

@@ -17,7 +17,9 @@ from models.boosting import (
     canonical_order,
     make_matrix,
     predict_margin,
+    score_parts,
 )
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 
 search_space = boosting_space
@@ -82,6 +84,10 @@ class XgboostCox(ProportionalHazards, BaseEstimator):
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard up to a constant, shape (n,)."""
         return predict_margin(self.booster_, X, self.columns_)
+
+    def inside(self) -> LinkedScore:
+        """The log hazard, its terms where no tree splits twice, and its SHAP values."""
+        return score_parts(self, self.booster_, self.columns_, self.baseline_.survival)
 
 
 def partial_likelihood(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Objective:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from evaluation.extended_metrics import has_competing
 from features.cohort import Cohort
 from pipelines.cohorts import endpoint_label
 from pipelines.config import TrainConfig
 
-EVENTS_PER_COVARIATE = 20
 FEW_AT_RISK = 10
 MANY_MISSING = 0.2
 TOO_GOOD = 0.9
@@ -28,12 +28,13 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
     found = []
     if cohort.provenance:
         found.append(f"The patients are not real: {cohort.provenance}.")
-    predictors = dataset.predictors.shape[1]
-    if outcome.n_events < EVENTS_PER_COVARIATE * predictors:
+    if has_competing(outcome) and outcome.competing is not None:
+        label = endpoint_label(config)
         found.append(
-            f"{outcome.n_events} events for {predictors} predictors: fewer than "
-            f"{EVENTS_PER_COVARIATE} a predictor. Expect wide intervals and unstable "
-            "individual predictions; these models are for comparison, not for care."
+            f"{int(outcome.competing.sum())} patients had a competing event, which the learners "
+            f"take for a censoring: a predicted probability of {label} is higher than its "
+            "cumulative incidence, the more so the longer the horizon. The metrics judge it as a "
+            "cumulative incidence and O/E shows by how much; do not tell it to a patient."
         )
     for horizon in config.evaluation.horizons:
         at_risk = int((outcome.time >= horizon).sum())
@@ -79,7 +80,7 @@ def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
     """
     own = metrics[(metrics["learner"] == learner) & metrics["estimate"].notna()]
     found = []
-    c_index = own[own["metric"] == "uno_c"]
+    c_index = own[own["metric"].isin(["uno_c", "competing_c"])]
     if (c_index["ci_low"] <= 0.5).any():
         found.append(
             f"{learner} does not order patients better than chance: the interval of C holds 0.5."
@@ -89,11 +90,13 @@ def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
             f"{learner} has a C above {TOO_GOOD}: no honest prognosis is that good. Look for a "
             "covariate that knows the outcome."
         )
+    competing = own["metric"].str.startswith("competing").any()
+    null = "Aalen-Johansen" if competing else "Kaplan-Meier"
     for metric, holds, words in (
-        ("ipa", own["ci_low"] <= 0, "is not shown to predict better than Kaplan-Meier"),
+        ("ipa", own["ci_low"] <= 0, f"is not shown to predict better than {null}"),
         ("calibration_slope", own["ci_high"] < 1, "gives predictions that are too extreme"),
     ):
-        at = own.loc[(own["metric"] == metric) & holds, "horizon"]
+        at = own.loc[own["metric"].isin([metric, f"competing_{metric}"]) & holds, "horizon"]
         if len(at):
             months = ", ".join(f"{horizon:g}" for horizon in at)
             found.append(f"{learner} {words} at {months} months.")

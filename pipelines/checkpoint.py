@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,23 @@ class Kept:
             arrays = {name: stored[name] for name in stored.files if name != "facts"}
             return arrays, json.loads(str(stored["facts"]))
 
+    def held(self) -> AbstractContextManager[object]:
+        """Hold the task while it is done.
+
+        The workers of a killed training may still be at it: whoever goes on waits for them, and
+        then finds it finished.
+        """
+        if self.path is None:
+            return nullcontext()
+        self.path.parent.mkdir(exist_ok=True)
+        return FileLock(self.path.with_suffix(".lock"))
+
     def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Write at once or not at all, whenever the process is killed."""
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Not its parents: a training that is over is not to come back.
+        self.path.parent.mkdir(exist_ok=True)
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
         with partial.open("wb") as file:
             np.savez(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **arrays)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from features.cohort import Cohort, CohortColumns, read_cohort
+from features.dataset import Dataset
 from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
@@ -19,9 +22,10 @@ from features.guard import guard_cohort, guard_table
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
+from features.outcome import Outcome
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
-from models.fitted import check_size
+from models.fitted import check_size, fit_model
 from pipelines.config import REFERENCE_STUDY, TrainConfig
 
 # Findings that explain why values are then refused; the others are told by the reading itself.
@@ -254,7 +258,8 @@ def _covariate_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
 
 def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     outcome = cohort.outcomes[endpoint_label(config)]
-    folds = config.resampling.folds
+    # Other splits have no number of folds; their parts are checked where they are drawn.
+    folds = config.resampling.folds if config.resampling.kind == "repeated_kfold" else 2
     needed = 2 * folds
     problems = []
     if outcome.event.all():
@@ -303,7 +308,36 @@ def _learner_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     problems: list[Problem] = []
     for learner in config.learners:
         collect(problems, partial(check_size, learner, n))
+        fixed = config.tuning.fixed.get(learner)
+        if fixed:
+            collect(problems, partial(_check_fixed, learner, fixed))
     return problems
+
+
+def _check_fixed(learner: str, fixed: Mapping[str, int | float | str]) -> None:
+    """Fit the learner with these parameters to simulated patients: the engine knows its limits."""
+    rng = np.random.default_rng(1)
+    time = rng.exponential(9, 60).round(1) + 0.1
+    covariates = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    toy = Dataset(covariates, None, None, Outcome(time, rng.random(60) < 0.8))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = fit_model(learner, dict(fixed), toy, seed=1)
+            prediction = model.predict(toy.predictors, [3.0])
+        told = "" if np.isfinite(prediction.survival).all() else "it predicts nothing"
+    except Exception as error:  # each engine raises its own
+        told = str(error).strip().splitlines()[-1] or type(error).__name__
+    if told:
+        raise InputError(
+            Problem(
+                what="A fixed parameter cannot be used",
+                where=f"tuning.fixed.{learner}",
+                got=", ".join(f"{name}: {value}" for name, value in fixed.items()),
+                allowed=told[:200],
+                remedy="correct it, or leave it to the search",
+            )
+        )
 
 
 def horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:

@@ -30,6 +30,8 @@ LearnerName = Literal[
     "xgboost_aft",
     "stack",
 ]
+SUBGROUPS = ("sex", "age", "center", "disease", "regimen")
+FEWEST_REFITS = 10
 # They do not see all of `covariates`, so that a stack does not combine them.
 NOT_IN_A_STACK = ("kaplan_meier", "genetic_risk", "cox_clinical", "stack")
 
@@ -87,7 +89,7 @@ class ResamplingConfig(_Section):
     @classmethod
     def _as_written(cls, value: object) -> object:
         # YAML turns 2023-01-01 into a date and 2023 into a number.
-        return str(value)
+        return "" if value is None else str(value)
 
     @model_validator(mode="after")
     def _complete(self) -> ResamplingConfig:
@@ -110,6 +112,18 @@ class TuningConfig(_Section):
         default="",
         description="Address of a database for Optuna, secrets as ${NAME}; files if empty",
     )
+
+    @field_validator("fixed", mode="before")
+    @classmethod
+    def _no_switches(cls, fixed: Any) -> Any:
+        # Otherwise true would become the number 1.
+        each = fixed.items() if isinstance(fixed, dict) else ()
+        for learner, params in each:
+            found = params.items() if isinstance(params, dict) else ()
+            switches = [name for name, value in found if isinstance(value, bool)]
+            if switches:
+                raise ValueError(f"{learner}.{switches[0]}: a parameter is no switch")
+        return fixed
 
     @field_validator("fixed")
     @classmethod
@@ -139,11 +153,45 @@ class SampleSizeConfig(_Section):
 
 
 class EvaluationConfig(_Section):
-    """Horizons in months, bootstrap size, and refits for the interval of the regimen effects."""
+    """Horizons in months, what is measured there, and how often things are resampled."""
 
     horizons: tuple[float, ...] = (6.0, 12.0)
     bootstrap: int = Field(default=500, ge=50, le=10000)
     regimen_refits: int = Field(default=50, ge=20, le=1000)
+    thresholds: tuple[float, ...] = Field(
+        default=(0.25, 0.5, 0.75),
+        description="Event probabilities at which one would act, for the net benefit",
+    )
+    subgroups: tuple[str, ...] = Field(
+        default=SUBGROUPS, description="Flags and categories of the cohort; age in bands"
+    )
+    optimism: int = Field(
+        default=0, ge=0, le=2000, description="Refits of the whole pipeline, tuned anew; 0 or off"
+    )
+    instability: int = Field(
+        default=50, ge=0, le=2000, description="Refits with the parameters kept; 0 or off"
+    )
+
+    @field_validator("optimism", "instability", mode="before")
+    @classmethod
+    def _off(cls, refits: object) -> object:
+        # YAML reads `off` as false.
+        return 0 if refits is False or refits == "off" else refits
+
+    @field_validator("optimism", "instability")
+    @classmethod
+    def _enough(cls, refits: int) -> int:
+        if 0 < refits < FEWEST_REFITS:
+            raise ValueError(f"off, or at least {FEWEST_REFITS} refits")
+        return refits
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probabilities(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        inside = all(0 < t < 1 for t in thresholds)
+        if not inside or list(thresholds) != sorted(set(thresholds)):
+            raise ValueError("give increasing probabilities between 0 and 1, such as [0.25, 0.5]")
+        return thresholds
 
     @field_validator("horizons")
     @classmethod
@@ -256,7 +304,8 @@ class TrainConfig(_Section):
         default="", description="The published risk that the learner genetic_risk sees"
     )
     learners: tuple[LearnerName, ...] = Field(
-        default=("cox", "forest", "gradient_boosting", "xgboost_cox"), min_length=1
+        default=("kaplan_meier", "cox", "forest", "gradient_boosting", "xgboost_cox"),
+        min_length=1,
     )
     resampling: ResamplingConfig = ResamplingConfig()
     tuning: TuningConfig = TuningConfig()
@@ -276,6 +325,13 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _learners_have_what_they_need(self) -> TrainConfig:
+        if REGIMEN in self.covariates:
+            raise ValueError(
+                "the regimen is a predictor wherever a regimen column is configured; take it out "
+                "of `covariates`"
+            )
+        if self.clinical == (REGIMEN,):
+            raise ValueError("`clinical` needs a covariate beside the regimen")
         if "cox_clinical" in self.learners and not self.clinical:
             raise ValueError("learner cox_clinical needs `clinical`: the covariates that it sees")
         if "genetic_risk" in self.learners and not self.genetic_risk:

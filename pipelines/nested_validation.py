@@ -11,23 +11,27 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_losses, integrated_brier
 from evaluation.censoring import fit_censoring
 from evaluation.discrimination import harrell_c
+from evaluation.refits import Refits
 from evaluation.regimen_effects import model_contrasts
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fitted import NUMERICAL_ERRORS, fit_model
 from models.learners import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
-from models.resampling import Resampling
-from models.tuning import FoldScore, Score, Search, Tuning, tune, tune_stack
+from models.resampling import Resampling, stratification
+from models.tuning import FoldScore, NoTrialSucceededError, Score, Search, Tuning, tune, tune_stack
 from pipelines.checkpoint import NOTHING_KEPT, Checkpoint, Kept
 
 GRID_STEPS = 48
 
 # Parameters of the members of a stack, by (repeat, fold); FINAL is the fit on all patients.
 FINAL = (-1, -1)
+# Stands for the repeat in the place of a refit to a bootstrap sample.
+REFITS = -2
 Members = Mapping[tuple[int, int], Mapping[str, dict[str, Any]]]
 
 
@@ -112,7 +116,12 @@ def search_and_fit(
     members: Mapping[str, dict[str, Any]] | None,
 ) -> tuple[Tuning, SurvivalModel]:
     """Tune and fit on the given patients; a stack weighs the members it is given."""
-    seed = task_seed(search.seed, learner, *(("final",) if place == FINAL else place))
+    words: tuple[str | int, ...] = place
+    if place == FINAL:
+        words = ("final",)
+    elif place[0] == REFITS:
+        words = ("refit", place[1])
+    seed = task_seed(search.seed, learner, *words)
     own = replace(search, seed=seed, name=f"{search.name}{learner}_{place[0]}_{place[1]}")
     score = inner_score(train.outcome)
     if learner == STACK:
@@ -135,22 +144,36 @@ def fit_outer_fold(
     """Tune and fit on the training part of a split, predict its test part."""
     train, test = dataset.take(resampling.train(*place)), resampling.test(*place)
     kept = (checkpoint or Checkpoint()).open(f"{learner}_{place[0]}_{place[1]}")
-    if kept.exists:
-        arrays, facts = kept.load()
-        tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
-        prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
-        return FoldFit(*place, test, prediction, tuning)
-    tuning, model = search_and_fit(learner, train, times, search, place, members)
-    prediction = model.predict(dataset.take(test).predictors, times)
-    kept.save(
-        {"risk_score": prediction.risk_score, "survival": prediction.survival},
-        {
-            "params": tuning.params,
-            "score": tuning.score,
-            "trials": tuning.trials.to_dict(orient="list"),
-        },
-    )
+    with kept.held():
+        if kept.exists:
+            arrays, facts = kept.load()
+            tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
+            prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
+            return FoldFit(*place, test, prediction, tuning)
+        tuning, model = search_and_fit(learner, train, times, search, place, members)
+        prediction = model.predict(dataset.take(test).predictors, times)
+        kept.save(
+            {"risk_score": prediction.risk_score, "survival": prediction.survival},
+            {
+                "params": tuning.params,
+                "score": tuning.score,
+                "trials": tuning.trials.to_dict(orient="list"),
+            },
+        )
     return FoldFit(*place, test, prediction, tuning)
+
+
+def fit_final(
+    learner: str,
+    dataset: Dataset,
+    search: Search,
+    times: np.ndarray,
+    checkpoint: Checkpoint | None = None,
+    members: Mapping[str, dict[str, Any]] | None = None,
+) -> tuple[Tuning, SurvivalModel]:
+    """Tune and fit on all patients. The model itself is not kept, since its search is."""
+    with (checkpoint or Checkpoint()).open(f"{learner}_final").held():
+        return search_and_fit(learner, dataset, times, search, FINAL, members)
 
 
 def validate_learner(
@@ -183,7 +206,7 @@ def validate_learner(
     places = resampling.places
     known = members or {}
     tasks = [
-        delayed(search_and_fit)(learner, dataset, times, search, FINAL, known.get(FINAL)),
+        delayed(fit_final)(learner, dataset, search, times, checkpoint, known.get(FINAL)),
         *(
             delayed(fit_outer_fold)(
                 learner, dataset, resampling, place, search, times, checkpoint, known.get(place)
@@ -254,7 +277,7 @@ def refit_contrasts(
     sample = dataset.take(np.concatenate([rng.choice(rows, len(rows)) for rows in members]))
     try:
         refitted = fit_model(model.learner, model.params, sample, own_seed)
-    except (ArithmeticError, np.linalg.LinAlgError):
+    except NUMERICAL_ERRORS:
         return np.full((2, len(arms) - 1, len(horizons)), np.nan)
     return model_contrasts(refitted, sample.predictors, arms, horizons, own_seed)
 
@@ -296,3 +319,88 @@ def bootstrap_contrasts(
     replicates_found = np.stack(collected)
     kept.save({"estimate": estimate, "replicates": replicates_found}, {})
     return estimate, replicates_found
+
+
+def refit_to_sample(
+    model: SurvivalModel,
+    dataset: Dataset,
+    times: np.ndarray,
+    counts: np.ndarray,
+    replicate: int,
+    search: Search,
+    tuned: bool,
+    checkpoint: Checkpoint,
+    members: Mapping[str, dict[str, Any]] | None,
+) -> SurvivalPrediction | None:
+    """Fit to one bootstrap sample and predict for everybody; None where nothing could be fitted.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n,)
+        How often the sample holds each patient.
+    tuned : bool
+        Whether the parameters are searched anew in the sample, or stay those of `model`.
+    """
+    kind = "tuned" if tuned else "kept"
+    kept = checkpoint.open(f"{model.learner}_refit_{kind}_{replicate}")
+    if kept.exists:
+        arrays, facts = kept.load()
+        if not facts["fitted"]:
+            return None
+        return SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
+    sample = dataset.take(np.repeat(np.arange(len(dataset)), counts))
+    try:
+        if tuned:
+            place = (REFITS, replicate)
+            _, refitted = search_and_fit(model.learner, sample, times, search, place, members)
+        else:
+            own_seed = task_seed(search.seed, model.learner, "instability", replicate)
+            refitted = fit_model(model.learner, model.params, sample, own_seed)
+    except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError):
+        kept.save({}, {"fitted": False})
+        return None
+    prediction = refitted.predict(dataset.predictors, times)
+    kept.save(
+        {"risk_score": prediction.risk_score, "survival": prediction.survival}, {"fitted": True}
+    )
+    return prediction
+
+
+def refit_to_bootstrap(
+    model: SurvivalModel,
+    dataset: Dataset,
+    times: np.ndarray,
+    search: Search,
+    *,
+    replicates: int,
+    tuned: bool,
+    workers: int,
+    advance: Callable[[], None],
+    checkpoint: Checkpoint,
+    members: Mapping[str, dict[str, Any]] | None = None,
+) -> Refits:
+    """A final model, and models refitted to stratified bootstrap samples of its patients.
+
+    With `tuned` everything that looked at the data is done anew in each sample, as optimism needs;
+    without, the parameters stay, as for the regimen contrasts: this shows less than all of the
+    instability, in a fraction of the time. Members of a stack keep their parameters.
+
+    Returns
+    -------
+    Refits
+        The same whatever the number of processes.
+    """
+    seed = task_seed(search.seed, model.learner, "refits")
+    counts = bootstrap_counts(len(dataset), replicates, seed, stratification(dataset))
+    tasks = [
+        delayed(refit_to_sample)(
+            model, dataset, times, row, number, search, tuned, checkpoint, members
+        )
+        for number, row in enumerate(counts)
+    ]
+    refitted = []
+    for result in in_parallel(tasks, workers):
+        refitted.append(result)
+        advance()
+    original = model.predict(dataset.predictors, times)
+    return Refits(dataset.outcome, original, tuple(refitted), counts)

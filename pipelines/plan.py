@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
+from evaluation.extended_metrics import has_competing
 from evaluation.sample_size import patients_needed, r2_from_c, supported_parameters
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
@@ -24,6 +25,12 @@ from pipelines.config import TrainConfig
 from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.populations import population_cautions
 from pipelines.splits import describe_resampling, make_resampling
+from pipelines.subgroup_labels import subgroup_labels
+
+SMALL = (
+    "Expect overfitting, wide intervals and unstable individual predictions: such models are for "
+    "comparison, not for care."
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,9 @@ class TrainingPlan:
             When the cohort cannot be split as configured, or is too small and that is to stop it.
         """
         plan = cls(config, checked.cohort, checked.table, checked.findings)
-        plan.resampling  # noqa: B018  (drawn here, so that what is wrong with it is told early)
+        # Drawn here, so that what is wrong with them is told early.
+        plan.resampling  # noqa: B018
+        plan.subgroups  # noqa: B018
         plan.check_sample_size()
         return plan
 
@@ -127,12 +136,22 @@ class TrainingPlan:
             strata=stratification(self.dataset),
         )
 
+    @cached_property
+    def subgroups(self) -> dict[str, np.ndarray]:
+        """Labels of the patients by each configured grouping, such as sex or age band."""
+        names = self.config.evaluation.subgroups
+        return subgroup_labels(self.cohort, self.endpoint, names)
+
     @property
     def steps(self) -> int:
         """Number of times that the training calls `advance`."""
         splits, refits = len(self.resampling.places) + 1, self.config.evaluation.regimen_refits
         effects = sum(refits for name in self.learners if self.arms_of(name))
-        return len(self.learners) * splits + effects + 2
+        wanted = self.config.evaluation
+        refitted = wanted.optimism + wanted.instability
+        if has_competing(self.dataset.outcome):
+            refitted = 0
+        return len(self.learners) * splits + effects + refitted + 2
 
     # -- what the cohort supports ------------------------------------------------------------
 
@@ -164,11 +183,18 @@ class TrainingPlan:
             max(self.horizons),
             float(outcome.time.mean()),
         ).needed
+        unmet = self.sample_size[~self.sample_size["holds"] & self.sample_size["supported"].isna()]
+        risk = "".join(f"; not met: {r.criterion}, {r.detail}" for r in unmet.itertuples())
         return (
             f"{len(outcome)} patients with {outcome.n_events} events support {self.supported} "
             f"predictor parameters (Riley's criteria, C of {assumed:g} assumed); the covariates "
-            f"have {self.parameters}, for which {needed} patients would be needed"
+            f"have {self.parameters}, for which {needed} patients would be needed{risk}"
         )
+
+    @property
+    def too_small(self) -> bool:
+        """Whether one of Riley's criteria asks for more patients."""
+        return self.parameters > self.supported or not self.sample_size["holds"].all()
 
     def check_sample_size(self) -> None:
         """Stop where the configuration wants it and the cohort is too small.
@@ -177,14 +203,15 @@ class TrainingPlan:
         ------
         InputError
         """
-        if self.config.sample_size.when_too_small == "stop" and self.parameters > self.supported:
+        if self.config.sample_size.when_too_small == "stop" and self.too_small:
             raise InputError(
                 Problem(
                     what="The cohort is too small for the covariates",
                     where="sample_size.when_too_small: stop",
                     got=self.sample_size_text,
-                    allowed=f"up to {self.supported} parameters",
-                    remedy="take covariates out, or set sample_size.when_too_small to say",
+                    allowed=f"up to {self.supported} parameters, and every criterion met",
+                    remedy="take covariates out, ask for earlier horizons, or set "
+                    "sample_size.when_too_small to say",
                 )
             )
 
@@ -192,10 +219,9 @@ class TrainingPlan:
     def cautions(self) -> tuple[str, ...]:
         """What the cohort cannot support, and whom it and each endpoint leave out."""
         warnings = [f for f in self.findings if f.severity >= Severity.WARN]
-        small = self.parameters > self.supported
         return (
             *cautions(self.config, self.cohort, self.resampling.kind),
-            *((f"{self.sample_size_text}. Expect overfitting.",) if small else ()),
+            *((f"{self.sample_size_text}. {SMALL}",) if self.too_small else ()),
             *population_cautions(self.cohort, self.arms[0] if self.arms else None),
             *(f"{f.what}: {f.who}." for f in warnings),
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+SHOWN = ("uno_c", "c", "ipa", "oe", "calibration_oe", "calibration_slope")
 DEFAULT_MODEL = "models:/vensurv@champion"
 
 
@@ -76,7 +77,7 @@ def _predict(
 
     months = None if horizons is None else _read_horizons(horizons)
     table = read_table(patients, sys.stdin)
-    model, card = _load(model_uri)
+    model, card = load_any(model_uri)
     result = predict_patients(
         model, card, table, months or card.horizons, ignore_extra=ignore_extra
     )
@@ -110,7 +111,8 @@ def _read_horizons(text: str) -> list[float]:
         ) from None
 
 
-def _load(uri: str) -> tuple[SurvivalModel, ModelCard]:
+def load_any(uri: str) -> tuple[SurvivalModel, ModelCard]:
+    """Load a model from the registry, or from a folder."""
     if "://" not in uri and not uri.startswith("models:"):
         from models.artifact import load_model
 
@@ -148,6 +150,9 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
     console = Console(file=buffer, width=width, highlight=False)
     description = _description(card)
     console.print(f"{uri}: {description['learner']}, trained on {description['trained on']}")
+    if card.recalibration:
+        statement = str(card.recalibration["statement"])
+        console.print(f"{statement[0].upper()}{statement[1:]}.")
     if card.training.get("provenance"):
         console.print(f"Not for patients: {card.training['provenance']}.", style="bold")
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -171,8 +176,8 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
         "probabilities carry no interval of their own; how good they are on average:"
     )
     for name, value in card.performance.items():
-        if name.split(" ")[0] in ("uno_c", "ipa", "calibration_oe", "calibration_slope"):
-            console.print(f"  {name}: {value}, out-of-fold")
+        if name.split(" ")[0].removeprefix("competing_") in SHOWN:
+            console.print(f"  {name}: {value}, {card.measured}")
     for caution in card.cautions:
         console.print(f"  caution: {caution}")
     return buffer.getvalue()
@@ -195,6 +200,7 @@ def _description(card: ModelCard) -> dict[str, object]:
         f"{training['events']} events",
         "follow_up_months": round(card.follow_up, 2),
         "provenance": training.get("provenance", ""),
+        **({"recalibration": card.recalibration["statement"]} if card.recalibration else {}),
     }
 
 

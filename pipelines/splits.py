@@ -35,19 +35,22 @@ def make_resampling(
     Raises
     ------
     InputError
-        When the cohort cannot be split so: one center, a column without dates, a part with nobody.
+        When the cohort cannot be split so: one center, a column without dates, a part with nobody,
+        a training part that is not followed to the last horizon.
     """
     wanted = config.resampling
     if wanted.kind == "repeated_kfold":
-        return repeated_kfold(dataset, wanted.folds, wanted.repeats, config.seed)
-    if wanted.kind == "bootstrap":
-        return bootstrap(dataset, wanted.repeats, config.seed)
-    if wanted.kind == "leave_one_center_out":
+        made = repeated_kfold(dataset, wanted.folds, wanted.repeats, config.seed)
+    elif wanted.kind == "bootstrap":
+        made = bootstrap(dataset, wanted.repeats, config.seed)
+    elif wanted.kind == "leave_one_center_out":
         made = _by_center(dataset)
     else:
         endpoint = config.cohort.columns.endpoints[config.endpoint].label
         made = _by_time(config, table, cohort, cohort.of_endpoint(endpoint))
-    _check_parts(made, dataset)
+    if wanted.kind in ("leave_one_center_out", "temporal"):
+        _check_parts(made, dataset)
+    _check_follow_up(made, dataset, max(config.evaluation.horizons))
     return made
 
 
@@ -55,8 +58,9 @@ def describe_resampling(resampling: Resampling) -> str:
     """One sentence for the report."""
     repeats, sizes = len(resampling.folds), len(resampling.places)
     if resampling.kind == "repeated_kfold":
-        text = f"{sizes // repeats}-fold cross-validation repeated {repeats} times, stratified by "
-        return text + "event and regimen"
+        again = "" if repeats == 1 else f" repeated {repeats} times"
+        folds = sizes // repeats
+        return f"{folds}-fold cross-validation{again}, stratified by event and regimen"
     if resampling.kind == "leave_one_center_out":
         return "each center predicted by models of the others: " + ", ".join(resampling.labels)
     if resampling.kind == "bootstrap":
@@ -84,6 +88,7 @@ def _by_time(
     config: TrainConfig, table: pd.DataFrame, cohort: Cohort, among: np.ndarray
 ) -> Resampling:
     column, limit = config.resampling.column, config.resampling.test_from
+    day = None if limit.isdigit() else _limit(limit)
     if column not in table:
         raise InputError(
             Problem(
@@ -97,14 +102,15 @@ def _by_time(
     places = np.arange(len(table)) if cohort.places is None else cohort.places
     kept = table.reset_index(drop=True).iloc[places[among]]
     years = pd.to_numeric(kept[column], errors="coerce")
-    if years.notna().all() and limit.isdigit():
+    if day is None and years.notna().sum() >= len(years) / 2:
         order, start = years.to_numpy(dtype=float), float(limit)
     else:
+        day = _limit(f"{limit}-01-01") if day is None else day
         days = read_dates(kept, column, "resampling.column")
         empty = np.isnat(days)
         order = days.astype("datetime64[D]").astype(float)
         order[empty] = np.nan
-        start = float(_limit(limit).astype(float))
+        start = float(day.astype(float))
     try:
         return temporal_split(order, start)
     except ValueError as error:
@@ -122,6 +128,29 @@ def _by_time(
 def _limit(text: str) -> np.datetime64:
     stated = pd.DataFrame({"test_from": [text]})
     return np.asarray(read_dates(stated, "test_from", "resampling.test_from"))[0]
+
+
+def _check_follow_up(resampling: Resampling, dataset: Dataset, horizon: float) -> None:
+    """Every training part must be followed beyond the last horizon: its models know no more."""
+    time = dataset.outcome.time
+    short = {
+        place: float(time[resampling.train(*place)].max())
+        for place in resampling.places
+        if time[resampling.train(*place)].max() <= horizon
+    }
+    if not short:
+        return
+    place = min(short, key=lambda each: short[each])
+    left = f" without center {resampling.labels[place[1]]}" if resampling.labels else ""
+    raise InputError(
+        Problem(
+            what="A training part is not followed to the last horizon",
+            where=f"evaluation.horizons, {len(short)} of {len(resampling.places)} training parts",
+            got=f"{horizon:g} months; the shortest part{left} ends at {short[place]:.1f}",
+            allowed=f"horizons below {short[place]:.1f} months",
+            remedy="ask for earlier horizons, or split otherwise",
+        )
+    )
 
 
 def _check_parts(resampling: Resampling, dataset: Dataset) -> None:

@@ -20,6 +20,7 @@ from models.learners import LEARNERS
 from pipelines.cohorts import cohort_name, endpoint_label
 
 if TYPE_CHECKING:
+    from pipelines.external_validation import Kept, Validation
     from pipelines.plan import TrainingPlan
     from pipelines.training import Advance
     from pipelines.training_result import TrainingResult
@@ -29,8 +30,16 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 TERMINAL_TABLES = {
     "Out-of-fold performance, estimate (95% bootstrap interval); * chosen\n"
-    "C, IPA: higher is better; IBS: lower is better": ("harrell_c", "uno_c", "ibs", "ipa"),
-    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe",),
+    "C, IPA: higher is better; IBS: lower is better": (
+        "harrell_c",
+        "uno_c",
+        "ibs",
+        "ipa",
+        "competing_c",
+        "competing_ibs",
+        "competing_ipa",
+    ),
+    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe", "competing_oe"),
 }
 
 
@@ -103,6 +112,34 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
             console.print(f"  - {caution}")
         console.print()
     _print_places(result, out, seconds)
+
+
+def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: float) -> None:
+    """Print what a stored model is worth on new patients, and where that is kept."""
+    card, outcome = result.card, result.given.dataset.outcome
+    console.print(
+        f"[bold]{result.name}[/bold]: {len(outcome)} patients, {outcome.n_events} events; "
+        f"{result.model_uri}, {card.learner_label}, trained on {card.training.get('cohort', '')}"
+    )
+    for title, metrics in TERMINAL_TABLES.items():
+        shown = result.metrics[result.metrics["metric"].isin(metrics)]
+        title = title.replace("Out-of-fold performance", "Performance on these patients")
+        _print_table(title.replace("; * chosen", ""), metrics_by_learner(shown))
+        for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
+            console.print(f"not estimable: {note}\n", style="dim")
+    if result.recalibration is not None:
+        statement = result.recalibration.statement
+        console.print(f"{statement[0].upper()}{statement[1:]}.")
+        console.print(f"Stored as {kept.recalibrated_uri}; validate it on other patients.\n")
+    if result.cautions:
+        console.print("[bold]What these data cannot support[/bold]")
+        for caution in result.cautions:
+            console.print(f"  - {caution}")
+        console.print()
+    if out is not None:
+        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV")
+    console.print(f"Run      {kept.run_id}, kind evaluation")
+    console.print(f"Time     {seconds:.0f} s")
 
 
 def _print_regimen(result: TrainingResult) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -29,8 +29,10 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT
+from pipelines.mlflow_views import page
 
 SERVER_SECONDS = 10
 # Parameters, metrics and tags that MLflow takes in one call.
@@ -144,14 +146,15 @@ def open_experiment(name: str) -> str:
 
 
 def experiment_page(experiment_id: str, port: int = UI_PORT) -> str:
-    """Address of an experiment's model-training page in the UI.
+    """Address of an experiment's learners in the UI."""
+    return f"http://127.0.0.1:{port}/{page(experiment_id)}"
 
-    The page is named in the address because the UI otherwise opens on its GenAI pages: it goes by
-    what the browser showed last, whatever the experiment's tag says.
-    """
-    return (
-        f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
-    )
+
+def save_views(experiment_id: str, views: Mapping[str, str]) -> None:
+    """Keep the views of `pipelines.mlflow_views` with an experiment."""
+    with quiet():
+        for name, view in views.items():
+            MlflowClient().set_experiment_tag(experiment_id, name, view)
 
 
 @contextmanager
@@ -196,6 +199,7 @@ def start_run(
         The run's identifier. It stays running until `finish_run`.
     """
     own = {
+        "mlflow.user": _user(),
         "mlflow.runName": name,
         "mlflow.source.name": "pipelines.train",
         "mlflow.source.type": "LOCAL",
@@ -224,13 +228,15 @@ def log_run(
     steps : mapping of name -> values
         Metrics with a value a step, counted from 0; what is NaN is left out.
     """
-    now = int(time.time() * 1000)
+    client = MlflowClient()
+    # The start of the run: what is written again after a kill is then the same and stands once.
+    with quiet():
+        now = client.get_run(run_id).info.start_time
     each = [Metric(k, float(v), now, 0) for k, v in (metrics or {}).items() if pd.notna(v)]
     for name, values in (steps or {}).items():
         each += [Metric(name, float(v), now, step) for step, v in enumerate(values) if pd.notna(v)]
     told = [Param(k, str(v)[:500]) for k, v in (params or {}).items()]
     marks = [RunTag(k, str(v)) for k, v in (tags or {}).items()]
-    client = MlflowClient()
     with quiet():
         for start in range(0, max(len(each), len(told), 1), BATCH):
             client.log_batch(
@@ -261,13 +267,17 @@ def log_trials(
         finish_run(run_id, failed=row["state"] == "failed")
 
 
-def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame) -> None:
+def log_dataset(
+    run_id: str, name: str, fingerprint: str, columns: pd.DataFrame, context: str = "training"
+) -> None:
     """Tell a run its dataset: name, fingerprint, size and columns; no row of it.
 
     Parameters
     ----------
     columns : DataFrame of shape (n, p)
         Only its column names, types and length are told.
+    context : str
+        What it is for: training or evaluation.
     """
     schema = {
         "mlflow_colspec": [
@@ -287,7 +297,7 @@ def log_dataset(run_id: str, name: str, fingerprint: str, columns: pd.DataFrame)
         schema=json.dumps(schema),
         profile=json.dumps({"num_rows": len(columns), "num_elements": columns.size}),
     )
-    tag = InputTag("mlflow.data.context", "training")
+    tag = InputTag("mlflow.data.context", context)
     with quiet():
         MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [tag])])
 
@@ -339,12 +349,19 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     """
     flat = {}
     for row in table.itertuples():
-        at_horizon = row.metric not in ("harrell_c", "uno_c", "ibs")
-        name = f"{row.metric}_{row.horizon:g}m" if at_horizon else row.metric
+        alone = row.metric in WITHOUT_HORIZON or pd.isna(row.horizon)
+        name = row.metric if alone else f"{row.metric}_{row.horizon:g}m"
         flat[name] = row.estimate
         flat[f"{name}_ci_low"] = row.ci_low
         flat[f"{name}_ci_high"] = row.ci_high
     return flat
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # No name for this user on the machine.
+        return "unknown"
 
 
 def git_commit() -> str:

@@ -59,7 +59,7 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     from pipelines import summary
     from pipelines.cohorts import check_cohort, check_trainable
     from pipelines.plan import TrainingPlan
-    from pipelines.training import claim_training, run_training
+    from pipelines.training import check_storage, claim_training, run_training
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.
@@ -68,12 +68,11 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     raise_failures(checked.findings)
     check_trainable(config, checked.cohort)
     plan = TrainingPlan.of(config, checked)
+    check_storage(config.tuning.storage)
     unfinished = claim_training(plan)
     summary.print_start(plan, resumed=unfinished.resumed)
     with summary.progress_bar(plan.steps) as advance:
-        result = run_training(plan, unfinished, workers or os.cpu_count() or 1, advance)
-    if out is not None:
-        result.write(out)
+        result = run_training(plan, unfinished, workers or os.cpu_count() or 1, advance, out)
     summary.print_result(result, out, time.monotonic() - started)
 
 

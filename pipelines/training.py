@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 
+from evaluation.assessment import Judged as JudgedLearners
 from evaluation.champion import choose_champion
 from evaluation.cox_comparison import cox_is_enough
-from evaluation.performance import fold_scores, paired_difference, performance_table
+from evaluation.extended_metrics import has_competing
+from evaluation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
+from evaluation.performance import compared_metrics, fold_scores, performance_table
 from evaluation.published import check_published_claims
 from evaluation.regimen_effects import regimen_effect_table
 from evaluation.results import metric_table
 from features.errors import InputError, Problem
 from features.sql import resolve_url
 from models.card import software_versions
+from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines import tracking
 from pipelines.cautions import performance_cautions
+from pipelines.champion_tables import about_champion
 from pipelines.checkpoint import Checkpoint
 from pipelines.config import REFERENCE_STUDY, resolved_yaml
 from pipelines.nested_validation import FINAL, LearnerFit, bootstrap_contrasts, validate_learner
@@ -67,8 +74,39 @@ def claim_training(plan: TrainingPlan) -> Unfinished:
     return claim(tracking.local_folder(uri), key)
 
 
+def check_storage(address: str) -> None:
+    """Open the database of the trials once, before anything is trained; empty is none.
+
+    Raises
+    ------
+    InputError
+        When it cannot be opened; a secret of the address is not repeated.
+    """
+    if not address:
+        return
+    url = resolve_url(address, "tuning.storage")
+    try:
+        with tracking.quiet():
+            optuna.storages.get_storage(url.render_as_string(hide_password=False))
+    except Exception as error:  # each driver raises its own
+        raise InputError(
+            Problem(
+                what="The database of the trials cannot be opened",
+                where="tuning.storage",
+                got=f"{url.render_as_string()}: {type(error).__name__}",
+                allowed="a database that exists and that you may write to, such as "
+                "postgresql+psycopg://user:${NAME}@host/trials",
+                remedy="check address, driver, user and password; leave it empty to keep files",
+            )
+        ) from None
+
+
 def run_training(
-    plan: TrainingPlan, unfinished: Unfinished, workers: int, advance: Advance
+    plan: TrainingPlan,
+    unfinished: Unfinished,
+    workers: int,
+    advance: Advance,
+    out: Path | None = None,
 ) -> TrainingResult:
     """Do everything, or what is left of it.
 
@@ -79,6 +117,8 @@ def run_training(
     workers : int
         Processes; the result does not depend on their number.
     advance : callable (description, steps)
+    out : Path, optional
+        Folder for the result's files.
 
     Raises
     ------
@@ -98,7 +138,7 @@ def run_training(
     place = (experiment, run_id)
     running = [run_id]
     try:
-        record.log_start(run_id)
+        record.log_start(experiment, run_id)
         judged: dict[str, Judged] = {}
         failures: dict[str, str] = {}
         for learner in plan.learners:
@@ -106,7 +146,7 @@ def run_training(
             running.append(own_run)
             try:
                 judged[learner] = _judge(plan, learner, judged, unfinished, workers, advance)
-            except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError) as error:
+            except (NoTrialSucceededError, *NUMERICAL_ERRORS) as error:
                 failures[learner] = str(error)
                 tracking.log_run(own_run, tags={"failure": str(error)[:400]})
                 tracking.finish_run(own_run, failed=True)
@@ -119,15 +159,20 @@ def run_training(
                 finished[learner] = own_run
             running.remove(own_run)
         advance("comparing", 1)
-        result = _conclude(plan, record, place, finished, judged, failures)
+        result = _conclude(
+            plan, record, place, finished, judged, failures, unfinished, workers, advance
+        )
         advance("writing", 1)
-        tracking.forget_unfinished(run_id)
+        # In this order a kill at any point leaves a training that goes on, and none that is lost.
+        if out is not None:
+            result.write(out)
         tracking.finish_run(run_id)
     except BaseException:
         for open_run in running:
             tracking.finish_run(open_run, failed=True)
         raise
     unfinished.remove()
+    tracking.forget_unfinished(run_id)
     return result
 
 
@@ -162,7 +207,14 @@ def _judge(
     )
     folds, tau = list(plan.resampling.folds), max(plan.horizons)
     metrics = performance_table(
-        learner, outcome, fit.predictions, folds, plan.horizons, tau, plan.counts
+        learner,
+        outcome,
+        fit.predictions,
+        folds,
+        plan.horizons,
+        tau,
+        plan.counts,
+        config.evaluation.thresholds,
     )
     return Judged(
         fit,
@@ -176,7 +228,7 @@ def _search(plan: TrainingPlan, unfinished: Unfinished) -> Search:
     config = plan.config
     address, prefix = str(unfinished.journals), ""
     if config.tuning.storage:
-        url = resolve_url(config.tuning.storage)
+        url = resolve_url(config.tuning.storage, "tuning.storage")
         address, prefix = url.render_as_string(hide_password=False), f"{unfinished.name}/"
     return Search(
         config.tuning.trials,
@@ -225,6 +277,9 @@ def _conclude(
     learner_runs: Mapping[str, str],
     judged: Mapping[str, Judged],
     failures: Mapping[str, str],
+    unfinished: Unfinished,
+    workers: int,
+    advance: Advance,
 ) -> TrainingResult:
     config = plan.config
     candidates = {name: one for name, one in judged.items() if LEARNERS[name].may_be_champion}
@@ -241,13 +296,23 @@ def _conclude(
         [*(one.metrics for one in judged.values()), _failed_rows(plan, failures)],
         ignore_index=True,
     )
-    champion = choose_champion(
-        {name: one.folds for name, one in candidates.items()},
-        config.champion.rule,
-        plan.resampling.test_to_train,
-    )
+    try:
+        champion = choose_champion(
+            {name: one.folds for name, one in candidates.items()},
+            config.champion.rule,
+            plan.resampling.test_to_train,
+        )
+    except ValueError as error:
+        raise InputError(
+            Problem(
+                what="No learner can be judged in every test fold",
+                where="evaluation.horizons",
+                got=str(error),
+                remedy="ask for earlier horizons, or use fewer folds",
+            )
+        ) from error
     reference = next(name for name in ("cox", "cox_clinical", *candidates) if name in candidates)
-    differences = _differences(plan, judged, reference, metrics)
+    differences = _differences(plan, judged, reference)
     simple = ("kaplan_meier", "genetic_risk", "cox_clinical", "cox")
     verdict = (
         cox_is_enough(differences, reference, [n for n in candidates if n not in simple])
@@ -259,8 +324,29 @@ def _conclude(
         from features.reference_study import read_reference_study
 
         claims = check_published_claims(plan.table, read_reference_study())
+    fits = {name: one.fit for name, one in judged.items()}
+    found = about_champion(
+        plan,
+        JudgedLearners(
+            plan.dataset.outcome,
+            {name: fit.predictions for name, fit in fits.items()},
+            list(plan.resampling.folds),
+            plan.horizons,
+            config.evaluation.thresholds,
+            plan.counts,
+            metrics,
+        ),
+        fits,
+        champion.learner,
+        reference,
+        _search(plan, unfinished),
+        unfinished.checkpoint,
+        workers,
+        advance,
+    )
     conclusion = Conclusion(
-        fits={name: one.fit for name, one in judged.items()},
+        fits=fits,
+        assessment=found,
         metrics=metrics,
         differences=differences,
         regimen=_compare_regimens(plan, judged),
@@ -274,7 +360,7 @@ def _conclude(
         ),
     )
     model_uri = record.register(place[1], conclusion)
-    html = record.log_conclusion(place[1], learner_runs, conclusion, model_uri)
+    html = record.log_conclusion(place, learner_runs, conclusion, model_uri)
     return TrainingResult(
         config=config,
         metrics=metrics,
@@ -289,23 +375,24 @@ def _conclude(
         experiment_id=place[0],
         run_id=place[1],
         model_uri=model_uri,
+        tables=found.tables,
         html=html,
     )
 
 
-def _differences(
-    plan: TrainingPlan, judged: Mapping[str, Judged], reference: str, metrics: pd.DataFrame
-) -> pd.DataFrame:
+def _differences(plan: TrainingPlan, judged: Mapping[str, Judged], reference: str) -> pd.DataFrame:
     """Paired differences of every learner from the reference, on the same patients and folds."""
     if len(judged) < 2:
-        return metrics.iloc[:0]
+        return pd.DataFrame(columns=list(DIFFERENCE_COLUMNS))
     order = [reference, *(name for name in judged if name != reference)]
-    return paired_difference(
-        plan.dataset.outcome,
+    outcome = plan.dataset.outcome
+    return learner_differences(
+        outcome,
         {name: judged[name].fit.predictions for name in order},
         list(plan.resampling.folds),
-        max(plan.horizons),
+        compared_metrics(outcome, plan.horizons, max(plan.horizons)),
         plan.counts,
+        plan.resampling.test_to_train,
     )
 
 
@@ -322,10 +409,15 @@ def _failed_rows(plan: TrainingPlan, failures: Mapping[str, str]) -> pd.DataFram
             "note": f"could not be fitted: {why}",
         }
         for name, why in failures.items()
-        for metric, horizon in (
-            ("harrell_c", np.nan), ("uno_c", max(plan.horizons)), ("ibs", max(plan.horizons))
-        )
-    )  # fmt: skip
+        for metric, horizon in _headline(plan)
+    )
+
+
+def _headline(plan: TrainingPlan) -> list[tuple[str, float]]:
+    tau = max(plan.horizons)
+    if has_competing(plan.dataset.outcome):
+        return [("competing_c", tau), ("competing_ibs", tau)]
+    return [("harrell_c", np.nan), ("uno_c", tau), ("ibs", tau)]
 
 
 def _compare_regimens(plan: TrainingPlan, judged: Mapping[str, Judged]) -> pd.DataFrame | None:

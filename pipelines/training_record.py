@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.calibration import grouped_calibration
+from evaluation.assessment import Assessment, Judged, calibration_pictures
 from evaluation.champion import Champion
+from evaluation.extended_metrics import has_competing
 from evaluation.regimen_effects import covariate_contributions
 from evaluation.report import (
     Report,
-    calibration_figure,
     discrimination_figure,
     kaplan_meier_figure,
+    metric_label,
     regimen_figure,
     save_figure,
     write_report,
@@ -32,9 +33,11 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.registry import register
+from models.tuning import searched_params
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
 from pipelines.config import resolved_yaml
+from pipelines.mlflow_views import page, shared_views, trials_view
 from pipelines.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.plan import TrainingPlan
 
@@ -46,7 +49,10 @@ class Conclusion:
     Attributes
     ----------
     fits : mapping of learner -> LearnerFit
-    metrics, differences : DataFrame with METRIC_COLUMNS
+    assessment : Assessment
+        Tables and pictures of the champion beyond its metrics.
+    metrics : DataFrame with METRIC_COLUMNS
+    differences : DataFrame with DIFFERENCE_COLUMNS
     regimen : DataFrame with REGIMEN_COLUMNS, or None
     claims : DataFrame or None
     champion : Champion
@@ -56,6 +62,7 @@ class Conclusion:
     """
 
     fits: Mapping[str, LearnerFit]
+    assessment: Assessment
     metrics: pd.DataFrame
     differences: pd.DataFrame
     regimen: pd.DataFrame | None
@@ -95,7 +102,17 @@ class TrainingRecord:
         tags = self.tags("learner") | {"learner": learner, "label": LEARNERS[learner].label}
         return tracking.start_run(place[0], learner, tags, place[1])
 
-    def log_start(self, run_id: str) -> None:
+    @property
+    def _searched(self) -> dict[str, list[str]]:
+        """Learner -> parameters that its search looks for."""
+        fixed = {str(name): known for name, known in self.plan.config.tuning.fixed.items()}
+        names = {
+            learner: searched_params(learner, fixed.get(learner, {}))
+            for learner in self.plan.learners
+        }
+        return {learner: found for learner, found in names.items() if found}
+
+    def log_start(self, experiment_id: str, run_id: str) -> None:
         """Write what is known before the first learner: settings, data, split, versions."""
         plan, config = self.plan, self.plan.config
         params = {
@@ -107,13 +124,17 @@ class TrainingRecord:
             "events": plan.dataset.outcome.n_events,
             "arms": ", ".join(plan.arms),
             "resampling": config.resampling.kind,
-            "folds": config.resampling.folds,
-            "repeats": config.resampling.repeats,
+            "splits": len(plan.resampling.places),
+            "repeats": len(plan.resampling.folds),
             "inner_folds": config.resampling.inner_folds,
             "trials": config.tuning.trials,
             "objective": config.tuning.objective,
             "horizons": ", ".join(f"{h:g}" for h in plan.horizons),
             "bootstrap": config.evaluation.bootstrap,
+            "thresholds": ", ".join(f"{t:g}" for t in config.evaluation.thresholds),
+            "subgroups": ", ".join(plan.subgroups),
+            "optimism": config.evaluation.optimism,
+            "instability": config.evaluation.instability,
             "regimen_refits": config.evaluation.regimen_refits,
             "champion_rule": config.champion.rule,
             "parameters": plan.parameters,
@@ -125,6 +146,7 @@ class TrainingRecord:
             plan.resampling.table().to_csv(folder / "folds.csv", index=False)
             plan.sample_size.to_csv(folder / "sample_size.csv", index=False)
             tracking.log_run(run_id, params=params, artifacts=folder)
+        tracking.save_views(experiment_id, shared_views(self._searched, max(plan.horizons)))
         name = f"{cohort_name(config)}, {plan.endpoint}"
         tracking.log_dataset(run_id, name, plan.cohort.fingerprint, plan.dataset.predictors)
 
@@ -154,8 +176,20 @@ class TrainingRecord:
             trials.to_csv(folder / "trials.csv", index=False)
             if effect is not None:
                 effect.to_csv(folder / "regimen_effects.csv", index=False)
-            for caption, figure in self._calibration_figures(fit, metrics).items():
+            judged = Judged(
+                self.plan.dataset.outcome,
+                {fit.learner: fit.predictions},
+                list(self.plan.resampling.folds),
+                self.plan.horizons,
+                self.plan.config.evaluation.thresholds,
+                self.plan.counts,
+                metrics,
+            )
+            found = calibration_pictures(judged, fit.learner)
+            for caption, figure in found.figures.get("calibration", {}).items():
                 save_figure(figure, folder / f"calibration_{caption.replace(' ', '_')}.png")
+            for name, table in found.tables.items():
+                table.to_csv(folder / f"{name}.csv", index=False)
             tracking.log_run(
                 run_id,
                 params={
@@ -175,7 +209,7 @@ class TrainingRecord:
 
     def log_conclusion(
         self,
-        run_id: str,
+        place: tuple[str, str],
         learner_runs: Mapping[str, str],
         conclusion: Conclusion,
         model_uri: str,
@@ -200,6 +234,7 @@ class TrainingRecord:
             contributions=self._contributions(conclusion.best.model),
             parameters=_parameters(conclusion.fits),
             pictures=pictures,
+            tables=conclusion.assessment.tables,
         )
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -207,6 +242,8 @@ class TrainingRecord:
             conclusion.differences.to_csv(folder / "learner_differences.csv", index=False)
             if conclusion.regimen is not None:
                 conclusion.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+            for name, table in conclusion.assessment.tables.items():
+                table.to_csv(folder / f"{name}.csv", index=False)
             if conclusion.claims is not None:
                 conclusion.claims.to_csv(folder / "published_claims.csv", index=False)
             for section, figures in pictures.items():
@@ -216,13 +253,13 @@ class TrainingRecord:
             write_report(folder / "report.html", report)
             html = (folder / "report.html").read_text(encoding="utf-8")
             tracking.log_run(
-                run_id,
+                place[1],
                 metrics=tracking.flat_metrics(metrics[metrics["learner"] == champion.learner]),
                 tags={
                     "champion": champion.learner,
                     "champion_reason": champion.reason,
                     "model": model_uri,
-                    "mlflow.note.content": self._note(conclusion),
+                    "mlflow.note.content": self._note(place[0], conclusion),
                 },
                 artifacts=folder,
             )
@@ -319,9 +356,12 @@ class TrainingRecord:
             "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
         }
 
-    def _note(self, conclusion: Conclusion) -> str:
+    def _note(self, experiment_id: str, conclusion: Conclusion) -> str:
         """The training's run as a reader of the MLflow page sees it first."""
         plan, champion, metrics = self.plan, conclusion.champion, conclusion.metrics
+        headline = ("uno_c", "ibs")
+        if has_competing(plan.dataset.outcome):
+            headline = ("competing_c", "competing_ibs")
         lines = [
             f"**{plan.name}**: {len(plan.dataset)} patients, {plan.dataset.outcome.n_events} "
             f"events. {plan.validation_text}.",
@@ -329,7 +369,7 @@ class TrainingRecord:
             f"**Champion: {champion.learner}.** {champion.reason}.",
             "",
             *([f"**{conclusion.verdict}**", ""] if conclusion.verdict else []),
-            "| learner | Uno C | IBS |",
+            f"| learner | {' | '.join(metric_label(m, np.nan) for m in headline)} |",
             "|---|---|---|",
         ]
         for learner in plan.learners:
@@ -338,10 +378,17 @@ class TrainingRecord:
                 format_estimate(
                     own.loc[m, "estimate"], own.loc[m, "ci_low"], own.loc[m, "ci_high"], digits
                 )
-                for m, digits in (("uno_c", 2), ("ibs", 3))
+                for m, digits in zip(headline, (2, 3), strict=True)
             ]
             lines.append(f"| {learner} | {' | '.join(cells)} |")
         lines += ["", "Out-of-fold; 95% bootstrap intervals. C: higher is better, IBS: lower.", ""]
+        links = [f"[learners side by side]({page(experiment_id)})"]
+        if plan.config.tracking.trials == "runs" and plan.config.tuning.trials:
+            links += [
+                f"[search of {name}]({page(experiment_id, trials_view(name))})"
+                for name in self._searched
+            ]
+        lines += ["Pages: " + ", ".join(links) + ".", ""]
         lines += ["What these data cannot support:", *(f"- {c}" for c in conclusion.cautions)]
         return "\n".join(lines)
 
@@ -365,35 +412,14 @@ class TrainingRecord:
 
     # -- pictures ----------------------------------------------------------------------------
 
-    def _calibration_figures(self, fit: LearnerFit, metrics: pd.DataFrame) -> dict[str, Figure]:
-        figures = {}
-        own = metrics[metrics["learner"] == fit.learner].set_index(["metric", "horizon"])
-        tested = np.all(self.plan.resampling.folds >= 0, axis=0)
-        for horizon in self.plan.horizons:
-            predicted = 1 - np.mean([p.at(horizon)[tested] for p in fit.predictions], axis=0)
-            # The null model tells nobody apart: there is nothing to group.
-            if np.isnan(predicted).any() or len(np.unique(predicted)) < 2 or len(predicted) < 20:
-                continue
-            groups = 4 if len(predicted) < 200 else 8
-            outcome = self.plan.dataset.outcome.take(tested)
-            table = grouped_calibration(outcome, predicted, horizon, groups)
-            shown = table.rename(columns={"expected": "predicted"}).assign(horizon=horizon)
-            ratio = own.loc[("calibration_oe", horizon)]
-            text = "O/E " + format_estimate(ratio["estimate"], ratio["ci_low"], ratio["ci_high"])
-            figures[f"{fit.learner} {horizon:g} months"] = calibration_figure(
-                shown, predicted, text
-            )
-        return figures
-
     def _pictures(self, conclusion: Conclusion) -> dict[str, dict[str, Figure]]:
         plan, metrics = self.plan, conclusion.metrics
         pictures: dict[str, dict[str, Figure]] = {
             "performance": {"Uno C of each learner, 95% interval": discrimination_figure(metrics)},
-            "calibration": {},
             "regimen": {},
         }
-        for fit in conclusion.fits.values():
-            pictures["calibration"] |= self._calibration_figures(fit, metrics)
+        for section, figures in conclusion.assessment.figures.items():
+            pictures.setdefault(section, {}).update(figures)
         if conclusion.regimen is None or plan.cohort.regimen is None:
             return pictures
         for label, outcome in plan.cohort.outcomes.items():

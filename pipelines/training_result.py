@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ class TrainingResult:
 
     Attributes
     ----------
-    metrics, differences : DataFrame with METRIC_COLUMNS
+    metrics : DataFrame with METRIC_COLUMNS
+    differences : DataFrame with DIFFERENCE_COLUMNS
     regimen : DataFrame with REGIMEN_COLUMNS, or None without regimens
     claims : DataFrame or None
     champion : Champion
@@ -32,6 +34,8 @@ class TrainingResult:
     fingerprint : str
     experiment_id, run_id, model_uri : str
         Where MLflow keeps it.
+    tables : mapping of file name -> DataFrame
+        What is told of the champion: curves, subgroups, centers, stability.
     html : str
         The report.
     """
@@ -49,14 +53,20 @@ class TrainingResult:
     experiment_id: str
     run_id: str
     model_uri: str
+    tables: Mapping[str, pd.DataFrame]
     html: str
 
     def write(self, folder: Path) -> None:
-        """Write metrics.csv, regimen_effects.csv, summary.json and report.html into a folder."""
+        """Write the tables as CSV, summary.json and report.html into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.metrics.to_csv(folder / "metrics.csv", index=False)
         if self.regimen is not None:
             self.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+        if len(self.differences):
+            self.differences.to_csv(folder / "learner_differences.csv", index=False)
+        for name, table in self.tables.items():
+            if not name.startswith("calibration_"):
+                table.to_csv(folder / f"{name}.csv", index=False)
         (folder / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n")
         (folder / "report.html").write_text(self.html, encoding="utf-8")
 

@@ -53,6 +53,8 @@ class Unfinished:
 
     def remove(self) -> None:
         """Forget everything, at the end of the training."""
+        # Held until it is gone, so that nobody takes over what is being deleted.
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 

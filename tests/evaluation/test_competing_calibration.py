@@ -7,7 +7,7 @@ from evaluation.competing_calibration import (
     grouped_competing_calibration,
     replicate_competing_oe,
 )
-from evaluation.competing_incidence import cumulative_incidence
+from evaluation.competing_incidence import incidence_by_cause
 from features.outcome import Outcome
 
 
@@ -36,7 +36,7 @@ def test_the_true_incidence_is_calibrated_and_the_naive_risk_is_not():
 
 def test_aalen_johansen_as_the_prediction_is_calibrated_in_the_large():
     outcome, _, _ = cohort(1, n=200)
-    observed = cumulative_incidence(outcome, [6])["estimate"].iloc[0]
+    observed = incidence_by_cause(outcome, [6])["estimate"].iloc[0]
     everyone = np.full(200, observed)
     assert competing_observed_expected(outcome, everyone, 6).ratio == pytest.approx(1)
     once = np.ones((1, 200))

@@ -8,8 +8,8 @@ import pytest
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.competing_incidence import (
     any_event,
-    cumulative_incidence,
     fit_competing_censoring,
+    incidence_by_cause,
     replicate_incidence,
 )
 from evaluation.kaplan_meier import survival_at
@@ -30,7 +30,7 @@ def cohort(seed, n=80, ties=True):
 
 
 def test_incidence_by_hand():
-    table = cumulative_incidence(COHORT, [0.5, 1, 2, 3.5])
+    table = incidence_by_cause(COHORT, [0.5, 1, 2, 3.5])
     event = table[table["cause"] == "event"]
     # 1/5 at month 1; event-free 4/5; at month 2 the competing event leaves 4/5 x 3/4 = 3/5;
     # at month 3 two are at risk: 1/5 + 3/5 x 1/2.
@@ -44,7 +44,7 @@ def test_incidence_by_hand():
 
 def test_without_competing_events_it_is_one_minus_kaplan_meier():
     outcome = Outcome(COHORT.time, COHORT.event)
-    table = cumulative_incidence(outcome, [1, 3])
+    table = incidence_by_cause(outcome, [1, 3])
     known = survival_at(outcome, [1, 3])
     event = table[table["cause"] == "event"]
     for ours, theirs in (("estimate", "survival"), ("ci_low", "ci_high"), ("ci_high", "ci_low")):
@@ -54,7 +54,7 @@ def test_without_competing_events_it_is_one_minus_kaplan_meier():
 
 def test_all_probabilities_sum_to_one():
     outcome = cohort(1)
-    both = cumulative_incidence(outcome, [5, 12]).groupby("horizon")["estimate"].sum()
+    both = incidence_by_cause(outcome, [5, 12]).groupby("horizon")["estimate"].sum()
     free = survival_at(any_event(outcome), [5, 12])["survival"].to_numpy()
     assert both.to_numpy() + free == pytest.approx([1, 1])
 
@@ -62,7 +62,7 @@ def test_all_probabilities_sum_to_one():
 def test_kaplan_meier_of_the_event_overstates_the_incidence():
     outcome = cohort(2)
     naive = 1 - survival_at(Outcome(outcome.time, outcome.event), [12])["survival"].iloc[0]
-    assert cumulative_incidence(outcome, [12])["estimate"].iloc[0] < naive - 0.02
+    assert incidence_by_cause(outcome, [12])["estimate"].iloc[0] < naive - 0.02
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -76,25 +76,25 @@ def test_estimate_and_error_agree_with_greenwood(ties):
     theirs = theirs[theirs["estimate"] > 0]
     for cause in ("event", "competing"):
         rows = theirs[theirs["cause"] == cause]
-        ours = cumulative_incidence(outcome, rows["time"])
+        ours = incidence_by_cause(outcome, rows["time"])
         ours = ours[ours["cause"] == cause]
         for own, other in (("estimate", "estimate"), ("std_error", "std_error")):
             assert ours[own].to_numpy() == pytest.approx(rows[other].to_numpy(), abs=1e-10)
 
 
 def test_beyond_follow_up_nothing_is_known_unless_all_had_an_event():
-    table = cumulative_incidence(COHORT, [5])
+    table = incidence_by_cause(COHORT, [5])
     assert table["estimate"].isna().all()
     assert table["note"].str.contains("beyond the follow-up").all()
     ended = Outcome([1, 2], [1, 0], competing=[0, 1])
-    assert cumulative_incidence(ended, [5])["estimate"].tolist() == [0.5, 0.5]
+    assert incidence_by_cause(ended, [5])["estimate"].tolist() == [0.5, 0.5]
     assert replicate_incidence(ended, [5], np.ones((1, 2)))[0, 0] == 0.5
     assert np.isnan(replicate_incidence(COHORT, [5], np.ones((1, 5)))).all()
 
 
 def test_a_zero_time_counts_from_the_start():
     outcome = Outcome([0, 1, 2], [1, 0, 0], competing=[0, 1, 0])
-    assert cumulative_incidence(outcome, [0])["estimate"].tolist() == pytest.approx([1 / 3, 0])
+    assert incidence_by_cause(outcome, [0])["estimate"].tolist() == pytest.approx([1 / 3, 0])
 
 
 def test_replicates_equal_the_resampled_cohort():
@@ -103,7 +103,7 @@ def test_replicates_equal_the_resampled_cohort():
     values = replicate_incidence(outcome, [4, 9], counts)
     for row, expected in zip(counts, values, strict=True):
         drawn = outcome.take(np.repeat(np.arange(len(outcome)), row))
-        table = cumulative_incidence(drawn, [4, 9])
+        table = incidence_by_cause(drawn, [4, 9])
         assert table.loc[table["cause"] == "event", "estimate"].to_numpy() == pytest.approx(
             expected
         )
@@ -111,11 +111,11 @@ def test_replicates_equal_the_resampled_cohort():
 
 def test_order_and_duplication_change_nothing():
     outcome = cohort(4)
-    once = cumulative_incidence(outcome, [9])["estimate"]
+    once = incidence_by_cause(outcome, [9])["estimate"]
     shuffled = outcome.take(np.random.default_rng(0).permutation(len(outcome)))
     twice = outcome.take(np.tile(np.arange(len(outcome)), 2))
     for other in (shuffled, twice):
-        assert cumulative_incidence(other, [9])["estimate"].to_numpy() == pytest.approx(once)
+        assert incidence_by_cause(other, [9])["estimate"].to_numpy() == pytest.approx(once)
 
 
 def test_a_competing_event_is_no_censoring():
@@ -125,7 +125,7 @@ def test_a_competing_event_is_no_censoring():
 
 def test_no_patients_is_an_error():
     with pytest.raises(ValueError, match="no patients"):
-        cumulative_incidence(Outcome([], []), [1])
+        incidence_by_cause(Outcome([], []), [1])
     with pytest.raises(ValueError, match="no patients"):
         replicate_incidence(Outcome([], []), [1], np.ones((1, 0)))
 
@@ -135,7 +135,7 @@ def test_bone_marrow_transplants_agree_with_r():
         pytest.skip("needs the shared cohorts")
     bmt = pd.read_csv(BMT)
     outcome = Outcome(bmt["t2"], bmt["cr_status"] == 1, competing=bmt["cr_status"] == 2)
-    table = cumulative_incidence(outcome, [100, 365.25, 730.5])
+    table = incidence_by_cause(outcome, [100, 365.25, 730.5])
     # survival 3.5.3: summary(survfit(Surv(t2, factor(cr_status, 0:2)) ~ 1), times), pstate and
     # std.err, and cmprsk 2.2.11: timepoints(cuminc(t2, cr_status), times)$est.
     estimate = [0.0802919708, 0.2121654501, 0.3011985221, 0.09489051095, 0.204785077, 0.2789402541]

@@ -20,8 +20,8 @@ def test_an_interval_that_holds_0_says_that_cox_is_enough():
     said = cox_is_enough(table, "cox", ["forest", "xgboost_cox"])
     assert said == (
         "cox is enough: no more flexible learner is shown to predict better. The closest, forest, "
-        "differs in IBS -0.004 (-0.012 to 0.003), C 0.010 (-0.020 to 0.040). Of 2 compared, "
-        "intervals not adjusted for that."
+        "differs in IBS -0.004 (-0.012 to 0.003), C 0.010 (-0.020 to 0.040); an IBS lower by 0.012 "
+        "is not excluded. Of 2 compared, intervals not adjusted for that."
     )
 
 

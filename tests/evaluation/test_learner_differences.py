@@ -15,10 +15,11 @@ from evaluation.metrics import (
     brier_metric,
     harrell_c_metric,
     ibs_metric,
+    metric_values,
     slope_metric,
     standard_metrics,
 )
-from evaluation.performance import fold_scores, paired_difference
+from evaluation.performance import fold_scores
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -51,13 +52,17 @@ def differences(metrics, predictions=None, folds=FOLDS):
     return learner_differences(OUTCOME, both, folds, metrics, COUNTS)
 
 
-def test_percentile_rows_are_those_of_the_paired_difference():
-    table = differences([harrell_c_metric(), ibs_metric(12.0)])
+def test_percentile_rows_are_the_paired_bootstrap():
+    metrics = [harrell_c_metric(), ibs_metric(12.0)]
+    table = differences(metrics)
     assert tuple(table.columns) == DIFFERENCE_COLUMNS
     ours = table[table["ci_method"].str.contains("percentile")]
-    theirs = paired_difference(OUTCOME, {"cox": POOR, "forest": GOOD}, FOLDS, 12.0, COUNTS)
-    columns = ["estimate", "ci_low", "ci_high"]
-    assert ours[columns].to_numpy() == pytest.approx(theirs[columns].to_numpy())
+    everyone = np.vstack([np.ones((1, N)), COUNTS])
+    for metric, row in zip(metrics, ours.to_dict("records"), strict=True):
+        good, poor = (metric_values(metric, OUTCOME, p, FOLDS, everyone) for p in (GOOD, POOR))
+        assert row["estimate"] == pytest.approx((good - poor)[0])
+        limits = np.quantile((good - poor)[1:], [0.025, 0.975])
+        assert [row["ci_low"], row["ci_high"]] == pytest.approx(limits)
     assert ours["p_value"].isna().all()
 
 
@@ -116,6 +121,22 @@ def test_unequal_numbers_of_folds_are_not_tested():
     table = differences([brier_metric(6.0)], folds=[FOLDS[0], FOLDS[1], np.arange(N) % 4])
     assert np.isfinite(table["estimate"].iloc[0])
     assert "same number of folds" in table["note"].iloc[1]
+
+
+def test_one_test_fold_a_repeat_needs_the_ratio_and_one_in_all_is_not_tested():
+    # A bootstrap of three repeats tests the patients not drawn, here every third one.
+    drawn = [np.where(np.arange(N) % 3 == k, 0, -1) for k in range(3)]
+    table = differences([ibs_metric(12.0)], folds=drawn)
+    assert "same number of folds" in table["note"].iloc[1]
+    both = {"cox": POOR, "forest": GOOD}
+    stated = learner_differences(OUTCOME, both, drawn, [ibs_metric(12.0)], COUNTS, 0.368)
+    assert stated["p_value"].iloc[1] < 0.05
+    late = [np.where(np.arange(N) < 60, -1, 0)]
+    one = learner_differences(
+        OUTCOME, {"cox": POOR[:1], "forest": GOOD[:1]}, late, [ibs_metric(12.0)], COUNTS, 0.5
+    )
+    assert one["n"].tolist() == [30, 30]
+    assert "one test fold alone" in one["note"].iloc[1]
 
 
 def test_split_variation_by_hand():

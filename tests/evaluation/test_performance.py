@@ -7,22 +7,23 @@ from evaluation.brier import brier_score, integrated_brier
 from evaluation.calibration import calibration_slope, observed_expected
 from evaluation.discrimination import harrell_c
 from evaluation.kaplan_meier import survival_at
-from evaluation.performance import (
-    fold_scores,
-    paired_difference,
-    performance_table,
-)
+from evaluation.learner_differences import learner_differences
+from evaluation.metrics import harrell_c_metric, ibs_metric
+from evaluation.performance import fold_scores, mean_prediction, performance_table
 from evaluation.results import METRIC_COLUMNS
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
 TIMES = np.array([0.5, 3.0, 6.0, 9.0, 12.0])
 HORIZONS, TAU = [6.0, 12.0], 12.0
-METRICS = ["harrell_c", "uno_c", "ibs"] + 2 * [
-    "brier",
-    "ipa",
-    "calibration_oe",
-    "calibration_slope",
+METRICS = [
+    "harrell_c",
+    "uno_c",
+    "ibs",
+    *2 * ["brier", "ipa", "calibration_oe", "calibration_slope"],
+    "integrated_auc",
+    *2 * ["auc", "calibration_intercept", "ici", "e50", "e90", "net_benefit_0.4"],
+    "d_calibration_p",
 ]
 
 
@@ -44,7 +45,7 @@ def cross_validated(seed=0, n=60, repeats=2, noise=0.4):
 
 def table_of(outcome, predictions, folds, horizons=HORIZONS, tau=TAU, replicates=40):
     counts = bootstrap_counts(len(outcome), replicates, seed=1, strata=outcome.event)
-    return performance_table("cox", outcome, predictions, folds, horizons, tau, counts)
+    return performance_table("cox", outcome, predictions, folds, horizons, tau, counts, [0.4])
 
 
 def value(table, metric, horizon):
@@ -56,12 +57,16 @@ def test_table_holds_every_metric_with_its_interval():
     table = table_of(outcome, predictions, folds)
     assert tuple(table.columns) == METRIC_COLUMNS
     assert table["metric"].tolist() == METRICS
-    assert (table["ci_low"] < table["estimate"]).all()
-    assert (table["estimate"] < table["ci_high"]).all()
+    # ICI, E50 and E90 are never negative: of few patients their replicates may all lie above.
+    unbiased = table[~table["metric"].isin(["ici", "e50", "e90", "d_calibration_p"])]
+    assert (unbiased["ci_low"] < unbiased["estimate"]).all()
+    assert (unbiased["estimate"] < unbiased["ci_high"]).all()
     assert (table["n"] == 60).all()
     assert table["ci_method"].unique().tolist() == [
-        "bootstrap percentile, B=40, patients, out-of-fold predictions fixed"
+        "bootstrap percentile, B=40, patients, out-of-fold predictions fixed",
+        "a test has no interval",
     ]
+    assert table["estimate"].between(-5, 5).all()
     assert value(table, "brier", 6.0)["events"] == (outcome.event & (outcome.time <= 6)).sum()
     assert table["events"].iloc[0] == outcome.n_events
 
@@ -90,8 +95,9 @@ def test_replicates_that_draw_everyone_once_repeat_the_estimate():
     outcome, predictions, folds = cross_validated()
     ones = np.ones((3, len(outcome)), dtype=np.uint16)
     table = performance_table("cox", outcome, predictions, folds, HORIZONS, TAU, ones)
+    assert table["ci_low"].isna().tolist() == [*[False] * (len(table) - 1), True]
     for limit in ("ci_low", "ci_high"):
-        np.testing.assert_allclose(table[limit], table["estimate"], rtol=1e-12)
+        np.testing.assert_allclose(table[limit][:-1], table["estimate"][:-1], rtol=1e-12)
 
 
 def test_same_seed_same_table():
@@ -116,8 +122,10 @@ def test_every_patient_twice_changes_no_estimate():
         outcome.take(twice), [p.take(twice) for p in predictions], [f[twice] for f in folds]
     )
     expected = table_of(outcome, predictions, folds)
-    # Doubling ties every event with its copy, which Efron's method of the slope takes account of.
-    same = expected["metric"] != "calibration_slope"
+    # Doubling ties every event with its copy, which Efron's method of the Cox regressions takes
+    # account of; a test on twice as many patients has a smaller p.
+    regressions = ["calibration_slope", "ici", "e50", "e90", "d_calibration_p"]
+    same = ~expected["metric"].isin(regressions)
     np.testing.assert_allclose(doubled["estimate"][same], expected["estimate"][same])
 
 
@@ -168,7 +176,9 @@ def test_without_events_by_the_horizon_it_is_unknown_and_says_why():
     late_events = Outcome(outcome.time + 6.5, outcome.event)
     table = table_of(late_events, predictions, folds)
     early = table["horizon"] == 6
-    assert table["estimate"].isna().tolist() == early.tolist()
+    # AUC(t) starts at 3 months.
+    unknown = early | (table["metric"] == "integrated_auc")
+    assert table["estimate"].isna().tolist() == unknown.tolist()
     assert table["note"][early].str.contains("no event by 6 months").all()
     never = Outcome(outcome.time, np.zeros(len(outcome), dtype=bool))
     assert table_of(never, predictions, folds)["estimate"].isna().all()
@@ -186,30 +196,88 @@ def test_interval_is_refused_when_replicates_often_fail():
     assert "of the replicates are not estimable" in concordance["note"]
 
 
-def test_difference_is_paired():
+def test_a_patient_whom_a_repeat_does_not_test_counts_in_the_others():
     outcome, predictions, folds = cross_validated()
-    counts = bootstrap_counts(len(outcome), 40, seed=1)
-    _, worse, _ = cross_validated(noise=3.0)
-    learners = {"cox": predictions, "forest": worse, "copy": predictions}
-    table = paired_difference(outcome, learners, folds, TAU, counts)
-    assert tuple(table.columns) == METRIC_COLUMNS
-    assert table["learner"].tolist() == 2 * ["forest - cox"] + 2 * ["copy - cox"]
-    forest = performance_table("forest", outcome, worse, folds, [], TAU, counts)
-    cox = performance_table("cox", outcome, predictions, folds, [], TAU, counts)
-    expected = (forest["estimate"] - cox["estimate"])[[0, 2]]
-    np.testing.assert_allclose(table["estimate"][:2], expected)
-    copy = table.iloc[2:][["estimate", "ci_low", "ci_high"]].to_numpy()
-    np.testing.assert_array_equal(copy, np.zeros((2, 3)))
+    # The first repeat tests everybody but the last 10, who have no prediction there.
+    later = np.arange(60) >= 50
+    first = SurvivalPrediction(
+        np.where(later, np.nan, predictions[0].risk_score),
+        np.where(later[:, None], np.nan, predictions[0].survival),
+        TIMES,
+    )
+    marked = [np.where(later, -1, folds[0]), folds[1]]
+    table = table_of(outcome, [first, predictions[1]], marked)
+    assert table["estimate"].notna().all()
+    assert (table["n"] == 60).all()
+    alone = table_of(
+        outcome.take(~later), [predictions[0].take(~later)], [folds[0][~later]], replicates=2
+    )
+    second = table_of(outcome, [predictions[1]], [folds[1]], replicates=2)
+    means = (alone["estimate"] + second["estimate"]) / 2
+    # The test is made once, on mean predictions.
+    np.testing.assert_allclose(table["estimate"][:-1], means[:-1])
 
 
-def test_difference_says_which_survival_is_missing():
-    outcome, predictions, folds = cross_validated(repeats=1)
-    survival = np.where(TIMES > 9, np.nan, predictions[0].survival)
-    short = [SurvivalPrediction(predictions[0].risk_score, survival, TIMES)]
-    counts = bootstrap_counts(len(outcome), 10, seed=1)
-    table = paired_difference(outcome, {"cox": predictions, "short": short}, folds, TAU, counts)
-    assert table["estimate"].isna().tolist() == [False, True]
-    assert "missing for 60 of 60" in table["note"].iloc[1]
+def test_who_is_never_tested_is_left_out():
+    outcome, predictions, folds = cross_validated()
+    never = np.arange(60) < 10
+    marked = [np.where(never, -1, fold) for fold in folds]
+    blank = [
+        SurvivalPrediction(
+            np.where(never, np.nan, p.risk_score),
+            np.where(never[:, None], np.nan, p.survival),
+            TIMES,
+        )
+        for p in predictions
+    ]
+    counts = bootstrap_counts(60, 30, seed=1)
+    settings = (HORIZONS, TAU)
+    whole = performance_table("cox", outcome, blank, marked, *settings, counts)
+    rest = performance_table(
+        "cox",
+        outcome.take(~never),
+        [p.take(~never) for p in predictions],
+        [fold[~never] for fold in folds],
+        *settings,
+        counts[:, ~never],
+    )
+    pd.testing.assert_frame_equal(whole, rest)
+    metrics = [harrell_c_metric(), ibs_metric(TAU)]
+    worse = cross_validated(noise=3.0)[1]
+    worse = [SurvivalPrediction(p.risk_score, p.survival, TIMES) for p in worse]
+    pair = learner_differences(outcome, {"a": blank, "b": worse}, marked, metrics, counts)
+    assert (pair["n"] == 50).all()
+    assert pair["estimate"].notna().all()
+    assert len(fold_scores(outcome, blank, marked, TAU)) == 10
+
+
+def test_mean_prediction_knows_who_was_tested():
+    times = np.array([6.0])
+    first = SurvivalPrediction(
+        np.array([1.0, np.nan, np.nan]), np.array([[0.2], [np.nan], [np.nan]]), times
+    )
+    second = SurvivalPrediction(
+        np.array([3.0, 4.0, np.nan]), np.array([[0.4], [0.6], [np.nan]]), times
+    )
+    folds = [np.array([0, -1, -1]), np.array([0, 1, -1])]
+    mean = mean_prediction([first, second], folds)
+    np.testing.assert_allclose(mean.survival[:, 0], [0.3, 0.6, np.nan])
+    np.testing.assert_allclose(mean.risk_score, [2.0, 4.0, np.nan])
+
+
+def test_with_competing_events_the_cumulative_incidence_is_judged():
+    outcome, predictions, folds = cross_validated()
+    competing = ~outcome.event & (np.arange(60) % 2 == 0)
+    table = table_of(Outcome(outcome.time, outcome.event, competing=competing), predictions, folds)
+    assert set(table["metric"]) == {
+        f"competing_{name}" for name in ("c", "ibs", "auc", "brier", "ipa", "oe")
+    }
+    assert table["estimate"].notna().all()
+    scores = fold_scores(
+        Outcome(outcome.time, outcome.event, competing=competing), predictions, folds, TAU
+    )
+    ibs = table.set_index("metric").loc["competing_ibs", "estimate"]
+    assert scores["ibs"].mean() == pytest.approx(ibs)
 
 
 def test_folds_average_to_the_cohort():

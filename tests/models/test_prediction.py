@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.prediction import SurvivalPrediction, median_survival, step_values
+from models.prediction import DecisionTree, SurvivalPrediction, median_survival, step_values
 
 PREDICTION = SurvivalPrediction(
     risk_score=np.array([1.0, 2.0, 3.0]),
@@ -64,3 +66,20 @@ def test_median_is_the_first_time_at_or_below_one_half():
     ])  # fmt: skip
     median = median_survival(survival, np.array([6.0, 12.0, 18.0]))
     assert median == pytest.approx([12.0, 6.0, np.nan, 18.0, np.nan], nan_ok=True)
+
+
+def test_a_tree_sends_patients_left_at_or_below_its_threshold():
+    tree = DecisionTree(
+        left=np.array([1, -1, -1]),
+        right=np.array([2, -1, -1]),
+        feature=np.array([1, -2, -2]),
+        threshold=np.array([0.5, -2.0, -2.0]),
+        missing_left=np.array([False, False, False]),
+        weight=np.array([3.0, 1.0, 2.0]),
+        value=np.zeros((3, 1)),
+    )
+    # Only the second feature counts; a value above by less than single precision is the same.
+    X = np.array([[9, 0.5], [9, 0.5 + 1e-9], [-9, 0.6], [-9, np.nan]])
+    assert tree.goes_left(X)[:, 0].tolist() == [True, True, False, False]
+    other = replace(tree, missing_left=np.array([True, False, False]))
+    assert other.goes_left(X)[3, 0]

@@ -50,6 +50,17 @@ def quietly(function, *arguments, **options):
         return function(*arguments, **options)
 
 
+def test_a_run_has_its_version_once(registered, models, card, tmp_path):
+    client = mlflow.MlflowClient()
+    first = client.get_model_version(NAME, "1")
+    again = quietly(
+        register, models["cox"], card, run_id=first.run_id, model_name=NAME,
+        folder=tmp_path / "model", alias=None,
+    )  # fmt: skip
+    assert again == "1"
+    assert not (tmp_path / "model").exists()
+
+
 def test_versions_count_up_and_the_champion_is_the_last(registered):
     assert registered == ["1", "2"]
     champion = mlflow.MlflowClient().get_model_version_by_alias(NAME, "champion")

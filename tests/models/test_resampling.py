@@ -153,6 +153,18 @@ def test_a_bootstrap_trains_on_the_drawn_and_tests_the_others(dataset):
     assert not np.array_equal(split.folds, bootstrap(dataset, 4, seed=2).folds)
 
 
+def test_copies_of_a_patient_share_their_inner_fold(dataset):
+    sample = dataset.take(bootstrap(dataset, 1, seed=1).train(0, 0))
+    assert len(np.unique(sample.patient)) < len(sample)
+    folds = repeated_folds(sample, 3, 2, seed=4)
+    for drawn in folds:
+        for patient in np.unique(sample.patient):
+            assert len(np.unique(drawn[sample.patient == patient])) == 1
+    # Taken again, a row still says whose it is.
+    part = sample.take(folds[0] != 0)
+    assert not set(part.patient) & set(sample.take(folds[0] == 0).patient)
+
+
 def test_the_stored_table_holds_positions_and_folds_alone(dataset):
     table = repeated_kfold(dataset, 3, 2, seed=1).table()
     assert list(table) == ["patient", "fold_0", "fold_1"]

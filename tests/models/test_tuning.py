@@ -135,6 +135,17 @@ def test_a_score_that_is_not_finite_is_a_failed_trial(dataset, constant):
     assert (found.trials["state"] == "failed").any()
 
 
+def test_a_prediction_that_fails_numerically_is_a_failed_trial(dataset, constant, monkeypatch):
+    constant(fails_below=0.0)
+
+    def overflow(self, X, times):
+        raise FloatingPointError("overflow")
+
+    monkeypatch.setattr(Constant, "predict", overflow)
+    with pytest.raises(NoTrialSucceededError):
+        search("constant", dataset, trials=2)
+
+
 def test_when_every_trial_fails_it_is_said(dataset, constant):
     constant(fails_below=2.0)
     with pytest.raises(NoTrialSucceededError, match="constant: all 4 trials failed"):
@@ -276,9 +287,13 @@ def test_the_objective_may_be_concordance(dataset, constant):
 
 def test_fixed_parameters_are_not_searched(dataset):
     few = dataset.select(["age_years", "mut_tp53"])
-    found = search("cox", few, trials=3, fixed={"cox": {"alpha": 0}})
-    assert found.params["alpha"] == 0
-    assert len(found.trials) == 3
+    found = search("cox", few, trials=3, fixed={"cox": {"alpha": 0.2}})
+    assert found.params["alpha"] == 0.2
+    # The record says what was fitted.
+    assert (found.trials["alpha"] == 0.2).all()
+    assert found.trials["l1_ratio"].nunique() == 3
+    # Without a penalty there is no mixture to search.
+    assert search("cox", few, trials=3, fixed={"cox": {"alpha": 0}}).params == {"alpha": 0}
     everything = {"cox": {"alpha": 0.5, "l1_ratio": 0.5}}
     kept = search("cox", few, trials=3, fixed=everything)
     assert kept.params == everything["cox"]

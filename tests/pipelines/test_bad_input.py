@@ -339,6 +339,55 @@ def test_training_refuses_a_configuration(refused_training, break_config, told):
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("learner", "fixed"),
+    [
+        ("cox", {"alpha": -1}),
+        ("cox", {"alpha": "a"}),
+        ("cox", {"alpha": float("nan")}),
+        ("cox", {"l1_ratio": 5}),
+        ("forest", {"n_estimators": 0}),
+        ("forest", {"max_features": 7.5}),
+        ("forest", {"min_samples_leaf": 2.5}),
+        ("xgboost_cox", {"learning_rate": -1}),
+        ("xgboost_aft", {"distribution": "gauss"}),
+        ("gradient_boosting", {"subsample": 3}),
+    ],
+)
+def test_a_fixed_parameter_outside_its_limits(refused_training, learner, fixed):
+    def fix(config):
+        config["learners"] = [learner]
+        config["tuning"]["fixed"] = {learner: fixed}
+
+    message = refused_training(None, fix)
+    assert "A fixed parameter cannot be used" in message
+    assert f"tuning.fixed.{learner}" in message
+    assert next(iter(fixed)) in message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql+psycopg://u@127.0.0.1:1/d", "sqlite:////nowhere/at/all/trials.db", "mysql://h/d"],
+)
+def test_a_database_of_trials_that_cannot_be_opened(refused_training, address):
+    message = refused_training(None, lambda c: c["tuning"].update(storage=address))
+    assert "The database of the trials cannot be opened" in message
+    assert "tuning.storage" in message
+
+
+def test_a_password_in_the_address_of_the_trials(refused_training):
+    address = "postgresql+psycopg://u:hunter2@h/d"
+    message = refused_training(None, lambda c: c["tuning"].update(storage=address))
+    assert "tuning.storage" in message
+    assert "hunter2" not in message
+
+
+def test_a_cohort_too_small_where_that_is_to_stop_it(refused_training):
+    message = refused_training(None, lambda c: c.update(sample_size={"when_too_small": "stop"}))
+    assert "The cohort is too small for the covariates" in message
+    assert "would be needed" in message
+
+
 def test_a_configuration_that_is_not_there(capsys, no_store):
     message = refuse(capsys, train.main, ["--config", "nowhere.yaml"])
     assert "No such configuration" in message
@@ -369,6 +418,16 @@ def test_a_table_given_on_the_command_line_that_is_not_there(capsys, no_store, t
     message = refuse(capsys, train.main, argv)
     assert "No such table" in message
     assert "missing.csv" in message
+
+
+def test_subgroups_that_are_not_there(refused_training):
+    def change(config):
+        config["evaluation"] = config["evaluation"] | {"subgroups": ["hb_g_per_l"]}
+
+    message = refused_training(break_config=change)
+    assert "No such subgroups" in message
+    assert "evaluation.subgroups" in message
+    assert "mut_tp53" in message
 
 
 # -- predict ---------------------------------------------------------------------------------

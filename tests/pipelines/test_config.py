@@ -48,7 +48,10 @@ def test_the_default_configuration_is_valid():
 
 def test_what_is_left_out_has_the_commented_defaults(tmp_path):
     needed = {key: DEFAULT[key] for key in ("cohort", "endpoint", "covariates")}
-    default = read_config(DEFAULT_CONFIG).model_copy(update={"dictionary": ()})
+    # cox_clinical has no default: its covariates are the user's to name.
+    learners = tuple(name for name in DEFAULT["learners"] if name != "cox_clinical")
+    own = {"dictionary": (), "clinical": (), "learners": learners}
+    default = read_config(DEFAULT_CONFIG).model_copy(update=own)
     # Compared as written, without the folder that each was read from.
     assert read_config(written(tmp_path, needed)).model_dump() == default.model_dump()
 
@@ -250,6 +253,9 @@ def test_the_resolved_configuration_reads_back_and_names_no_folder(tmp_path):
         ({"learners": ["cox_clinical"], "clinical": []}, "cox_clinical needs `clinical`"),
         ({"learners": ["genetic_risk"], "genetic_risk": ""}, "genetic_risk needs `genetic_risk`"),
         ({"learners": ["kaplan_meier"]}, "add a learner that sees covariates"),
+        ({"covariates": ["age_years", "regimen"]}, "take it out of `covariates`"),
+        ({"clinical": ["regimen"]}, "a covariate beside the regimen"),
+        ({"tuning.fixed": {"cox": {"alpha": True}}}, "no switch"),
         ({"learners": ["stack", "cox", "kaplan_meier"]}, "two or more of the other learners"),
         ({"tuning.fixed": {"cox": {"alpa": 0}}}, "cox has no parameter alpa; it has: alpha"),
         ({"tuning.fixed": {"stack": {"weight": 1}}}, "stack has no parameter weight"),
@@ -305,3 +311,27 @@ def test_any_value_at_any_key_is_read_or_told(tmp_path_factory, place, value):
     config = collect(problems, lambda: read_config(path))
     assert (config is None) == bool(problems)
     assert all(problem.what and problem.where for problem in problems)
+
+
+@pytest.mark.parametrize("off", [False, "off", 0])
+def test_refits_can_be_off(tmp_path, off):
+    config = read_config(written(tmp_path, changed("evaluation.instability", off)))
+    assert config.evaluation.instability == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("optimism", 5, "at least 10 refits"),
+        ("instability", -1, "greater than or equal to 0"),
+        ("optimism", "often", "valid integer"),
+        ("thresholds", [0.5, 0.2], "increasing probabilities"),
+        ("thresholds", [0, 0.5], "between 0 and 1"),
+        ("thresholds", [20, 50], "between 0 and 1"),
+        ("subgroups", "sex", "valid tuple"),
+    ],
+)
+def test_what_is_evaluated_is_checked(tmp_path, key, value, told):
+    (problem,) = refused(tmp_path, changed(f"evaluation.{key}", value))
+    assert problem.where.startswith(f"mine.yaml: evaluation.{key}")
+    assert told in problem.allowed

@@ -27,13 +27,13 @@ SMALL = {
 }
 
 
-def start(folder, store, out, **changes):
+def start(folder, store, out, workers=1, **changes):
     config = yaml.safe_load((CONFIGS / "train.yaml").read_text()) | SMALL | changes
     path = folder / f"{out}.yaml"
     path.write_text(yaml.safe_dump(config))
     command = ["-m", "pipelines.train", "--config", str(path), "--out", str(folder / out)]
     return subprocess.Popen(
-        [sys.executable, *command, "--workers", "1"],
+        [sys.executable, *command, "--workers", str(workers)],
         cwd=PROJECT,
         env=os.environ | {"MLFLOW_TRACKING_URI": store},
         stdout=subprocess.PIPE,
@@ -87,9 +87,13 @@ def whole(tmp_path_factory, stores):
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_result(whole, stores):
     folder, store = stores("killed")
-    # In a search after some finished folds, and in the writing of the end.
+    # In a search after some finished folds, whose workers outlive it for a while, and in the
+    # writing of the end.
     kill_after(
-        start(folder, store, "out"), folder, "unfinished/*/optuna/xgboost_cox_0_1.journal", 1
+        start(folder, store, "out", workers=2),
+        folder,
+        "unfinished/*/optuna/xgboost_cox_0_1.journal",
+        1,
     )
     kill_after(start(folder, store, "out"), folder, "artifacts/models/*/artifacts/MLmodel", 1)
     printed = end(start(folder, store, "out"))
@@ -97,7 +101,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_result(whole, stores):
     assert "Going on with this training where it was stopped" in printed
     for table in TABLES:
         assert (folder / "out" / table).read_bytes() == (whole / table).read_bytes()
-    # One training, as if it had never stopped: one run, and one a learner.
+    # One training, as if it had never stopped: one run, one a learner, one version.
+    assert runs(folder / "mlflow.db", "select count(*) from model_versions") == [(1,)]
     alive = "from runs where lifecycle_stage = 'active'"
     assert runs(folder / "mlflow.db", f"select status, count(*) {alive} group by status") == [
         ("FINISHED", 1 + len(SMALL["learners"]))

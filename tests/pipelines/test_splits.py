@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +91,27 @@ def test_a_misspelt_column_or_a_limit_outside_is_told(split):
         lambda: split(table, kind="temporal", column="first_dose", test_from="2023-01-01")
     )
     assert "0 of 60 patients entered from 2023-01-01 on" in found.got
+
+
+def test_a_training_part_must_be_followed_to_the_last_horizon(split, cohort):
+    # Center B alone would train, and it is followed for a shorter time than 12 months.
+    time = np.where(np.arange(N) < 30, 20.0, 8.0)
+    short = dataclasses.replace(cohort, outcomes={"OS": Outcome(time, cohort.outcomes["OS"].event)})
+    two = np.repeat(["A", "B"], 30).astype(object)
+    dataset = Dataset(short.inputs, None, two, short.outcomes["OS"])
+    config = read_config(DEFAULT_CONFIG)
+    wanted = config.resampling.model_copy(update={"kind": "leave_one_center_out"})
+    config = config.model_copy(update={"resampling": wanted})
+    (found,) = problems(lambda: make_resampling(config, short, dataset, None))
+    assert "without center A" in found.got
+    assert found.allowed == "horizons below 8.0 months"
+
+
+@pytest.mark.parametrize("limit", ["abc", "2023-13-01"])
+def test_a_limit_that_is_no_date_is_told_as_such(split, limit):
+    table = pd.DataFrame({"first_dose": np.repeat(["2020", "2021", "2023"], 20)})
+    (found,) = problems(lambda: split(table, kind="temporal", column="first_dose", test_from=limit))
+    assert "resampling.test_from" in found.where
 
 
 def test_a_missing_date_is_counted(split):

@@ -162,8 +162,14 @@ def test_without_a_regimen_the_comparison_is_skipped_and_said(leuksurv):
     assert not (leuksurv.out / "regimen_effects.csv").exists()
     assert "model-based" not in leuksurv.report
     assert sorted(path.name for path in leuksurv.out.iterdir()) == [
+        "auc_over_time.csv",
+        "brier_over_time.csv",
+        "decision_curve.csv",
+        "instability.csv",
+        "learner_differences.csv",
         "metrics.csv",
         "report.html",
+        "subgroups.csv",
         "summary.json",
     ]
 

@@ -1,0 +1,113 @@
+"""External validation: how good a stored model is on new patients, with recalibration if wanted.
+
+python -m pipelines.evaluate --model models:/NAME@champion --config other_cohort.yaml
+python -m pipelines.evaluate --model FOLDER --config other_cohort.yaml --out DIR
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.command import run_command
+from pipelines.predict import DEFAULT_MODEL, load_any
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Kind(StrEnum):
+    """How a model is recalibrated."""
+
+    in_the_large = "in_the_large"
+    slope = "slope"
+    per_horizon = "per_horizon"
+
+
+@app.command()
+def evaluate(
+    config: Annotated[
+        Path, typer.Option(help="YAML configuration of the new cohort, as a training takes it.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="models:/NAME@champion, models:/NAME/VERSION, or a folder.")
+    ] = DEFAULT_MODEL,
+    cohort: Annotated[
+        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
+    ] = None,
+    recalibrate: Annotated[
+        Kind | None,
+        typer.Option(help="Also store the model recalibrated on this cohort, as a new version."),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        typer.Option(help="Alias moved to the recalibrated version; none is if left out."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.html and the tables as CSV.")
+    ] = None,
+) -> None:
+    """Judge a stored model on a cohort that it never saw.
+
+    The model's own covariates are read, whatever the configuration lists; another endpoint, an
+    unknown regimen or another unit is refused.
+    """
+    run_command(lambda: _evaluate(config, model, cohort, recalibrate, alias, out))
+
+
+def _evaluate(
+    config_path: Path,
+    model_uri: str,
+    table_path: Path | None,
+    kind: Kind | None,
+    alias: str | None,
+    out: Path | None,
+) -> None:
+    from features.errors import InputError, Problem
+    from pipelines import summary, tracking
+    from pipelines.command import check_out
+    from pipelines.config import configured
+    from pipelines.external_validation import (
+        keep,
+        registered_name,
+        validate_externally,
+        write_tables,
+    )
+    from pipelines.model_cohort import read_for_model
+
+    started = time.monotonic()
+    if alias is not None and kind is None:
+        raise InputError(
+            Problem(
+                what="There is no new version for an alias",
+                where="--alias",
+                got=alias,
+                remedy="give --recalibrate too, or leave --alias out",
+            )
+        )
+    name = "" if kind is None else registered_name(model_uri)
+    config = configured(config_path, table_path)
+    check_out(out)
+    model, card = load_any(model_uri)
+    given = read_for_model(config, card)
+    result = validate_externally(
+        model, card, model_uri, given, None if kind is None else kind.value
+    )
+    tracking.connect()
+    kept = keep(result, name, alias)
+    if out is not None:
+        write_tables(out, result)
+        (out / "report.html").write_text(kept.html, encoding="utf-8")
+    summary.print_validation(result, kept, out, time.monotonic() - started)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command with the given arguments."""
+    app(args=argv, prog_name="python -m pipelines.evaluate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,382 @@
+"""A stored model judged on new patients, and recalibrated on them where that is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.assessment import Assessment, Judged, assess
+from evaluation.bootstrap import bootstrap_counts
+from evaluation.estimates import FIXED
+from evaluation.extended_metrics import has_competing
+from evaluation.performance import performance_table
+from evaluation.report import Report, save_figure, write_report
+from evaluation.results import format_estimate
+from features.errors import InputError, Problem
+from features.guard_settings import Severity
+from models.card import ModelCard, software_versions
+from models.prediction import SurvivalModel
+from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
+from models.registry import register
+from models.resampling import stratification
+from pipelines import tracking
+from pipelines.champion_tables import subgroups
+from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.config import resolved_yaml
+from pipelines.model_cohort import ModelCohort
+from pipelines.nested_validation import prediction_times, task_seed
+from pipelines.subgroup_labels import subgroup_labels
+
+HOW = (
+    "Predictions of the stored model for patients whom it never saw; 95% bootstrap percentile "
+    "intervals over patients, the model held fixed."
+)
+# What recalibration in the large or by a slope leaves as it is.
+ORDER = ("harrell_c", "uno_c", "auc", "integrated_auc")
+REGISTERED = re.compile(r"^models:/+([^/@]+)[/@][^/@]+$")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a stored model was found to be worth on new patients.
+
+    Attributes
+    ----------
+    card : ModelCard
+        Of the model that was judged.
+    model_uri : str
+    given : ModelCohort
+    metrics : DataFrame with METRIC_COLUMNS
+    assessment : Assessment
+    recalibration : Recalibration or None
+    cautions : tuple of str
+    """
+
+    card: ModelCard
+    model_uri: str
+    given: ModelCohort
+    metrics: pd.DataFrame
+    assessment: Assessment
+    recalibration: Recalibration | None
+    cautions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Cohort and endpoint."""
+        return f"{cohort_name(self.given.config)}, {self.card.endpoint}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a validation is kept: run, experiment, report and the recalibrated version if any."""
+
+    run_id: str
+    experiment_id: str
+    html: str
+    recalibrated_uri: str
+
+
+def registered_name(uri: str) -> str:
+    """NAME of models:/NAME@alias or models:/NAME/VERSION.
+
+    Raises
+    ------
+    InputError
+        When the model is not in the registry: a recalibrated one is stored as its new version.
+    """
+    found = REGISTERED.match(uri)
+    if found:
+        return found.group(1)
+    raise InputError(
+        Problem(
+            what="A recalibrated model is stored as a new version of a registered one",
+            where="--recalibrate",
+            got=f"--model {uri}",
+            allowed="models:/NAME@champion or models:/NAME/VERSION",
+            remedy="name the model in the registry, or leave --recalibrate out",
+        )
+    )
+
+
+def validate_externally(
+    model: SurvivalModel,
+    card: ModelCard,
+    model_uri: str,
+    given: ModelCohort,
+    kind: str | None = None,
+) -> Validation:
+    """Judge a model on a cohort by the measures of a training.
+
+    Parameters
+    ----------
+    kind : {"in_the_large", "slope", "per_horizon"}, optional
+        Also recalibrate, at the last horizon or at each of them.
+
+    Raises
+    ------
+    InputError
+        When the cohort cannot support the recalibration.
+    """
+    config, dataset = given.config, given.dataset
+    horizons, thresholds = config.evaluation.horizons, config.evaluation.thresholds
+    groups = subgroup_labels(
+        given.checked.cohort, endpoint_label(config), config.evaluation.subgroups
+    )
+    recalibration = None
+    if kind is not None:
+        if has_competing(dataset.outcome):
+            raise InputError(
+                Problem(
+                    what="No recalibration with competing events",
+                    where="--recalibrate",
+                    got=f"endpoint {card.endpoint} with competing events",
+                    remedy="the model takes them for censorings; recalibrated so, it would match "
+                    "a Kaplan-Meier curve, which overstates the probability",
+                )
+            )
+        chosen = horizons if kind == "per_horizon" else horizons[-1:]
+        recalibration = recalibrate(model, dataset, chosen, kind)
+    prediction = model.predict(dataset.predictors, prediction_times(horizons))
+    folds = [np.zeros(len(dataset), dtype=int)]
+    counts = bootstrap_counts(
+        len(dataset),
+        config.evaluation.bootstrap,
+        task_seed(config.seed, "bootstrap"),
+        strata=stratification(dataset),
+    )
+    settings = (dataset.outcome, [prediction], folds, horizons, max(horizons), counts)
+    metrics = performance_table(card.learner, *settings, thresholds, FIXED)
+    judged = Judged(
+        dataset.outcome, {card.learner: [prediction]}, folds, horizons, thresholds, counts, metrics
+    )
+    found = assess(judged, card.learner)
+    found.join(subgroups(judged, card.learner, groups))
+    if recalibration is not None:
+        found.tables["recalibration"] = recalibration.table
+    cautions = _cautions(card, given, metrics)
+    return Validation(card, model_uri, given, metrics, found, recalibration, cautions)
+
+
+def keep(result: Validation, model_name: str, alias: str | None) -> Kept:
+    """Write an MLflow run of kind `evaluation`, and the recalibrated model as a new version.
+
+    Parameters
+    ----------
+    model_name : str
+        Registered name that gets the new version; unused without a recalibration.
+    alias : str, optional
+        Moved to the new version.
+    """
+    given, config, card = result.given, result.given.config, result.card
+    experiment = tracking.open_experiment(config.tracking.experiment)
+    tags = {
+        "kind": "evaluation",
+        "mlflow.source.name": "pipelines.evaluate",
+        "cohort": cohort_name(config),
+        "endpoint": card.endpoint,
+        "data_fingerprint": given.checked.cohort.fingerprint,
+        "git_commit": tracking.git_commit(),
+        "model": result.model_uri,
+        "learner": card.learner,
+    }
+    run_id = tracking.start_run(experiment, f"evaluation: {result.name}", tags)
+    try:
+        uri = ""
+        if result.recalibration is not None:
+            with tempfile.TemporaryDirectory() as folder, tracking.quiet():
+                version = register(
+                    result.recalibration.model,
+                    recalibrated_card(result),
+                    run_id=run_id,
+                    model_name=model_name,
+                    folder=Path(folder) / "model",
+                    alias=alias,
+                )
+            tracking.reopen_run(run_id)
+            uri = f"models:/{model_name}/{version}"
+        html = _log(result, run_id, uri)
+        tracking.finish_run(run_id)
+    except BaseException:
+        tracking.finish_run(run_id, failed=True)
+        raise
+    return Kept(run_id, experiment, html, uri)
+
+
+def recalibrated_card(result: Validation) -> ModelCard:
+    """The card of the recalibrated model: what was recalibrated on whom, and what is known."""
+    assert result.recalibration is not None
+    card, given, made = result.card, result.given, result.recalibration
+    name, outcome = cohort_name(given.config), given.dataset.outcome
+    keeps_order = made.model.kind != "per_horizon"
+    own = (
+        result.metrics[result.metrics["metric"].isin(ORDER)] if keeps_order else result.metrics[:0]
+    )
+    return card.model_copy(
+        update={
+            "performance": _performance(own),
+            "measured": f"on the {len(outcome)} patients of {name}; recalibration keeps the order, "
+            "its calibration was measured on nobody else",
+            "recalibration": {
+                "kind": made.model.kind,
+                "of": result.model_uri,
+                "cohort": name,
+                "patients": len(outcome),
+                "events": outcome.n_events,
+                "data_fingerprint": given.checked.cohort.fingerprint,
+                "horizons": list(made.model.horizons),
+                "slope": made.model.slope,
+                "multipliers": list(made.model.multipliers),
+                "statement": made.statement,
+                **({"before": card.recalibration} if card.recalibration else {}),
+            },
+            "cautions": (
+                f"Recalibrated on {name} and not validated since: on those patients it looks "
+                "calibrated by construction.",
+                *card.cautions,
+            ),
+            "versions": software_versions(),
+        }
+    )
+
+
+def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tuple[str, ...]:
+    outcome = given.dataset.outcome
+    found = []
+    for who, provenance in (
+        ("The patients are", given.checked.cohort.provenance),
+        ("The model's training patients were", str(card.training.get("provenance") or "")),
+    ):
+        if provenance:
+            found.append(f"{who} not real: {provenance}.")
+    if outcome.n_events < ADVISED_EVENTS:
+        found.append(
+            f"{outcome.n_events} events: an external validation is advised to have "
+            f"{ADVISED_EVENTS} or more. Expect wide intervals."
+        )
+    share = given.dataset.covariates.isna().mean()
+    missing = share[share > 0.2]
+    if len(missing):
+        found.append(
+            "More than a fifth missing: "
+            + ", ".join(f"{name} {part:.0%}" for name, part in missing.items())
+            + ". The model fills them in as in its training."
+        )
+    if has_competing(outcome):
+        found.append(
+            "The model takes competing events for censorings; it is judged as a cumulative "
+            "incidence, which it overstates."
+        )
+    off = metrics[metrics["metric"].isin(["calibration_oe", "competing_oe"])]
+    off = off[(off["ci_low"] > 1) | (off["ci_high"] < 1)]
+    for row in off.itertuples():
+        which = "underestimates" if row.estimate > 1 else "overestimates"
+        found.append(
+            f"The model {which} risk here at {row.horizon:g} months: O/E "
+            f"{format_estimate(row.estimate, row.ci_low, row.ci_high)}."
+        )
+    found += [
+        f"{finding.what}: {finding.who}."
+        for finding in given.checked.findings
+        if finding.severity >= Severity.WARN
+    ]
+    return tuple(found)
+
+
+def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
+    given, config = result.given, result.given.config
+    outcome, made = given.dataset.outcome, result.recalibration
+    report = Report(
+        title=f"{cohort_name(config)}: {result.card.endpoint}, external validation",
+        provenance=given.checked.cohort.provenance,
+        facts=_facts(result, recalibrated_uri),
+        cautions=result.cautions,
+        metrics=result.metrics,
+        how=HOW,
+        recalibration=None if made is None else made.table,
+        recalibration_text="" if made is None else made.statement[0].upper() + made.statement[1:],
+        pictures=result.assessment.figures,
+        tables=result.assessment.tables,
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "config.yaml").write_text(resolved_yaml(config))
+        facts = {
+            "data_fingerprint": given.checked.cohort.fingerprint,
+            "model": result.model_uri,
+            "seed": config.seed,
+            "git_commit": tracking.git_commit(),
+            "versions": software_versions(),
+        }
+        (folder / "reproduce.json").write_text(json.dumps(facts, indent=2) + "\n")
+        write_tables(folder, result)
+        for section, figures in result.assessment.figures.items():
+            (folder / "figures").mkdir(exist_ok=True)
+            for number, figure in enumerate(figures.values(), start=1):
+                save_figure(figure, folder / "figures" / f"{section}_{number}.png")
+        write_report(folder / "report.html", report)
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        tracking.log_run(
+            run_id,
+            params={
+                "seed": config.seed,
+                "endpoint": result.card.endpoint,
+                "patients": len(outcome),
+                "events": outcome.n_events,
+                "horizons": ", ".join(f"{h:g}" for h in config.evaluation.horizons),
+                "bootstrap": config.evaluation.bootstrap,
+                "recalibrate": "no" if made is None else made.model.kind,
+            },
+            metrics=tracking.flat_metrics(result.metrics),
+            tags={"recalibrated": recalibrated_uri} if recalibrated_uri else {},
+            artifacts=folder,
+        )
+    name = f"{cohort_name(config)}, {result.card.endpoint}"
+    tracking.log_dataset(
+        run_id, name, given.checked.cohort.fingerprint, given.dataset.predictors, "evaluation"
+    )
+    return html
+
+
+def write_tables(folder: Path, result: Validation) -> None:
+    """Write metrics.csv and the other tables as CSV into a folder."""
+    result.metrics.to_csv(folder / "metrics.csv", index=False)
+    for name, table in result.assessment.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def _facts(result: Validation, recalibrated_uri: str) -> Mapping[str, str]:
+    card, dataset = result.card, result.given.dataset
+    training = card.training
+    facts = {
+        "Patients": str(len(dataset)),
+        "Endpoint": f"{card.endpoint}: {dataset.outcome.n_events} events, follow-up to "
+        f"{dataset.outcome.follow_up:.1f} months",
+        "Model": f"{result.model_uri}: {card.learner_label}",
+        "Trained on": f"{training.get('cohort', '')}, {training.get('patients', '?')} patients, "
+        f"{training.get('events', '?')} events, follow-up to {card.follow_up:.1f} months",
+        "Predictors": ", ".join([*card.covariates, *(["regimen"] if card.arms else [])]),
+        "Data fingerprint": result.given.checked.cohort.fingerprint,
+        "Seed": str(result.given.config.seed),
+        "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
+    }
+    if card.recalibration:
+        facts["Recalibrated before"] = str(card.recalibration["statement"])
+    return facts | ({"Recalibrated model": recalibrated_uri} if recalibrated_uri else {})
+
+
+def _performance(metrics: pd.DataFrame) -> dict[str, str]:
+    return {
+        row.metric
+        if np.isnan(row.horizon)
+        else f"{row.metric} at {row.horizon:g} months": format_estimate(
+            row.estimate, row.ci_low, row.ci_high, 3
+        )
+        for row in metrics.itertuples()
+    }
