@@ -31,6 +31,7 @@ from features.dictionary import Covariate
 from features.errors import InputError, Problem, name_some
 from features.guard_settings import Severity
 from features.outcome import Outcome
+from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines.cautions import cautions
@@ -445,6 +446,7 @@ def fit_effects(
     every = plan.checked.cohort.dataset(config.all_covariates, plan.endpoint)
     present = set(every.regimen if every.regimen is not None else ())
     arms = tuple(arm for arm in source.arms if arm in present)
+    tau = plan.tau(plan.endpoint)
     fixed = {str(name): params for name, params in config.tuning.fixed.items()}
     search = Search(
         config.comparison.trials,
@@ -472,8 +474,9 @@ def fit_effects(
                 seed=config.seed,
                 workers=workers,
                 advance=lambda learner=learner: advance(f"{learner}: refitting", 1),  # type: ignore[misc]
+                tau=tau,
             )
-        except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (NoTrialSucceededError, *NUMERICAL_ERRORS) as error:
             failures.append(f"{learner} could not be fitted: {error}.")
             continue
         tables.append(
@@ -486,6 +489,7 @@ def fit_effects(
                 replicates,
                 len(dataset),
                 dataset.outcome.n_events,
+                tau,
             )
         )
     return tables, failures

@@ -116,6 +116,9 @@ def test_every_family_is_in_one_table(embedded):
     estimators = set(table["estimator"])
     assert {"Cox hazard ratio", "overlap Cox", "stratified log-rank", "MaxCombo"} <= estimators
     assert {"SHAP contrast, cox", "standardised contrast, xgboost_cox"} <= estimators
+    modelled = table[table["family"] == "model-based"]
+    scales = {"event probability difference", "RMST difference"}
+    assert set(modelled["scale"]) == scales
 
 
 def test_the_anchors_of_the_embedded_cohort_are_found(embedded):
