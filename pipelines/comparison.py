@@ -215,7 +215,7 @@ class ComparisonPlan:
         ]
 
     def _level_problems(self) -> list[Problem]:
-        """Numbers used as groups without being cut."""
+        """Covariates used as groups that make too many of them."""
         own, known = self.config.comparison, self.described
         subgroups = own.subgroups or {}
         asked = {
@@ -226,15 +226,15 @@ class ComparisonPlan:
         for where, name in asked.items():
             values = self._values[name]
             is_number = known[name].kind in ("number", "integer")
-            if is_number and values.nunique() > MAX_LEVELS:
+            if values.nunique() > MAX_LEVELS:
                 problems.append(
                     Problem(
-                        what="A number has too many values to make groups",
+                        what="A covariate has too many values to make groups",
                         where=where,
                         got=f"{values.nunique()} distinct values",
                         allowed=f"up to {MAX_LEVELS}, a flag or a category",
                         remedy="say where to cut it, such as {age_years: [65]}"
-                        if "subgroups" in where
+                        if is_number and "subgroups" in where
                         else "describe groups under `dictionary:`, or take it out",
                     )
                 )
@@ -260,7 +260,9 @@ class ComparisonPlan:
             return stated
         grouped = ("flag", "category")
         return {
-            name: () for name in self.config.adjustment_set if self.described[name].kind in grouped
+            name: ()
+            for name in self.config.adjustment_set
+            if self.described[name].kind in grouped and self._values[name].nunique() <= MAX_LEVELS
         }
 
     def levels(self, names: Mapping[str, tuple[float, ...]], rows: np.ndarray) -> pd.DataFrame:
@@ -269,7 +271,10 @@ class ComparisonPlan:
         for name, cuts in names.items():
             covariate, values = self.described[name], self._values.loc[rows, name]
             unit = f" ({covariate.unit})" if covariate.unit and cuts else ""
-            columns[f"{covariate.label}{unit}"] = as_groups(values, covariate, cuts).to_numpy()
+            label = f"{covariate.label}{unit}"
+            # Two covariates may share a label.
+            label = f"{label}, {name}" if label in columns else label
+            columns[label] = as_groups(values, covariate, cuts).to_numpy()
         return pd.DataFrame(columns, index=range(int(rows.sum())), dtype=object)
 
     @property
