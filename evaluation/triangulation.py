@@ -430,6 +430,12 @@ def say_adjustment(reading: Reading) -> str:
     worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
     unbalanced = checks.largest_smd > NEGLIGIBLE
     figures = f"the hazard ratio from {crude:.2f} crude to {weighted:.2f} weighted"
+    sizes = reading.ratios.groupby("family")["n"].max()
+    if sizes["classical"] != sizes["adjusted"]:
+        figures += (
+            f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is "
+            "left out plays a part)"
+        )
     change = abs(np.log(weighted / crude))
     if change < np.log(LITTLE):
         if not unbalanced:
