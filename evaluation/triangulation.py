@@ -430,6 +430,12 @@ def say_adjustment(reading: Reading) -> str:
     worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
     unbalanced = checks.largest_smd > NEGLIGIBLE
     figures = f"the hazard ratio from {crude:.2f} crude to {weighted:.2f} weighted"
+    sizes = reading.ratios.groupby("family")["n"].max()
+    if sizes["classical"] != sizes["adjusted"]:
+        figures += (
+            f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is "
+            "left out plays a part)"
+        )
     change = abs(np.log(weighted / crude))
     if change < np.log(LITTLE):
         if not unbalanced:
@@ -679,7 +685,7 @@ def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, 
         "regimen",
         "verdict": left[0] if left else "cannot be checked: penalised and tree models shrink",
     }
-    if own["scale"] == "months" and "RMST" in estimator:
+    if str(own["scale"]).startswith(RMST):
         own["scale"] = RMST
     return own
 

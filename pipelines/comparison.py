@@ -31,6 +31,7 @@ from features.dictionary import Covariate
 from features.errors import InputError, Problem, name_some
 from features.guard_settings import Severity
 from features.outcome import Outcome
+from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines.cautions import cautions
@@ -214,7 +215,7 @@ class ComparisonPlan:
         ]
 
     def _level_problems(self) -> list[Problem]:
-        """Numbers used as groups without being cut."""
+        """Covariates used as groups that make too many of them."""
         own, known = self.config.comparison, self.described
         subgroups = own.subgroups or {}
         asked = {
@@ -225,15 +226,15 @@ class ComparisonPlan:
         for where, name in asked.items():
             values = self._values[name]
             is_number = known[name].kind in ("number", "integer")
-            if is_number and values.nunique() > MAX_LEVELS:
+            if values.nunique() > MAX_LEVELS:
                 problems.append(
                     Problem(
-                        what="A number has too many values to make groups",
+                        what="A covariate has too many values to make groups",
                         where=where,
                         got=f"{values.nunique()} distinct values",
                         allowed=f"up to {MAX_LEVELS}, a flag or a category",
                         remedy="say where to cut it, such as {age_years: [65]}"
-                        if "subgroups" in where
+                        if is_number and "subgroups" in where
                         else "describe groups under `dictionary:`, or take it out",
                     )
                 )
@@ -259,7 +260,9 @@ class ComparisonPlan:
             return stated
         grouped = ("flag", "category")
         return {
-            name: () for name in self.config.adjustment_set if self.described[name].kind in grouped
+            name: ()
+            for name in self.config.adjustment_set
+            if self.described[name].kind in grouped and self._values[name].nunique() <= MAX_LEVELS
         }
 
     def levels(self, names: Mapping[str, tuple[float, ...]], rows: np.ndarray) -> pd.DataFrame:
@@ -268,7 +271,10 @@ class ComparisonPlan:
         for name, cuts in names.items():
             covariate, values = self.described[name], self._values.loc[rows, name]
             unit = f" ({covariate.unit})" if covariate.unit and cuts else ""
-            columns[f"{covariate.label}{unit}"] = as_groups(values, covariate, cuts).to_numpy()
+            label = f"{covariate.label}{unit}"
+            # Two covariates may share a label.
+            label = f"{label}, {name}" if label in columns else label
+            columns[label] = as_groups(values, covariate, cuts).to_numpy()
         return pd.DataFrame(columns, index=range(int(rows.sum())), dtype=object)
 
     @property
@@ -445,6 +451,7 @@ def fit_effects(
     every = plan.checked.cohort.dataset(config.all_covariates, plan.endpoint)
     present = set(every.regimen if every.regimen is not None else ())
     arms = tuple(arm for arm in source.arms if arm in present)
+    tau = plan.tau(plan.endpoint)
     fixed = {str(name): params for name, params in config.tuning.fixed.items()}
     search = Search(
         config.comparison.trials,
@@ -472,8 +479,9 @@ def fit_effects(
                 seed=config.seed,
                 workers=workers,
                 advance=lambda learner=learner: advance(f"{learner}: refitting", 1),  # type: ignore[misc]
+                tau=tau,
             )
-        except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (NoTrialSucceededError, *NUMERICAL_ERRORS) as error:
             failures.append(f"{learner} could not be fitted: {error}.")
             continue
         tables.append(
@@ -486,6 +494,7 @@ def fit_effects(
                 replicates,
                 len(dataset),
                 dataset.outcome.n_events,
+                tau,
             )
         )
     return tables, failures

@@ -260,6 +260,7 @@ def refit_contrasts(
     horizons: Sequence[float],
     seed: int,
     replicate: int,
+    tau: float | None = None,
 ) -> np.ndarray:
     """The regimen contrasts of a model refitted to one bootstrap sample.
 
@@ -267,7 +268,7 @@ def refit_contrasts(
 
     Returns
     -------
-    ndarray of shape (2, n_arms - 1, n_horizons)
+    ndarray of shape (2, n_arms - 1, n_horizons), or one more output with tau
         NaN where the refit did not converge or a horizon lies beyond the sample's follow-up.
     """
     own_seed = task_seed(seed, model.learner, "refit", replicate)
@@ -278,8 +279,8 @@ def refit_contrasts(
     try:
         refitted = fit_model(model.learner, model.params, sample, own_seed)
     except NUMERICAL_ERRORS:
-        return np.full((2, len(arms) - 1, len(horizons)), np.nan)
-    return model_contrasts(refitted, sample.predictors, arms, horizons, own_seed)
+        return np.full((2, len(arms) - 1, len(horizons) + (tau is not None)), np.nan)
+    return model_contrasts(refitted, sample.predictors, arms, horizons, own_seed, tau)
 
 
 def bootstrap_contrasts(
@@ -293,8 +294,14 @@ def bootstrap_contrasts(
     workers: int,
     advance: Callable[[], None],
     kept: Kept = NOTHING_KEPT,
+    tau: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Regimen contrasts of a model, and of its bootstrap refits.
+
+    Parameters
+    ----------
+    tau : float, optional
+        Months; adds the restricted mean survival time up to it as one more output.
 
     Returns
     -------
@@ -302,7 +309,7 @@ def bootstrap_contrasts(
     replicates : ndarray of shape (replicates, 2, n_arms - 1, n_horizons)
     """
     tasks = [
-        delayed(refit_contrasts)(model, dataset, arms, horizons, seed, replicate)
+        delayed(refit_contrasts)(model, dataset, arms, horizons, seed, replicate, tau)
         for replicate in range(replicates)
     ]
     if kept.exists:
@@ -315,7 +322,7 @@ def bootstrap_contrasts(
         collected.append(result)
         advance()
     own_seed = task_seed(seed, model.learner, "contrast")
-    estimate = model_contrasts(model, dataset.predictors, arms, horizons, own_seed)
+    estimate = model_contrasts(model, dataset.predictors, arms, horizons, own_seed, tau)
     replicates_found = np.stack(collected)
     kept.save({"estimate": estimate, "replicates": replicates_found}, {})
     return estimate, replicates_found

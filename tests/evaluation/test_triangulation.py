@@ -168,6 +168,11 @@ def test_the_change_by_adjustment_is_told_with_the_imbalance(after, smd, words):
     assert words in say_adjustment(found)
 
 
+def test_adjustment_on_fewer_patients_is_told():
+    found = reading([CRUDE, weighted(0.8) | {"n": 60.0}], largest_smd=0.5, largest_smd_term="age")
+    assert "(of 70 and 60 patients, so that who is left out plays a part)" in say_adjustment(found)
+
+
 def test_where_nothing_could_be_adjusted_it_is_said_why():
     failed = weighted(np.nan) | {"note": "not estimable: the covariates tell the arms apart"}
     text = say_unadjusted(reading([CRUDE, failed]))

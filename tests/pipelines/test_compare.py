@@ -116,6 +116,9 @@ def test_every_family_is_in_one_table(embedded):
     estimators = set(table["estimator"])
     assert {"Cox hazard ratio", "overlap Cox", "stratified log-rank", "MaxCombo"} <= estimators
     assert {"SHAP contrast, cox", "standardised contrast, xgboost_cox"} <= estimators
+    modelled = table[table["family"] == "model-based"]
+    scales = {"event probability difference", "RMST difference"}
+    assert set(modelled["scale"]) == scales
 
 
 def test_the_anchors_of_the_embedded_cohort_are_found(embedded):
@@ -236,6 +239,34 @@ def test_the_sheet_is_filled_from_drugs_dates_and_the_stated_departures(dated):
     assert sheet["Departures"].startswith("Gilteritinib came later.")
     assert "10 patients had none of the regimens" in sheet["Departures"]
     assert "Gilteritinib came later." in dated.summary["cautions"]
+
+
+# ---------------------------------------------------------------------------- a public cohort
+
+
+def test_the_weighted_ratios_of_the_public_cohort_are_those_of_r(store, tmp_path):
+    table = Path(__file__).parents[2].parent / "shared" / "data" / "mdacc_venhma_ldac.csv"
+    if not table.is_file():
+        pytest.skip("needs the public cohort")
+    config = yaml.safe_load((CONFIGS / "examples" / "mdacc.yaml").read_text())
+    config["cohort"]["path"] = str(table)
+    config["comparison"] |= QUICK | {
+        "adjust_for": [
+            "age_years", "sex", "log_wbc", "aml_group", "cyto_risk", "bm_blasts_percent",
+            "platelets_1e9_per_l", "hb_g_per_l",
+        ],
+        "missing": "complete",
+    }  # fmt: skip
+    found = run(tmp_path, config)
+    ratios = found.table[found.table["scale"] == "hazard ratio"].set_index("estimator")["estimate"]
+    # R 4.2.2, survival 3.5-3, 130 complete patients: coxph(Surv(os_months, os_event) ~ trt,
+    # weights) with glm(trt ~ age + male + log(wbc) + secondary + unfavorable + bm_blasts +
+    # platelets + hgb, binomial); stabilised weights and overlap weights. Crude: all 148.
+    assert ratios["Cox hazard ratio"] == pytest.approx(0.735, abs=5e-4)
+    assert ratios["stabilised IPTW Cox"] == pytest.approx(0.6906419974, abs=1e-6)
+    assert ratios["overlap Cox"] == pytest.approx(0.7391697165, abs=1e-6)
+    (paragraph,) = found.summary["paragraphs"]
+    assert "of 148 and 130 patients" in paragraph["text"]
 
 
 # --------------------------------------------------------------------------------- refusals

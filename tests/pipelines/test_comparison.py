@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,21 @@ def test_the_subgroups_left_out_are_the_flags_of_the_adjustment_set():
         "adverse_karyotype", "mut_tp53",
     }  # fmt: skip
     assert plan_of(subgroups={}).subgroups == {}
+
+
+def test_a_category_of_many_levels_makes_no_subgroups():
+    plan = plan_of(adjust_for=("prior_hma", "disease"))
+    many = pd.Series([f"kind {i % 9}" for i in range(70)], dtype=object)
+    plan._values["disease"] = many
+    plan.__dict__.pop("subgroups", None)
+    assert set(plan.subgroups) == {"prior_hma"}
+    stated = plan.config.comparison.model_copy(update={"subgroups": {"disease": ()}})
+    config = plan.config.model_copy(update={"comparison": stated})
+    again = dataclasses.replace(plan, config=config)
+    again.__dict__["_values"] = plan._values
+    (problem,) = again.problems()
+    assert "too many values" in problem.what
+    assert problem.got == "9 distinct values"
 
 
 def test_tau_left_out_is_the_last_horizon_within_the_follow_up_of_every_arm():
