@@ -350,27 +350,28 @@ def refit_to_sample(
     """
     kind = "tuned" if tuned else "kept"
     kept = checkpoint.open(f"{model.learner}_refit_{kind}_{replicate}")
-    if kept.exists:
-        arrays, facts = kept.load()
-        if not facts["fitted"]:
+    with kept.held():
+        if kept.exists:
+            arrays, facts = kept.load()
+            if not facts["fitted"]:
+                return None
+            return SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
+        sample = dataset.take(np.repeat(np.arange(len(dataset)), counts))
+        try:
+            if tuned:
+                place = (REFITS, replicate)
+                _, refitted = search_and_fit(model.learner, sample, times, search, place, members)
+            else:
+                own_seed = task_seed(search.seed, model.learner, "instability", replicate)
+                refitted = fit_model(model.learner, model.params, sample, own_seed)
+        except (NoTrialSucceededError, *NUMERICAL_ERRORS):
+            kept.save({}, {"fitted": False})
             return None
-        return SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
-    sample = dataset.take(np.repeat(np.arange(len(dataset)), counts))
-    try:
-        if tuned:
-            place = (REFITS, replicate)
-            _, refitted = search_and_fit(model.learner, sample, times, search, place, members)
-        else:
-            own_seed = task_seed(search.seed, model.learner, "instability", replicate)
-            refitted = fit_model(model.learner, model.params, sample, own_seed)
-    except (NoTrialSucceededError, ArithmeticError, np.linalg.LinAlgError):
-        kept.save({}, {"fitted": False})
-        return None
-    prediction = refitted.predict(dataset.predictors, times)
-    kept.save(
-        {"risk_score": prediction.risk_score, "survival": prediction.survival}, {"fitted": True}
-    )
-    return prediction
+        prediction = refitted.predict(dataset.predictors, times)
+        kept.save(
+            {"risk_score": prediction.risk_score, "survival": prediction.survival}, {"fitted": True}
+        )
+        return prediction
 
 
 def refit_to_bootstrap(
