@@ -268,6 +268,16 @@ def tested_patients(
     )
 
 
+def _without_risk_score(
+    predictions: Sequence[SurvivalPrediction], folds: Sequence[np.ndarray] | None
+) -> str:
+    each = [np.isnan(p.risk_score) for p in predictions]
+    if folds is not None:
+        each = [row & (np.asarray(fold) >= 0) for row, fold in zip(each, folds, strict=True)]
+    missing = int(np.any(each, axis=0).sum())
+    return f"risk score is missing for {missing} of {len(each[0])} patients" if missing else ""
+
+
 def metric_obstacle(
     metric: Metric,
     outcome: Outcome,
@@ -285,7 +295,7 @@ def metric_obstacle(
     if not events_by(outcome, horizon):
         return "no event" if np.isnan(horizon) else f"no event by {horizon:g} months"
     if metric.needs == "order":
-        return ""
+        return _without_risk_score(predictions, folds)
     if any(np.isnan(p.survival).all() for p in predictions):
         return "no probability at any time: a score that only orders patients, or no follow-up"
     last = column_of(predictions[0].times, horizon)

@@ -79,6 +79,16 @@ def stratification(dataset: Dataset) -> np.ndarray:
     return label * 2 + dataset.outcome.event
 
 
+def bootstrap_strata(dataset: Dataset) -> np.ndarray:
+    """Label patients by regimen, shape (n,), so that every replicate holds as many of each.
+
+    Not by event: a replicate with a fixed number of events would leave the chance of the event
+    itself out of every interval.
+    """
+    regimen = np.zeros(len(dataset)) if dataset.regimen is None else dataset.regimen
+    return np.unique(regimen.astype(str), return_inverse=True)[1]
+
+
 def repeated_folds(dataset: Dataset, folds: int, repeats: int, seed: int) -> np.ndarray:
     """Draw repeated K-fold splits stratified by event and regimen.
 

@@ -34,7 +34,8 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
             f"{int(outcome.competing.sum())} patients had a competing event, which the learners "
             f"take for a censoring: a predicted probability of {label} is higher than its "
             "cumulative incidence, the more so the longer the horizon. The metrics judge it as a "
-            "cumulative incidence and O/E shows by how much; do not tell it to a patient."
+            "cumulative incidence and O/E shows by how much; do not tell it to a patient. "
+            "Subgroups, centers, incremental value, decision curves and instability are left out."
         )
     for horizon in config.evaluation.horizons:
         at_risk = int((outcome.time >= horizon).sum())

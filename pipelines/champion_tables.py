@@ -54,7 +54,9 @@ def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) ->
     for metric, horizon in (("harrell_c", np.nan), ("calibration_oe", judged.tau)):
         # What is suppressed stands in the table.
         shown = table[table["estimate"].notna()]
-        if len(shown[(shown["metric"] == metric) & (shown["variable"] != "all")]) < 2:
+        there = shown["horizon"].isna() if np.isnan(horizon) else shown["horizon"] == horizon
+        shown = shown[there & (shown["metric"] == metric)]
+        if (shown["variable"] != "all").sum() < 2:
             continue
         display = SubgroupForestDisplay.from_table(shown, metric, horizon)
         if display.frame["estimate"].notna().any():

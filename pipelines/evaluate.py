@@ -6,6 +6,7 @@ python -m pipelines.evaluate --model FOLDER --config other_cohort.yaml --out DIR
 
 from __future__ import annotations
 
+import re
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,10 @@ import typer
 
 from pipelines.command import run_command
 from pipelines.predict import DEFAULT_MODEL, load_any
+
+# What MLflow takes as an alias, and what it keeps for itself.
+ALIAS = re.compile(r"[\w-]+", re.ASCII)
+RESERVED = re.compile(r"v\d+|latest", re.IGNORECASE)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -82,6 +87,16 @@ def _evaluate(
                 where="--alias",
                 got=alias,
                 remedy="give --recalibrate too, or leave --alias out",
+            )
+        )
+    if alias is not None and (not ALIAS.fullmatch(alias) or RESERVED.fullmatch(alias)):
+        raise InputError(
+            Problem(
+                what="The registry takes no such alias",
+                where="--alias",
+                got=alias,
+                allowed="letters, digits, _ and -; not latest, nor v and a number",
+                remedy="choose another name",
             )
         )
     name = "" if kind is None else registered_name(model_uri)

@@ -25,7 +25,7 @@ from models.card import ModelCard, software_versions
 from models.prediction import SurvivalModel
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.registry import register
-from models.resampling import stratification
+from models.resampling import bootstrap_strata
 from pipelines import tracking
 from pipelines.champion_tables import subgroups
 from pipelines.cohorts import cohort_name, endpoint_label
@@ -164,13 +164,13 @@ def validate_externally(
             )
         chosen = horizons if kind == "per_horizon" else horizons[-1:]
         recalibration = recalibrate(model, dataset, chosen, kind)
-    prediction = model.predict(dataset.predictors, prediction_times(horizons))
+    prediction = model.predict(dataset.predictors, prediction_times(horizons, dataset.outcome))
     folds = [np.zeros(len(dataset), dtype=int)]
     counts = bootstrap_counts(
         len(dataset),
         config.evaluation.bootstrap,
         task_seed(config.seed, "bootstrap"),
-        strata=stratification(dataset),
+        strata=bootstrap_strata(dataset),
     )
     settings = (dataset.outcome, [prediction], folds, horizons, max(horizons), counts)
     metrics = performance_table(card.learner, *settings, thresholds, FIXED)
@@ -251,6 +251,7 @@ def recalibrated_card(result: Validation) -> ModelCard:
                 "patients": len(outcome),
                 "events": outcome.n_events,
                 "data_fingerprint": given.checked.cohort.fingerprint,
+                "outcome_fingerprint": outcome.fingerprint,
                 "horizons": list(made.model.horizons),
                 "slope": made.model.slope,
                 "multipliers": list(made.model.multipliers),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,13 +65,14 @@ def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
     cohort, label = checked.cohort, endpoint_label(own)
     dataset = cohort.dataset(card.covariates, label)
     problems = []
-    if cohort.fingerprint == card.training.get("data_fingerprint"):
+    seen = _seen_cohorts(card)
+    if dataset.outcome.fingerprint in seen or cohort.fingerprint in seen:
         problems.append(
             Problem(
-                what="The model was trained on this very cohort",
+                what="The model was trained, or recalibrated, on this very cohort",
                 where="the patient table",
-                got=f"data fingerprint {cohort.fingerprint[:16]}, that of the training",
-                allowed="other patients than those of the training",
+                got=f"data fingerprint {cohort.fingerprint[:16]}, times and events of that cohort",
+                allowed="other patients than those whom the model has seen",
                 remedy="the report of the training has its out-of-fold performance",
             )
         )
@@ -95,6 +98,17 @@ def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
     if problems:
         raise InputError(problems)
     return ModelCohort(own, checked, dataset)
+
+
+def _seen_cohorts(card: ModelCard) -> set[str]:
+    """Fingerprints of the cohorts that made the model what it is, by data and by outcome."""
+    made: list[Mapping[str, Any]] = [card.training]
+    before: Mapping[str, Any] | None = card.recalibration
+    while before:
+        made.append(before)
+        before = before.get("before")
+    names = ("data_fingerprint", "outcome_fingerprint")
+    return {str(one[name]) for one in made for name in names if one.get(name)}
 
 
 def _arms_seen(dataset: Dataset) -> list[str]:

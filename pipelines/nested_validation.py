@@ -22,11 +22,12 @@ from features.outcome import Outcome
 from models.fitted import NUMERICAL_ERRORS, fit_model
 from models.learners import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
-from models.resampling import Resampling, stratification
+from models.resampling import Resampling, bootstrap_strata
 from models.tuning import FoldScore, NoTrialSucceededError, Score, Search, Tuning, tune, tune_stack
 from pipelines.checkpoint import NOTHING_KEPT, Checkpoint, Kept
 
 GRID_STEPS = 48
+EVENT_STEPS = 100
 
 # Parameters of the members of a stack, by (repeat, fold); FINAL is the fit on all patients.
 FINAL = (-1, -1)
@@ -78,10 +79,21 @@ def task_seed(seed: int, *place: str | int) -> int:
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] % 2**31)
 
 
-def prediction_times(horizons: Sequence[float]) -> np.ndarray:
-    """Even grid of months up to the last horizon, every horizon on it, shape (n_times,)."""
+def prediction_times(horizons: Sequence[float], outcome: Outcome | None = None) -> np.ndarray:
+    """Grid of months up to the last horizon, every horizon on it, shape (n_times,).
+
+    Even steps, and with an outcome up to 100 quantiles of its event times: where many die on one
+    day, a curve between two even steps would hide it.
+    """
     tau = max(horizons)
-    return np.union1d(np.round(np.linspace(0, tau, GRID_STEPS + 1)[1:], 9), horizons)
+    grid = np.union1d(np.round(np.linspace(0, tau, GRID_STEPS + 1)[1:], 9), horizons)
+    if outcome is None:
+        return grid
+    early = outcome.time[outcome.event & (outcome.time > 0) & (outcome.time <= tau)]
+    if not len(early):
+        return grid
+    share = np.linspace(0, 1, EVENT_STEPS)
+    return np.union1d(grid, np.quantile(early, share, method="higher"))
 
 
 def in_parallel(tasks: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -399,7 +411,7 @@ def refit_to_bootstrap(
         The same whatever the number of processes.
     """
     seed = task_seed(search.seed, model.learner, "refits")
-    counts = bootstrap_counts(len(dataset), replicates, seed, stratification(dataset))
+    counts = bootstrap_counts(len(dataset), replicates, seed, bootstrap_strata(dataset))
     tasks = [
         delayed(refit_to_sample)(
             model, dataset, times, row, number, search, tuned, checkpoint, members

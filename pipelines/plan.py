@@ -18,7 +18,7 @@ from features.guard_findings import Finding
 from features.guard_settings import Severity
 from models.fitted import encode
 from models.learners import LEARNERS
-from models.resampling import Resampling, stratification
+from models.resampling import Resampling, bootstrap_strata
 from pipelines.cautions import cautions
 from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label
 from pipelines.config import TrainConfig
@@ -109,7 +109,7 @@ class TrainingPlan:
     @cached_property
     def times(self) -> np.ndarray:
         """Grid on which survival is predicted, in months."""
-        return prediction_times(self.horizons)
+        return prediction_times(self.horizons, self.dataset.outcome)
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class TrainingPlan:
             len(self.dataset),
             self.config.evaluation.bootstrap,
             task_seed(self.config.seed, "bootstrap"),
-            strata=stratification(self.dataset),
+            strata=bootstrap_strata(self.dataset),
         )
 
     @cached_property
@@ -231,4 +231,5 @@ class TrainingPlan:
         """How performance is measured, in one sentence."""
         config = self.config
         search = f"{config.tuning.trials} Optuna trials on {config.resampling.inner_folds} inner"
-        return f"{describe_resampling(self.resampling)}; {search} folds of every training part"
+        split = describe_resampling(self.resampling, bool(self.arms))
+        return f"{split}; {search} folds of every training part"

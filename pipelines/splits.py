@@ -54,13 +54,14 @@ def make_resampling(
     return made
 
 
-def describe_resampling(resampling: Resampling) -> str:
-    """One sentence for the report."""
+def describe_resampling(resampling: Resampling, regimens: bool = True) -> str:
+    """One sentence for the report; without regimens folds are stratified by event alone."""
     repeats, sizes = len(resampling.folds), len(resampling.places)
     if resampling.kind == "repeated_kfold":
         again = "" if repeats == 1 else f" repeated {repeats} times"
         folds = sizes // repeats
-        return f"{folds}-fold cross-validation{again}, stratified by event and regimen"
+        by = "event and regimen" if regimens else "event"
+        return f"{folds}-fold cross-validation{again}, stratified by {by}"
     if resampling.kind == "leave_one_center_out":
         return "each center predicted by models of the others: " + ", ".join(resampling.labels)
     if resampling.kind == "bootstrap":

@@ -326,6 +326,7 @@ class TrainingRecord:
                 "events": outcome.n_events,
                 "patients_by_regimen": plan.arm_sizes,
                 "data_fingerprint": plan.cohort.fingerprint,
+                "outcome_fingerprint": outcome.fingerprint,
                 "seed": plan.config.seed,
             },
             performance={
