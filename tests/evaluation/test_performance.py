@@ -11,8 +11,10 @@ from evaluation.learner_differences import learner_differences
 from evaluation.metrics import harrell_c_metric, ibs_metric
 from evaluation.performance import fold_scores, mean_prediction, performance_table
 from evaluation.results import METRIC_COLUMNS
+from features.dataset import Dataset
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
+from models.resampling import bootstrap_strata
 
 TIMES = np.array([0.5, 3.0, 6.0, 9.0, 12.0])
 HORIZONS, TAU = [6.0, 12.0], 12.0
@@ -306,3 +308,41 @@ def test_wrong_arguments_are_named():
     other = SurvivalPrediction(predictions[1].risk_score, predictions[1].survival, TIMES + 1)
     with pytest.raises(ValueError, match="share the same times"):
         table_of(outcome, [predictions[0], other], folds)
+
+
+def test_a_missing_risk_score_leaves_the_other_metrics():
+    rng = np.random.default_rng(4)
+    outcome = Outcome(rng.exponential(9, 60), rng.random(60) < 0.7)
+    times = np.array([1.0, 3.0, 6.0])
+    risk = rng.normal(size=60)
+    risk[7] = np.nan
+    survival = np.exp(-times / 9) * np.ones((60, 1))
+    prediction = SurvivalPrediction(risk, survival, times)
+    table = performance_table(
+        "m", outcome, [prediction], [np.zeros(60, dtype=int)], [6.0], 6.0, np.ones((5, 60))
+    ).set_index("metric")
+    assert np.isnan(table.loc["harrell_c", "estimate"])
+    assert table.loc["harrell_c", "note"] == "risk score is missing for 1 of 60 patients"
+    assert table.loc["brier", "estimate"] > 0
+
+
+def test_the_interval_of_observed_over_expected_is_about_greenwoods():
+    # Everybody who lives is censored at 24 months: with as many events in every replicate the
+    # interval would have no width.
+    rng = np.random.default_rng(5)
+    time = rng.exponential(20, 300)
+    outcome = Outcome(np.minimum(time, 24.0), time <= 24.0)
+    risk = np.full(300, 1 - np.exp(-23.9 / 20))
+    prediction = SurvivalPrediction(rng.normal(size=300), (1 - risk)[:, None], np.array([23.9]))
+    dataset = Dataset(pd.DataFrame(index=range(300)), None, None, outcome)
+    counts = bootstrap_counts(300, 400, 1, bootstrap_strata(dataset))
+    row = (
+        performance_table(
+            "m", outcome, [prediction], [np.zeros(300, dtype=int)], [23.9], 23.9, counts
+        )
+        .set_index("metric")
+        .loc["calibration_oe"]
+    )
+    greenwood = observed_expected(outcome, risk, 23.9)
+    width = greenwood.ci_high - greenwood.ci_low
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(width, rel=0.15)

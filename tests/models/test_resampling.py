@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.bootstrap import bootstrap_counts
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.resampling import (
     bootstrap,
+    bootstrap_strata,
     leave_one_center_out,
     repeated_folds,
     repeated_kfold,
@@ -163,6 +165,16 @@ def test_copies_of_a_patient_share_their_inner_fold(dataset):
     # Taken again, a row still says whose it is.
     part = sample.take(folds[0] != 0)
     assert not set(part.patient) & set(sample.take(folds[0] == 0).patient)
+
+
+def test_bootstrap_strata_leave_the_number_of_events_to_chance(dataset):
+    strata = bootstrap_strata(dataset)
+    assert len(np.unique(strata)) == len(np.unique(dataset.regimen))
+    counts = bootstrap_counts(len(dataset), 200, 1, strata)
+    assert len(np.unique(counts @ dataset.outcome.event)) > 10
+    for arm in np.unique(dataset.regimen):
+        own = dataset.regimen == arm
+        assert (counts[:, own].sum(axis=1) == own.sum()).all()
 
 
 def test_the_stored_table_holds_positions_and_folds_alone(dataset):

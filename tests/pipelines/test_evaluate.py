@@ -219,7 +219,7 @@ def test_a_recalibrated_model_can_be_evaluated_and_holds_no_other_type(hospitals
     status, _, said = hospitals.evaluate("--model", plain)
     assert status == 2
     assert "types that are not allowed" in said
-    status, _, said = hospitals.evaluate("--model", stored)
+    status, _, said = hospitals.evaluate("--model", stored, table="few.csv")
     assert status == 0, said
 
 
@@ -273,7 +273,39 @@ def test_every_mismatch_is_told_at_once(hospitals):
 
 
 def test_the_cohort_of_the_training_is_refused(hospitals):
-    assert "trained on this very cohort" in refused(hospitals, table="own.csv")
+    assert "on this very cohort" in refused(hospitals, table="own.csv")
+    # Its order, and columns that the model does not see, change nothing of that.
+    table = pd.read_csv(hospitals.folder / "own.csv").sample(frac=1, random_state=3)
+    table.assign(fac_sex=1 - table["fac_sex"]).to_csv(hospitals.folder / "again.csv", index=False)
+    assert "on this very cohort" in refused(hospitals, table="again.csv")
+
+
+def test_the_cohort_of_a_recalibration_is_refused(hospitals):
+    status, _, said = hospitals.evaluate("--recalibrate", "slope", "--alias", "recalibrated")
+    assert status == 0, said
+    again = refused(hospitals, "--model", "models:/external@recalibrated")
+    assert "trained, or recalibrated, on this very cohort" in again
+
+
+def test_a_cohort_followed_for_less_than_the_last_horizon_is_judged_before_it(hospitals):
+    table = pd.read_csv(hospitals.folder / "other.csv")
+    late = table["time"] > 300
+    table.assign(time=table["time"].clip(upper=300), event=table["event"].where(~late, 0)).to_csv(
+        hospitals.folder / "brief.csv", index=False
+    )
+    out = hospitals.folder / "brief"
+    status, _, said = hospitals.evaluate("--out", out, table="brief.csv")
+    assert status == 0, said
+    metrics = pd.read_csv(out / "metrics.csv").set_index(["metric", "horizon"])
+    assert metrics.loc[("brier", 6.0), "estimate"] > 0
+    assert pd.isna(metrics.loc[("brier", 12.0), "estimate"])
+    assert "beyond the follow-up" in metrics.loc[("brier", 12.0), "note"]
+
+
+@pytest.mark.parametrize("alias", ["v1", "latest", "a b", ""])
+def test_an_alias_that_the_registry_keeps_for_itself(hospitals, alias):
+    said = refused(hospitals, "--recalibrate", "slope", "--alias", alias)
+    assert "no such alias" in said
 
 
 def test_too_few_events_are_not_recalibrated_on(hospitals):

@@ -142,6 +142,10 @@ def test_tasks_have_seeds_of_their_own():
 
 
 def test_every_horizon_is_on_the_grid():
+    # A tenth dies on one day, between two even steps.
+    early = Outcome([0.03] * 10 + list(np.linspace(1, 20, 90)), np.ones(100, dtype=bool))
+    assert 0.03 in prediction_times((12.0,), early)
+    assert len(prediction_times((12.0,), early)) <= 48 + 100
     times = prediction_times((5.0, 7.3, 12.0))
     assert {5.0, 7.3, 12.0} <= set(times)
     assert (np.diff(times) > 0).all()
