@@ -298,9 +298,9 @@ def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[st
     cells = []
     for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
         unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
-        # No minus before a zero.
-        shown = round(unit * value, digits) + 0.0
-        cells.append("" if np.isnan(value) else f"{shown:{sign}.{digits}f}")
+        # No sign before a zero.
+        shown = round(unit * value, digits) or 0.0
+        cells.append("" if np.isnan(value) else f"{shown:{sign if shown else ''}.{digits}f}")
     return cells
 
 

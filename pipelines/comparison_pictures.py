@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation.contribution_display import ContributionDisplay
-from evaluation.course_display import CourseDisplay
+from evaluation.course_display import CONTRAST, CourseDisplay
 from evaluation.cumulative_incidence_display import CumulativeIncidenceDisplay
 from evaluation.dependence_display import DependenceDisplay
 from evaluation.hazard_ratio_display import HazardRatioDisplay
@@ -148,9 +148,12 @@ def _courses(found: Comparison) -> dict[str, Figure]:
     figures = {}
     for learner, course in found.effects.course.groupby("learner", sort=False):
         # A line at 0 is no picture.
-        if course["estimate"].fillna(0).abs().max() > 0:
-            caption = f"{learner}: contribution of the regimen over time, 95% of refits"
-            figures[caption] = axes_figure(CourseDisplay(course).plot())
+        contrasts = course.loc[course["kind"] == CONTRAST, "estimate"]
+        if contrasts.fillna(0).abs().max() > 0:
+            caption = (
+                f"{learner}: contribution of the regimen over time, SHAP contrast, 95% of refits"
+            )
+            figures[caption] = axes_figure(CourseDisplay(course, CONTRAST).plot())
     return figures
 
 

@@ -243,10 +243,10 @@ def learner_effects(
         ),
         without_few(
             course_table(learner, arms, question.times.tolist(), question.course(whole), courses),
-            "arm", few, ("estimate", "ci_low", "ci_high"),
+            ("arm", "reference_arm"), few, ("estimate", "ci_low", "ci_high"),
         ),
         without_few(
-            heterogeneity_table(table), "regimen", few,
+            heterogeneity_table(table), ("regimen",), few,
             ("mean", "between_sd", "within_sd", "ratio"),
         ),
         _shown(model, dataset, reading, table, own_seed) if drawn else None,
@@ -283,10 +283,10 @@ def refit_effects(
 
 
 def without_few(
-    table: pd.DataFrame, column: str, few: Sequence[str], numbers: Sequence[str]
+    table: pd.DataFrame, columns: Sequence[str], few: Sequence[str], numbers: Sequence[str]
 ) -> pd.DataFrame:
-    """Take out the numbers of arms with very few patients and say so in the note."""
-    rows = table[column].isin(few)
+    """Take out numbers where a column names an arm with very few patients; the note says so."""
+    rows = table[list(columns)].isin(few).any(axis=1)
     shown = table.copy()
     shown.loc[rows, list(numbers)] = np.nan
     shown.loc[rows, "note"] = TOO_FEW

@@ -85,7 +85,7 @@ def test_the_arms_stand_beside_each_other():
     assert shown[["HMA", "LDAC"]].to_numpy().tolist() == [["0.50 (0.40-0.60)", "0.40 (0.30-0.50)"]]
 
 
-def test_two_readings_are_told_in_points_and_months_without_a_minus_before_zero():
+def test_two_readings_are_told_in_points_and_months_without_a_sign_before_zero():
     place = {"learner": "cox", "arm": "HMA", "reference_arm": "LDAC", "verdict": "agree"}
     numbers = ["shap", "standardised", "difference", "largest_gap"]
     rows = [
@@ -98,7 +98,7 @@ def test_two_readings_are_told_in_points_and_months_without_a_minus_before_zero(
     assert shown["output"].tolist() == ["event by 12 months, points", "RMST to 9 months, months"]
     assert shown["arms"].tolist() == ["HMA vs LDAC"] * 2
     assert shown["SHAP contrast"].tolist() == ["-10.4", "+1.23"]
-    assert shown["apart by"].tolist() == ["+0.0", "+0.03"]
+    assert shown["apart by"].tolist() == ["0.0", "+0.03"]
     assert shown["half the narrower interval"].tolist() == ["", "0.50"]
 
 

@@ -111,10 +111,16 @@ def test_no_covariate_is_taken_where_none_contributes():
 
 def test_an_average_over_very_few_patients_is_not_told():
     table = pd.DataFrame({"arm": ["A", "B"], "mean": [0.1, 0.2], "note": "fine"})
-    shown = without_few(table, "arm", ["B"], ["mean"])
+    shown = without_few(table, ["arm"], ["B"], ["mean"])
     assert shown["mean"].tolist()[0] == 0.1
     assert np.isnan(shown["mean"].iloc[1])
     assert shown["note"].tolist() == ["fine", TOO_FEW]
+
+
+def test_nor_is_a_contrast_with_them():
+    table = pd.DataFrame({"arm": ["A"], "reference_arm": ["B"], "mean": [0.1], "note": "fine"})
+    shown = without_few(table, ["arm", "reference_arm"], ["B"], ["mean"])
+    assert shown["mean"].isna().all()
 
 
 def test_without_learners_the_tables_are_empty():
