@@ -183,6 +183,7 @@ def _contributions(found: Comparison) -> dict[str, Figure]:
                 horizon=one.horizon,
                 label=labels[one.covariate],
             )
-            caption = f"{one.learner}: contribution of the regimen to {at}, by a covariate"
+            by = described[one.covariate].label
+            caption = f"{one.learner}: contribution of the regimen to {at}, by {by}"
             figures[caption] = axes_figure(dependence.plot())
     return figures
