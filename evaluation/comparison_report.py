@@ -20,7 +20,8 @@ _DIGITS = {EVENT_PROBABILITY: 2, "months": 1, RMST: 2}
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
 _SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
 # Sections of pictures, in the order of the report.
-SECTIONS = ("forest", "curves", "time", "incidence", "balance", "subgroups")
+SECTIONS = ("forest", "curves", "time", "incidence", "balance", "subgroups", "course",
+            "contributions")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class ComparisonReport:
     target_trial : DataFrame with TARGET_COLUMNS
     transplant : DataFrame with REGIMEN_COLUMNS, or None
     subgroups : DataFrame with SUBGROUP_COLUMNS, or None
+    agreement : DataFrame, or None
+        As `agreement_table` gives it.
+    heterogeneity : DataFrame, or None
+        As `heterogeneity_table` gives it.
     pictures : mapping of caption -> PNG, by section
         Drawn already, since the same pictures are kept as files too.
     """
@@ -62,6 +67,8 @@ class ComparisonReport:
     target_trial: pd.DataFrame
     transplant: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
+    agreement: pd.DataFrame | None = None
+    heterogeneity: pd.DataFrame | None = None
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
 
@@ -91,6 +98,10 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         target_trial=html_table(report.target_trial, "table target"),
         transplant=_html(None if report.transplant is None else readable_ratios(report.transplant)),
         subgroups=_html(None if report.subgroups is None else readable_subgroups(report.subgroups)),
+        agreement=_html(None if report.agreement is None else readable_agreement(report.agreement)),
+        heterogeneity=_html(
+            None if report.heterogeneity is None else readable_heterogeneity(report.heterogeneity)
+        ),
     )
     path.write_text(page, encoding="utf-8")
 
@@ -228,6 +239,69 @@ def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
             ],
         }
     )
+
+
+def readable_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """The two readings of each model beside each other; probabilities in percentage points."""
+    if table.empty:
+        return table
+    return pd.DataFrame(
+        {
+            "learner": table["learner"],
+            "arms": describe_arms(table),
+            "output": _outputs(table),
+            "SHAP contrast": _in_units(table, "shap", signed=True),
+            "standardised contrast": _in_units(table, "standardised", signed=True),
+            "apart by": _in_units(table, "difference", signed=True),
+            "half the narrower interval": _in_units(table, "largest_gap"),
+            "the two readings": table["verdict"],
+        }
+    )
+
+
+def readable_heterogeneity(table: pd.DataFrame) -> pd.DataFrame:
+    """Spread of contributions between patients beside that between refits; points or months."""
+    if table.empty:
+        return table
+    table = table[table["mean"] != 0]
+    return pd.DataFrame(
+        {
+            "learner": table["learner"],
+            "patients of": table["regimen"],
+            "output": _outputs(table),
+            "n": [_whole(n) for n in table["n"]],
+            "mean contribution": _in_units(table, "mean", signed=True),
+            "SD between patients": _in_units(table, "between_sd"),
+            "SD of one patient between refits": _in_units(table, "within_sd"),
+            "ratio": ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in table["ratio"]],
+            # What the ratio says already stands below the table.
+            "verdict": [
+                "do not interpret" if note.endswith("do not interpret") else note
+                for note in table["note"]
+            ],
+        }
+    )
+
+
+def _outputs(table: pd.DataFrame) -> list[str]:
+    return [
+        f"RMST to {horizon:g} months, months"
+        if str(scale).startswith("RMST")
+        else f"event by {horizon:g} months, points"
+        for scale, horizon in zip(table["scale"], table["horizon"], strict=True)
+    ]
+
+
+def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[str]:
+    """Months with two decimals, probabilities as percentage points with one."""
+    sign = "+" if signed else ""
+    cells = []
+    for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
+        unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
+        # No sign before a zero.
+        shown = round(unit * value, digits) or 0.0
+        cells.append("" if np.isnan(value) else f"{shown:{sign if shown else ''}.{digits}f}")
+    return cells
 
 
 def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:

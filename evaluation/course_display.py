@@ -12,31 +12,36 @@ from matplotlib.ticker import FixedLocator
 from evaluation.displays import _GREY, _month_ticks, _new_axes, _note, _spread, _tidy
 from evaluation.palette import arm_styles
 
-_KIND = "mean in arm"
+MEAN, CONTRAST = "mean in arm", "contrast"
 
 
 @dataclass(frozen=True)
 class CourseDisplay:
-    """Mean contribution of the regimen among each arm's patients, with its band over refits.
+    """Contribution of the regimen by arm, or its contrasts, with the band over refits.
 
     Attributes
     ----------
     frame : DataFrame
-        As `course_table` gives it, of one learner; the rows of kind "mean in arm" are drawn.
+        As `course_table` gives it, of one learner.
+    kind : str
+        Which rows are drawn: "mean in arm", or "contrast" with the reference arm.
     """
 
     frame: pd.DataFrame
+    kind: str = MEAN
 
     def __post_init__(self) -> None:
         learners = self.frame["learner"].unique()
         if len(learners) != 1:
             raise ValueError(f"frame must hold one learner; got {sorted(learners)}")
+        if self.kind not in (MEAN, CONTRAST):
+            raise ValueError(f"kind must be {MEAN!r} or {CONTRAST!r}; got {self.kind!r}")
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw a line and a band an arm, named at its end; return the Axes."""
         ax = ax or _new_axes(6.5, 3.6)
-        shown = self.frame[(self.frame["kind"] == _KIND) & self.frame["estimate"].notna()]
-        styles = arm_styles(shown["arm"])
+        shown = self.frame[(self.frame["kind"] == self.kind) & self.frame["estimate"].notna()]
+        styles = arm_styles(self.frame["arm"])
         ax.axhline(0, color=_GREY, lw=0.8, zorder=1)
         ends = {}
         for arm, course in shown.groupby("arm", sort=True):
@@ -52,17 +57,25 @@ class CourseDisplay:
         for (arm, _), y in zip(ends.items(), heights, strict=True):
             color = styles[arm].color
             _note(ax, arm, (last, y), (6, 0), "data", va="center", color=color)
-        label = "Contribution of the regimen to\npredicted event probability (points)"
+        what, caption = (
+            "Contribution of the regimen to",
+            "mean SHAP value among each arm's patients",
+        )
+        if self.kind == CONTRAST:
+            reference = shown["reference_arm"].iloc[0]
+            what = "Contrast of the contributions to"
+            caption = f"difference of mean SHAP values from {reference}"
+        label = f"{what}\npredicted event probability (points)"
         ax.set(xlim=(0, last), ylim=(low, high), xlabel="Months", ylabel=label)
         ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= last]))
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
         _tidy(ax)
         method = shown["ci_method"].iloc[0]
-        caption = (
-            f"{self.frame['learner'].iloc[0]}: mean SHAP value among each arm's patients.\n"
+        told = (
+            f"{self.frame['learner'].iloc[0]}: {caption}.\n"
             f"Band: 95%, {method}.\nA contribution to this model's prediction; not causal."
         )
-        _note(ax, caption, (0, 0), (0, -38), va="top", color=_GREY, linespacing=1.4)
+        _note(ax, told, (0, 0), (0, -38), va="top", color=_GREY, linespacing=1.4)
         return ax
 
 

@@ -297,6 +297,24 @@ def readable_optimism(table: pd.DataFrame) -> pd.DataFrame:
     return wide.replace("not estimable", "").reset_index().rename_axis(columns=None)
 
 
+def readable_split_variation(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a metric: what the split into folds adds to the uncertainty of the patients."""
+    return pd.DataFrame(
+        {
+            "metric": [
+                metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
+            ],
+            "mean over repeats (lowest to highest)": [
+                f"{row.estimate:.3f} ({row.lowest:.3f} to {row.highest:.3f})"
+                for row in table.itertuples()
+            ],
+            "standard error from the split": [f"{value:.4f}" for value in table["split_error"]],
+            "from the patients": [f"{value:.4f}" for value in table["patient_error"]],
+            "share of the split": [f"{value:.0%}" for value in table["split_share"]],
+        }
+    )
+
+
 def readable_instability(table: pd.DataFrame) -> pd.DataFrame:
     """A row a measure and horizon."""
     labels = {
@@ -470,4 +488,5 @@ READABLE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "incremental_value": readable_incremental,
     "optimism": readable_optimism,
     "instability": readable_instability,
+    "split_variation": readable_split_variation,
 }

@@ -685,7 +685,7 @@ def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, 
         "regimen",
         "verdict": left[0] if left else "cannot be checked: penalised and tree models shrink",
     }
-    if str(own["scale"]).startswith(RMST):
+    if str(own["scale"]).startswith(RMST) or (own["scale"] == "months" and "RMST" in estimator):
         own["scale"] = RMST
     return own
 

@@ -21,7 +21,8 @@ from evaluation.instability_displays import (
     PredictionInstabilityDisplay,
 )
 from evaluation.internal_external import center_table
-from evaluation.metrics import standard_metrics
+from evaluation.learner_differences import split_variation
+from evaluation.metrics import harrell_c_metric, ibs_metric, standard_metrics
 from evaluation.optimism import optimism_table
 from evaluation.report import metric_label
 from evaluation.subgroup_forest import SubgroupForestDisplay
@@ -89,6 +90,15 @@ def about_champion(
     found = assess(judged, learner, [_beside(judged, learner, reference)])
     if has_competing(judged.outcome):
         return found
+    if len(judged.folds) > 1:
+        found.tables["split_variation"] = split_variation(
+            learner,
+            judged.outcome,
+            judged.learners[learner],
+            judged.folds,
+            [harrell_c_metric(), ibs_metric(judged.tau)],
+            judged.counts,
+        )
     found.join(subgroups(judged, learner, plan.subgroups))
     found.join(_centers(plan, judged, learner))
     added = [name for name in REFERENCES if name in judged.learners and name != learner]

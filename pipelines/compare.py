@@ -14,8 +14,6 @@ import typer
 from pipelines.command import run_command
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pipelines.config import TrainConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -87,12 +85,11 @@ def _run(config: TrainConfig, out: Path | None, with_learners: bool, workers: in
     print_comparison_start(plan)
     steps = 2 + (plan.learner_steps if with_learners else 0)
     with summary.progress_bar(steps) as advance:
-        effects: list[pd.DataFrame] = []
-        failures: list[str] = []
+        effects = None
         if with_learners:
-            effects, failures = fit_effects(plan, workers or os.cpu_count() or 1, advance)
+            effects = fit_effects(plan, workers or os.cpu_count() or 1, advance)
         advance("comparing", 1)
-        found = compare(plan, effects, failures)
+        found = compare(plan, effects)
         advance("writing", 1)
         place = ComparisonRecord(found).write(out)
     print_comparison(found, out, place, time.monotonic() - started)

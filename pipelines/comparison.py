@@ -13,7 +13,6 @@ import pandas as pd
 from evaluation.arms import outcomes_by_arm
 from evaluation.regimen_adjusted import AdjustedComparison, AdjustedSettings, compare_adjusted
 from evaluation.regimen_comparison import FurtherComparisons
-from evaluation.regimen_effects import regimen_effect_table
 from evaluation.regimen_subgroups import MAX_LEVELS, subgroup_effects
 from evaluation.rmst import choose_tau
 from evaluation.transplant_sensitivity import transplant_sensitivity
@@ -37,13 +36,8 @@ from models.tuning import NoTrialSucceededError, Search
 from pipelines.cautions import cautions
 from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import TrainConfig
-from pipelines.nested_validation import (
-    FINAL,
-    bootstrap_contrasts,
-    prediction_times,
-    search_and_fit,
-    task_seed,
-)
+from pipelines.model_effects import EffectQuestion, LearnerEffects, ModelEffects, learner_effects
+from pipelines.nested_validation import FINAL, prediction_times, search_and_fit, task_seed
 from pipelines.populations import compare_in_populations, is_comparable, population_cautions
 from pipelines.target_trial import describe_target_trial
 
@@ -53,6 +47,8 @@ FEW_PATIENTS = 10
 _FEWEST = 2
 # More events than this share are common enough to turn a hazard ratio into a risk ratio.
 COMMON_OUTCOME = 0.15
+# Drawn patient by patient, beside the simplest learner.
+DRAWN_TOO = "forest"
 Key = tuple[str, str]
 
 
@@ -331,6 +327,7 @@ class Comparison:
     subgroups, transplant : DataFrame or None
     target_trial : DataFrame with TARGET_COLUMNS
     cautions : tuple of str
+    effects : ModelEffects, or None without learners
     """
 
     plan: ComparisonPlan
@@ -344,20 +341,17 @@ class Comparison:
     transplant: pd.DataFrame | None
     target_trial: pd.DataFrame
     cautions: tuple[str, ...]
+    effects: ModelEffects | None = None
 
 
-def compare(
-    plan: ComparisonPlan, effects: Sequence[pd.DataFrame] = (), failures: Sequence[str] = ()
-) -> Comparison:
+def compare(plan: ComparisonPlan, effects: ModelEffects | None = None) -> Comparison:
     """Make every comparison of a plan.
 
     Parameters
     ----------
     plan : ComparisonPlan
-    effects : sequence of DataFrame with REGIMEN_COLUMNS
-        Model-based rows, as `fit_effects` returns them.
-    failures : sequence of str
-        What could not be fitted, for the cautions.
+    effects : ModelEffects, optional
+        As `fit_effects` returns them.
     """
     config, cohort = plan.config, plan.cohort
     classical = compare_in_populations(
@@ -378,7 +372,9 @@ def compare(
     }
     seen_by = {name: ", ".join(config.covariates_of(name)) for name in plan.learners}
     tables = [_kept(adjusted[e].table, cohort.outcomes[e]) for e in plan.endpoints]
-    table = one_table(classical, tables, effects, {**checks, **whole}, seen_by)
+    modelled = [] if effects is None else effects.effects
+    failures = () if effects is None else effects.failures
+    table = one_table(classical, tables, modelled, {**checks, **whole}, seen_by)
     readings = {key: Reading.of(table, *key, found) for key, found in checks.items()}
     verdicts = [
         str(row.verdict) if len(plan.arms) == 1 else f"{row.arm}: {row.verdict}"
@@ -396,6 +392,7 @@ def compare(
         transplant=_transplant(plan),
         target_trial=describe_target_trial(config, plan.checked, verdicts),
         cautions=(*failures, *comparison_cautions(plan)),
+        effects=effects,
     )
 
 
@@ -427,9 +424,7 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
     )
 
 
-def fit_effects(
-    plan: ComparisonPlan, workers: int, advance: Advance
-) -> tuple[list[pd.DataFrame], list[str]]:
+def fit_effects(plan: ComparisonPlan, workers: int, advance: Advance) -> ModelEffects:
     """Fit the learners to the whole cohort and refit them to bootstrap samples.
 
     Parameters
@@ -437,13 +432,6 @@ def fit_effects(
     workers : int
         Processes; the result does not depend on their number.
     advance : callable (description, steps)
-
-    Returns
-    -------
-    tables : list of DataFrame with REGIMEN_COLUMNS
-        One a learner.
-    failures : list of str
-        Sentences on learners that could not be fitted.
     """
     config, horizons = plan.config, plan.config.evaluation.horizons
     source = config.cohort.columns.regimen
@@ -451,7 +439,6 @@ def fit_effects(
     every = plan.checked.cohort.dataset(config.all_covariates, plan.endpoint)
     present = set(every.regimen if every.regimen is not None else ())
     arms = tuple(arm for arm in source.arms if arm in present)
-    tau = plan.tau(plan.endpoint)
     fixed = {str(name): params for name, params in config.tuning.fixed.items()}
     search = Search(
         config.comparison.trials,
@@ -462,7 +449,9 @@ def fit_effects(
         "",
         "",
     )
-    tables, failures = [], []
+    question = EffectQuestion(plan.endpoint, arms, horizons, plan.tau(plan.endpoint))
+    found: list[LearnerEffects] = []
+    failures = []
     for learner in plan.learners:
         dataset: Dataset = every.select(config.covariates_of(learner))
         try:
@@ -470,34 +459,21 @@ def fit_effects(
                 learner, dataset, prediction_times(horizons), search, FINAL, None
             )
             advance(f"{learner}: fitting", 1)
-            estimate, replicates = bootstrap_contrasts(
-                model,
-                dataset,
-                arms,
-                horizons,
-                replicates=config.evaluation.regimen_refits,
-                seed=config.seed,
-                workers=workers,
-                advance=lambda learner=learner: advance(f"{learner}: refitting", 1),  # type: ignore[misc]
-                tau=tau,
+            found.append(
+                learner_effects(
+                    model,
+                    dataset,
+                    question,
+                    replicates=config.evaluation.regimen_refits,
+                    seed=config.seed,
+                    workers=workers,
+                    advance=lambda learner=learner: advance(f"{learner}: refitting", 1),  # type: ignore[misc]
+                    drawn=not found or learner == DRAWN_TOO,
+                )
             )
         except (NoTrialSucceededError, *NUMERICAL_ERRORS) as error:
             failures.append(f"{learner} could not be fitted: {error}.")
-            continue
-        tables.append(
-            regimen_effect_table(
-                learner,
-                plan.endpoint,
-                arms,
-                horizons,
-                estimate,
-                replicates,
-                len(dataset),
-                dataset.outcome.n_events,
-                tau,
-            )
-        )
-    return tables, failures
+    return ModelEffects(tuple(found), tuple(failures))
 
 
 def _further(plan: ComparisonPlan) -> FurtherComparisons:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from evaluation.contribution_display import ContributionDisplay
+from evaluation.course_display import CONTRAST, CourseDisplay
 from evaluation.cumulative_incidence_display import CumulativeIncidenceDisplay
+from evaluation.dependence_display import DependenceDisplay
 from evaluation.hazard_ratio_display import HazardRatioDisplay
 from evaluation.love_display import LoveDisplay
 from evaluation.overlap_display import OverlapDisplay
@@ -14,10 +17,13 @@ from evaluation.report import axes_figure, kaplan_meier_figure
 from evaluation.triangulation import HAZARD_RATIO, on_one_scale, shared_scales
 from evaluation.triangulation_display import triangulation_forest
 from evaluation.weighted_survival_display import WeightedSurvivalDisplay
-from pipelines.comparison import Comparison
+from features.covariates import describe_covariates
+from features.dataset import REGIMEN
+from pipelines.comparison import Comparison, as_groups
 
 Pictures = dict[str, dict[str, Figure]]
 WEIGHTING = "overlap"
+EVENT = "event probability"
 
 
 def comparison_pictures(found: Comparison) -> Pictures:
@@ -29,6 +35,8 @@ def comparison_pictures(found: Comparison) -> Pictures:
         "time": _over_time(found),
         "balance": _balance(found),
         "subgroups": _subgroups(found),
+        "course": _courses(found),
+        "contributions": _contributions(found),
     }
 
 
@@ -131,4 +139,51 @@ def _subgroups(found: Comparison) -> dict[str, Figure]:
             continue
         caption = f"{found.plan.endpoint}: hazard ratio by subgroup, unadjusted"
         figures[f"{caption}, {arm}"] = axes_figure(subgroup_forest(table, arm).plot())
+    return figures
+
+
+def _courses(found: Comparison) -> dict[str, Figure]:
+    if found.effects is None or found.effects.course.empty:
+        return {}
+    figures = {}
+    for learner, course in found.effects.course.groupby("learner", sort=False):
+        # A line at 0 is no picture.
+        contrasts = course.loc[course["kind"] == CONTRAST, "estimate"]
+        if contrasts.fillna(0).abs().max() > 0:
+            caption = (
+                f"{learner}: contribution of the regimen over time, SHAP contrast, 95% of refits"
+            )
+            figures[caption] = axes_figure(CourseDisplay(course, CONTRAST).plot())
+    return figures
+
+
+def _contributions(found: Comparison) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    for one in [] if found.effects is None else found.effects.shown:
+        names = [name for name in one.predictors if name != REGIMEN]
+        described = describe_covariates(names, found.plan.checked.cohort.dictionary)
+        labels = {
+            name: own.label + (f" ({own.unit})" if own.unit else "")
+            for name, own in described.items()
+        }
+        summary = ContributionDisplay.from_contributions(
+            one.contributions, one.predictors, scale=EVENT, horizon=one.horizon,
+            learner=one.learner, labels={**labels, REGIMEN: "Regimen"},
+        )  # fmt: skip
+        at = f"event probability at {one.horizon:g} months"
+        figures[f"{one.learner}: contributions to {at}"] = axes_figure(summary.plot())
+        if one.covariate and one.regimen["contribution"].abs().max() > 0:
+            values = one.predictors[one.covariate]
+            if described[one.covariate].kind == "flag":
+                values = as_groups(values, described[one.covariate], ())
+            dependence = DependenceDisplay.from_contributions(
+                one.regimen,
+                values,
+                scale=EVENT,
+                horizon=one.horizon,
+                label=labels[one.covariate],
+            )
+            by = described[one.covariate].label
+            caption = f"{one.learner}: contribution of the regimen to {at}, by {by}"
+            figures[caption] = axes_figure(dependence.plot())
     return figures

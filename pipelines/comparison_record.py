@@ -68,6 +68,12 @@ class ComparisonRecord:
             "subgroups.csv": found.subgroups,
             "transplant.csv": found.transplant,
         }
+        if found.effects is not None:
+            tables |= {
+                "agreement.csv": found.effects.agreement,
+                "course.csv": found.effects.course,
+                "heterogeneity.csv": found.effects.heterogeneity,
+            }
         for name, table in tables.items():
             if table is not None and len(table):
                 table.to_csv(folder / name, index=False)
@@ -109,6 +115,8 @@ class ComparisonRecord:
             target_trial=found.target_trial,
             transplant=found.transplant,
             subgroups=found.subgroups,
+            agreement=None if found.effects is None else found.effects.agreement,
+            heterogeneity=None if found.effects is None else found.effects.heterogeneity,
             pictures=pictures,
         )
 

@@ -265,23 +265,19 @@ def flat_params(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def refit_contrasts(
-    model: SurvivalModel,
-    dataset: Dataset,
-    arms: Sequence[str],
-    horizons: Sequence[float],
-    seed: int,
-    replicate: int,
-    tau: float | None = None,
-) -> np.ndarray:
-    """The regimen contrasts of a model refitted to one bootstrap sample.
+def refit_within_arms(
+    model: SurvivalModel, dataset: Dataset, arms: Sequence[str], seed: int, replicate: int
+) -> tuple[SurvivalModel | None, Dataset, int]:
+    """A model refitted to one bootstrap sample, drawn with replacement within each regimen.
 
-    Patients are drawn with replacement within each regimen; the parameters stay those of `model`.
+    The parameters stay those of `model`.
 
     Returns
     -------
-    ndarray of shape (2, n_arms - 1, n_horizons), or one more output with tau
-        NaN where the refit did not converge or a horizon lies beyond the sample's follow-up.
+    refitted : SurvivalModel, or None where it did not converge
+    sample : Dataset
+    own_seed : int
+        Of this refit, for what else is drawn with it.
     """
     own_seed = task_seed(seed, model.learner, "refit", replicate)
     rng = np.random.default_rng(own_seed)
@@ -289,8 +285,29 @@ def refit_contrasts(
     members = [np.flatnonzero(dataset.regimen == arm) for arm in arms]
     sample = dataset.take(np.concatenate([rng.choice(rows, len(rows)) for rows in members]))
     try:
-        refitted = fit_model(model.learner, model.params, sample, own_seed)
+        return fit_model(model.learner, model.params, sample, own_seed), sample, own_seed
     except NUMERICAL_ERRORS:
+        return None, sample, own_seed
+
+
+def refit_contrasts(
+    model: SurvivalModel,
+    dataset: Dataset,
+    arms: Sequence[str],
+    horizons: Sequence[float],
+    tau: float | None,
+    seed: int,
+    replicate: int,
+) -> np.ndarray:
+    """The regimen contrasts of a model refitted to one bootstrap sample.
+
+    Returns
+    -------
+    ndarray of shape (2, n_arms - 1, n_horizons), or one more output with tau
+        NaN where the refit did not converge or a horizon lies beyond the sample's follow-up.
+    """
+    refitted, sample, own_seed = refit_within_arms(model, dataset, arms, seed, replicate)
+    if refitted is None:
         return np.full((2, len(arms) - 1, len(horizons) + (tau is not None)), np.nan)
     return model_contrasts(refitted, sample.predictors, arms, horizons, own_seed, tau)
 
@@ -313,15 +330,15 @@ def bootstrap_contrasts(
     Parameters
     ----------
     tau : float, optional
-        Months; adds the restricted mean survival time up to it as one more output.
+        Months; adds the restricted mean survival time up to it as the last output.
 
     Returns
     -------
-    estimate : ndarray of shape (2, n_arms - 1, n_horizons)
-    replicates : ndarray of shape (replicates, 2, n_arms - 1, n_horizons)
+    estimate : ndarray of shape (2, n_arms - 1, n_outputs)
+    replicates : ndarray of shape (replicates, 2, n_arms - 1, n_outputs)
     """
     tasks = [
-        delayed(refit_contrasts)(model, dataset, arms, horizons, seed, replicate, tau)
+        delayed(refit_contrasts)(model, dataset, arms, horizons, tau, seed, replicate)
         for replicate in range(replicates)
     ]
     if kept.exists:

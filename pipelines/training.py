@@ -247,6 +247,7 @@ def _regimen_effect(
     arms = plan.arms_of(fit.learner)
     if not arms:
         return None
+    tau = max(plan.horizons)
     estimate, replicates = bootstrap_contrasts(
         fit.model,
         plan.view(fit.learner),
@@ -257,6 +258,7 @@ def _regimen_effect(
         workers=workers,
         advance=lambda: advance(f"{fit.learner}: regimen effect", 1),
         kept=checkpoint.open(f"{fit.learner}_contrasts"),
+        tau=tau,
     )
     return regimen_effect_table(
         fit.learner,
@@ -267,6 +269,7 @@ def _regimen_effect(
         replicates,
         len(plan.dataset),
         plan.dataset.outcome.n_events,
+        tau,
     )
 
 

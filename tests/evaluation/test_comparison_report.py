@@ -6,8 +6,10 @@ from evaluation.comparison_report import (
     ComparisonReport,
     by_scale,
     readable_adverse,
+    readable_agreement,
     readable_arms,
     readable_e_values,
+    readable_heterogeneity,
     readable_shared,
     write_comparison_report,
 )
@@ -81,6 +83,46 @@ def test_adverse_events_have_a_column_an_arm_and_the_difference():
 def test_the_arms_stand_beside_each_other():
     shown = readable_arms(adverse()[:2])
     assert shown[["HMA", "LDAC"]].to_numpy().tolist() == [["0.50 (0.40-0.60)", "0.40 (0.30-0.50)"]]
+
+
+def test_two_readings_are_told_in_points_and_months_without_a_sign_before_zero():
+    place = {"learner": "cox", "arm": "HMA", "reference_arm": "LDAC", "verdict": "agree"}
+    numbers = ["shap", "standardised", "difference", "largest_gap"]
+    rows = [
+        {"scale": "event probability difference", "horizon": 12.0}
+        | dict(zip(numbers, (-0.1042, -0.1041, -0.0001, np.nan), strict=True)),
+        {"scale": "RMST difference (months)", "horizon": 9.0}
+        | dict(zip(numbers, (1.234, 1.2, 0.034, 0.5), strict=True)),
+    ]
+    shown = readable_agreement(pd.DataFrame([place | row for row in rows]))
+    assert shown["output"].tolist() == ["event by 12 months, points", "RMST to 9 months, months"]
+    assert shown["arms"].tolist() == ["HMA vs LDAC"] * 2
+    assert shown["SHAP contrast"].tolist() == ["-10.4", "+1.23"]
+    assert shown["apart by"].tolist() == ["0.0", "+0.03"]
+    assert shown["half the narrower interval"].tolist() == ["", "0.50"]
+
+
+def test_heterogeneity_is_told_with_its_ratio_and_not_of_a_model_without_the_regimen():
+    table = pd.DataFrame(
+        {
+            "learner": ["cox", "cox", "forest"],
+            "scale": "event probability",
+            "horizon": 12.0,
+            "regimen": ["HMA", "LDAC", "HMA"],
+            "n": [42, 3, 42],
+            "mean": [-0.031, np.nan, 0.0],
+            "between_sd": [0.004, np.nan, 0.0],
+            "within_sd": [0.02, np.nan, 0.01],
+            "ratio": [0.2, np.nan, 0.0],
+            "note": ["patients differ by less: do not interpret", "not shown: few", "x"],
+        }
+    )
+    shown = readable_heterogeneity(table)
+    assert shown["learner"].tolist() == ["cox", "cox"]
+    assert shown["mean contribution"].tolist() == ["-3.1", ""]
+    assert shown["SD between patients"].tolist() == ["0.4", ""]
+    assert shown["ratio"].tolist() == ["0.20", ""]
+    assert shown["verdict"].tolist() == ["do not interpret", "not shown: few"]
 
 
 def test_an_e_value_names_its_ratio():

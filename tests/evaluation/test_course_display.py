@@ -29,8 +29,19 @@ def test_an_arm_is_drawn_in_its_colour_as_far_as_it_is_known():
     assert band.height == pytest.approx(0.038 * 2 + 0.02, abs=1e-9)
 
 
-def test_all_text_stands_inside_the_figure_and_says_what_it_is_not():
-    ax = CourseDisplay(FRAME).plot()
+def test_a_contrast_has_one_line_in_the_colour_of_its_arm():
+    ax = CourseDisplay(FRAME, "contrast").plot()
+    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    # -.01 - .02 and -.02 - .03, in the colour that the arm has beside the reference arm.
+    assert list(line.get_ydata()) == pytest.approx([0, -0.03, -0.05])
+    assert line.get_color() == arm_styles(ARMS)["HMA"].color
+    assert "Contrast" in ax.get_ylabel()
+    assert any("from LDAC" in text.get_text() for text in ax.texts)
+
+
+@pytest.mark.parametrize("kind", ["mean in arm", "contrast"])
+def test_all_text_stands_inside_the_figure_and_says_what_it_is_not(kind):
+    ax = CourseDisplay(FRAME, kind).plot()
     canvas = FigureCanvasAgg(ax.figure)
     canvas.draw()
     # Of everything that is drawn, in inches.
@@ -42,8 +53,14 @@ def test_all_text_stands_inside_the_figure_and_says_what_it_is_not():
     words = [text for text in ax.findobj(Text) if text.get_text()]
     assert min(text.get_fontsize() for text in words) >= 8
     assert any("not causal" in text.get_text() for text in words)
-    assert {"HMA", "LDAC"} <= {text.get_text() for text in words}
+    named = {"HMA", "LDAC"} if kind == "mean in arm" else {"HMA"}
+    assert named <= {text.get_text() for text in words}
     assert ax.get_xlabel() == "Months"
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="kind must be"):
+        CourseDisplay(FRAME, "arms")
 
 
 def test_two_learners_in_one_picture_are_refused():

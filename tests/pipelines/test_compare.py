@@ -41,6 +41,12 @@ class Compared:
         return (self.out / "report.html").read_text(encoding="utf-8")
 
     @property
+    def held(self):
+        """Learners whose model holds the regimen."""
+        course = pd.read_csv(self.out / "course.csv")
+        return {name for name, own in course.groupby("learner") if own["estimate"].any()}
+
+    @property
     def words(self):
         """The report as a reader sees it."""
         text = re.sub(r"<style>.*?</style>|<img[^>]*>", " ", self.report, flags=re.DOTALL)
@@ -147,8 +153,59 @@ def test_the_report_shows_every_part(embedded):
         assert words in embedded.words, words
     # Forests: hazard ratio, RMST, two horizons; two Kaplan-Meier, two ratios over time; overlap,
     # love plot, weighted curves; subgroups.
-    assert embedded.report.count("data:image/png") == 4 + 2 + 2 + 3 + 1
+    # Of the models: a course for each that holds the regimen, contributions and dependence of cox.
+    held = embedded.held
+    assert "cox" in held
+    assert embedded.report.count("data:image/png") == 4 + 2 + 2 + 3 + 1 + len(held) + 2
     assert "nan" not in embedded.words.lower().split()
+
+
+def test_the_restricted_mean_of_a_model_stands_beside_the_others(embedded):
+    table = embedded.table
+    means = table[(table["endpoint"] == "OS") & (table["scale"] == "RMST difference")]
+    assert set(means["family"]) == {"classical", "adjusted", "model-based"}
+    assert set(means["horizon"]) == {12}
+    modelled = means[means["family"] == "model-based"].set_index("estimator")
+    assert len(modelled) == 4
+    cox = modelled.loc["SHAP contrast, cox"]
+    # Fewer events under HMA, so a longer mean; less than the crude contrast.
+    crude = means.loc[means["estimator"] == "RMST difference", "estimate"].iloc[0]
+    assert 0 < cox["estimate"] < crude
+    assert cox["ci_low"] <= cox["estimate"] <= cox["ci_high"]
+
+
+def test_the_two_readings_of_each_model_are_compared(embedded):
+    table = pd.read_csv(embedded.out / "agreement.csv")
+    assert len(table) == 2 * 3
+    own = embedded.table.set_index(["estimator", "scale", "horizon"])["estimate"]
+    for row in table.itertuples():
+        scale = row.scale.removesuffix(" (months)")
+        told = own[f"SHAP contrast, {row.learner}", scale, row.horizon]
+        assert row.shap == pytest.approx(told, abs=1e-12)
+    assert "Two readings of each model" in embedded.words
+
+
+def test_the_course_meets_the_contrast_at_the_horizons(embedded):
+    course = pd.read_csv(embedded.out / "course.csv", keep_default_na=False)
+    agreement = pd.read_csv(embedded.out / "agreement.csv").set_index(["learner", "horizon"])
+    contrasts = course[course["kind"] == "contrast"].set_index(["learner", "time"])
+    for learner in ("cox", "xgboost_cox"):
+        told = agreement[agreement["scale"].str.startswith("event")].loc[learner]["shap"]
+        for horizon in (6.0, 12.0):
+            found = float(contrasts.loc[(learner, horizon), "estimate"])
+            assert found == pytest.approx(told[horizon], abs=1e-12)
+    assert contrasts["ci_method"].str.contains("20 bootstrap refits").all()
+
+
+def test_heterogeneity_stands_beside_its_instability(embedded):
+    table = pd.read_csv(embedded.out / "heterogeneity.csv")
+    # Learners, outputs, arms.
+    assert len(table) == 2 * 3 * 2
+    assert set(table["n"]) == {42, 28}
+    cox = table[table["learner"] == "cox"]
+    assert (cox["within_sd"] > 0).all()
+    assert cox["ratio"].to_numpy() == pytest.approx(cox["between_sd"] / cox["within_sd"])
+    assert "SD of one patient between refits" in embedded.words
 
 
 def test_the_run_is_a_comparison_with_tables_pictures_and_the_note(embedded):
@@ -162,7 +219,10 @@ def test_the_run_is_a_comparison_with_tables_pictures_and_the_note(embedded):
     assert metrics["hr_Cox_hazard_ratio"] == pytest.approx(0.580, abs=1e-3)
     assert logged.inputs.dataset_inputs[0].dataset.name == "reference study, OS"
     files = {file.path for file in client.list_artifacts(run_id)}
-    assert {"report.html", "comparison.csv", "target_trial.csv", "summary.json", "figures"} <= files
+    assert {"report.html", "comparison.csv", "target_trial.csv", "summary.json", "figures",
+            "agreement.csv", "course.csv", "heterogeneity.csv"} <= files  # fmt: skip
+    pictures = {file.path for file in client.list_artifacts(run_id, "figures")}
+    assert {"figures/course_1.png", "figures/contributions_1.png"} <= pictures
 
 
 def test_no_patient_row_is_written(embedded):
@@ -170,6 +230,7 @@ def test_no_patient_row_is_written(embedded):
     for file in embedded.out.glob("*.csv"):
         table = pd.read_csv(file)
         assert "propensity" not in table, file.name
+        assert not {"row", "contribution", "refit_sd"} & set(table), file.name
         assert len(table) != 70, file.name
 
 

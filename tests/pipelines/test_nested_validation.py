@@ -15,6 +15,7 @@ from pipelines.nested_validation import (
     fit_outer_fold,
     flat_params,
     prediction_times,
+    refit_contrasts,
     search_and_fit,
     task_seed,
     validate_learner,
@@ -121,16 +122,30 @@ def test_refits_of_the_regimen_effect_are_reproducible(models, dataset):
             seed=seed,
             workers=1,
             advance=lambda: None,
+            tau=6.0,
         )
 
     (estimate, replicates), (again, same) = contrasts(1), contrasts(1)
-    assert estimate.shape == (2, 1, 1)
-    assert replicates.shape == (3, 2, 1, 1)
+    # The event probability at the horizon, and the restricted mean.
+    assert estimate.shape == (2, 1, 2)
+    assert replicates.shape == (3, 2, 1, 2)
+    assert (np.sign(estimate[..., 0]) == -np.sign(estimate[..., 1])).all()
     assert estimate.tobytes() == again.tobytes()
     assert replicates.tobytes() == same.tobytes()
     # Each refit has patients of its own, and the estimate does not depend on the refits.
-    assert len(np.unique(replicates[:, 1])) == 3
+    assert len(np.unique(replicates[:, 1, 0, 0])) == 3
     assert contrasts(2)[1].tobytes() != replicates.tobytes()
+
+
+@pytest.mark.parametrize(("tau", "outputs"), [(None, 2), (6.0, 3)])
+def test_a_refit_that_fails_leaves_every_output_open(models, dataset, monkeypatch, tau, outputs):
+    def fail(*_):
+        raise ArithmeticError
+
+    monkeypatch.setattr("pipelines.nested_validation.fit_model", fail)
+    found = refit_contrasts(models["cox"], dataset, ("LDAC", "HMA"), (3.0, 6.0), tau, 1, 0)
+    assert found.shape == (2, 1, outputs)
+    assert np.isnan(found).all()
 
 
 def test_tasks_have_seeds_of_their_own():

@@ -396,8 +396,11 @@ def test_classical_and_model_based_effects_stand_in_one_table(reference):
     assert tuple(effects.columns) == REGIMEN_COLUMNS
     assert set(effects["family"]) >= {"classical", "model-based"}
     modelled = effects[effects["family"] == "model-based"]
-    # Two learners, two horizons, SHAP and standardised.
-    assert len(modelled) == 8
+    # Two learners, SHAP and standardised: two horizons, and the restricted mean to the last.
+    assert len(modelled) == 12
+    means = modelled["scale"] == "RMST difference (months)"
+    assert (modelled.loc[means, "horizon"] == 12).all()
+    assert modelled.loc[means, "estimate"].abs().between(0.001, 4).all()
     assert set(modelled["estimator"]) == {
         f"{kind} contrast, {learner}"
         for kind in ("SHAP", "standardised")
@@ -405,11 +408,11 @@ def test_classical_and_model_based_effects_stand_in_one_table(reference):
     }
     assert set(modelled["arm"]) == {"HMA"}
     assert set(modelled["reference_arm"]) == {"LDAC"}
-    assert modelled["estimate"].abs().max() < 0.5
+    assert modelled.loc[~means, "estimate"].abs().max() < 0.5
     assert (modelled["ci_low"] <= modelled["ci_high"]).all()
     assert modelled["note"].str.contains("not causal").all()
     difference = effects[effects["estimator"] == "Kaplan-Meier difference"]
-    assert set(difference["scale"]) == set(modelled["scale"])
+    assert set(difference["scale"]) == set(modelled.loc[~means, "scale"])
     assert set(effects["endpoint"]) >= {"OS", "EFS", "response"}
 
 
