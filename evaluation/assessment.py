@@ -15,11 +15,19 @@ from matplotlib.figure import Figure
 
 from evaluation.calibration import grouped_calibration
 from evaluation.calibration_curve import calibration_curve
+from evaluation.calibration_in_time_display import CalibrationInTimeDisplay
 from evaluation.competing_calibration import grouped_competing_calibration
+from evaluation.d_calibration_display import DCalibrationDisplay
 from evaluation.displays import CalibrationDisplay
 from evaluation.extended_metrics import has_competing
 from evaluation.metrics import tells_apart
-from evaluation.out_of_fold_curves import auc_over_time, brier_over_time, decisions
+from evaluation.out_of_fold_curves import (
+    FEWEST_EVENTS,
+    auc_over_time,
+    brier_over_time,
+    decisions,
+)
+from evaluation.own_time import at_own_time
 from evaluation.performance import mean_prediction
 from evaluation.results import format_estimate
 from evaluation.risk_distribution_display import RiskDistributionDisplay
@@ -29,6 +37,8 @@ from models.prediction import SurvivalPrediction
 # With fewer patients groups of predicted risk hold too few to show anything.
 FEWEST_DRAWN = 20
 MANY = 200
+# Times at which O/E is drawn.
+CURVE_POINTS = 24
 # The smooth curve is drawn from this lowest prediction to this highest.
 EACH_END = 5
 CORNER = (("O/E", "calibration_oe"), ("Slope", "calibration_slope"), ("ICI", "ici"))
@@ -131,6 +141,7 @@ def assess(judged: Judged, main: str, beside: Sequence[str] = ()) -> Assessment:
     found.tables["brier_over_time"] = brier.frame
     if brier.frame["estimate"].notna().any():
         found.draw("curves", "Brier score at month t beside that of Kaplan-Meier", brier.plot())
+    found.join(_over_all_times(judged, list(drawn)))
     benefit = []
     for horizon in judged.horizons:
         if _unknown(judged, drawn.values(), horizon):
@@ -149,6 +160,36 @@ def assess(judged: Judged, main: str, beside: Sequence[str] = ()) -> Assessment:
         found.draw("risk", f"Predicted risk by what happened by {horizon:g} months", spread.plot())
     if benefit:
         found.tables["decision_curve"] = pd.concat(benefit, ignore_index=True)
+    return found
+
+
+def _over_all_times(judged: Judged, learners: Sequence[str]) -> Assessment:
+    """O/E over time of these learners, and D-calibration of the first, both of mean predictions."""
+    found = Assessment()
+    outcome, tested = judged.outcome.take(judged.tested), judged.tested
+    counts = judged.counts[:, tested]
+    mean = {name: mean_prediction(judged.learners[name], judged.folds) for name in learners}
+    times = mean[learners[0]].times
+    # From the fifth event on; before it a ratio rests on a handful of patients.
+    events = np.array([(outcome.event & (outcome.time <= time)).sum() for time in times])
+    usable = np.flatnonzero(
+        (events >= FEWEST_EVENTS) & (times <= min(judged.tau, outcome.follow_up))
+    )
+    chosen = usable[:: max(1, len(usable) // CURVE_POINTS)]
+    survival = {name: p.survival[np.ix_(tested, chosen)] for name, p in mean.items()}
+    if len(chosen) > 1 and not any(np.isnan(each).any() for each in survival.values()):
+        over_time = CalibrationInTimeDisplay.from_predictions(
+            outcome, survival, times[chosen], counts
+        )
+        found.tables["observed_expected_over_time"] = over_time.frame
+        found.draw("calibration", "O/E at month t, mean predictions", over_time.plot())
+    first = mean[learners[0]]
+    if not np.isnan(first.survival[np.ix_(tested, times <= outcome.follow_up)]).any():
+        own = at_own_time(outcome, first.take(tested))
+        display = DCalibrationDisplay.from_predictions(own.outcome, own.survival, counts)
+        found.tables["d_calibration"] = display.frame
+        words = learners[0].replace("_", " ")
+        found.draw("calibration", f"D-calibration of {words}, mean predictions", display.plot())
     return found
 
 
