@@ -25,6 +25,7 @@ from evaluation.adjusted_estimates import (
     arm_in_cox,
     arm_trend,
     needs_firth,
+    too_small,
     wald,
 )
 from evaluation.adjustment_design import adjustment_design, described_columns
@@ -48,7 +49,8 @@ from features.outcome import Outcome
 
 # Replicates a completed table at least, to estimate a variance.
 _REPLICATES_A_TABLE = 100
-# Patients an arm that a logistic regression needs before a row says anything.
+# Patients an arm that a logistic regression needs before a row says anything; an interval needs
+# more, see `too_small`.
 _FEWEST = 2
 
 Row = dict[str, Any]
@@ -178,6 +180,8 @@ def compare_adjusted(
     AdjustedComparison
         Differences are arm minus reference arm; an event probability difference above 0 and a
         hazard ratio above 1 are worse than the reference arm, an RMST difference above 0 better.
+        Arms too small for a large-sample interval (`too_small`) leave every row but that of the
+        multivariable Cox model without interval and p, with the reason in its note.
 
         =============================  =====================================  ================
         estimator                      scales                                 population
@@ -386,6 +390,12 @@ class _Pairs:
             low, high = percentile_interval(replicates[0])
             if np.isnan(low):
                 notes.append("no interval: no estimate in more than 10% of the replicates")
+        small = ""
+        if not conditional and np.isfinite(value):
+            small = too_small(self.first, float(np.median([e.least_effective for e in same])))
+        if small:
+            low, high, p_value = np.nan, np.nan, np.nan
+            notes = [note for note in notes if not note.startswith("no interval")] + [small]
         if first.scale == EVENT_PROBABILITY:
             if abs(value) > 1:
                 notes.append(f"not estimable: {value:.2f} is outside -1 to 1, too few patients")
@@ -393,7 +403,7 @@ class _Pairs:
             low, high = (float(limit) for limit in np.clip([low, high], -1, 1))
         if first.scale == HAZARD_RATIO:
             value, low, high = (float(np.exp(part)) for part in (value, low, high))
-            if len(same) == 1 and np.isfinite(first.known_variance):
+            if len(same) == 1 and np.isfinite(first.known_variance) and not small:
                 known = np.exp(wald(first.value, first.known_variance)[:2])
                 notes.append(f"robust, weights taken as known: {known[0]:.2f}-{known[1]:.2f}")
         assumption, verdict = self._assumption(first, conditional)

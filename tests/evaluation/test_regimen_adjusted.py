@@ -230,6 +230,63 @@ def test_an_arm_without_events_or_patients_gives_reasons_not_numbers(cohort):
     assert table["note"].tolist() == ["not estimable: fewer than 2 patients in an arm"]
 
 
+LARGE_SAMPLE = r"Kaplan-Meier|(?:stabilised IPTW|overlap) Cox|g-computation|AIPW"
+
+
+def large_sample_rows(table):
+    return table[
+        table["estimator"].str.contains(LARGE_SAMPLE)
+        & ~table["estimator"].str.startswith("E-value")
+    ]
+
+
+def shrunk(cohort, kept):
+    """The cohort with the first patients of the arm alone."""
+    outcome, regimen, covariates = cohort
+    rows = np.concatenate(
+        [np.flatnonzero(regimen == "HMA")[:kept], np.flatnonzero(regimen == "LDAC")]
+    )
+    return outcome.take(rows), regimen[rows], covariates.iloc[rows]
+
+
+@pytest.mark.parametrize("interval", ["sandwich", "bootstrap"])
+def test_a_tiny_arm_leaves_estimates_without_interval_and_p(cohort, interval):
+    table = compare_adjusted(*shrunk(cohort, 9), settings(interval=interval)).table
+    rows = large_sample_rows(table)
+    assert len(rows) == 2 * 4 + 2 * 3 + 3
+    assert rows["estimate"].notna().all()
+    assert rows[["ci_low", "ci_high", "p_value"]].isna().to_numpy().all()
+    assert (rows["ci_method"].fillna("") == "").all()
+    assert rows["note"].str.contains("no interval: an arm has 9 patients, fewer than 10").all()
+    assert not rows["note"].str.contains("weights taken as known").any()
+    # The penalised likelihood of the multivariable model does not rest on the arm's size.
+    assert table.iloc[0][["ci_low", "ci_high"]].notna().all()
+
+
+def test_weights_that_leave_few_effective_patients_leave_no_interval(cohort):
+    # Ten patients lose some of their size under any weights that vary.
+    rows = large_sample_rows(compare_adjusted(*shrunk(cohort, 10), settings()).table)
+    weighted = ~rows["estimator"].str.startswith("g-computation")
+    assert rows.loc[weighted, "ci_low"].isna().all()
+    assert rows.loc[weighted, "note"].str.contains("effective patients, fewer than 10").all()
+    assert rows.loc[~weighted, "ci_low"].notna().all()
+
+
+def test_few_events_in_an_arm_leave_no_interval(cohort):
+    outcome, regimen, covariates = cohort
+    arm = regimen == "HMA"
+    for events, bounded in ((4, False), (5, True)):
+        kept = np.flatnonzero(outcome.event & arm & (outcome.time < 6))[:events]
+        event = (outcome.event & ~arm) | np.isin(np.arange(90), kept)
+        table = compare_adjusted(
+            Outcome(outcome.time, event), regimen, covariates, settings()
+        ).table
+        rows = large_sample_rows(table)
+        assert rows["ci_low"].notna().all() == bounded
+        few = rows["note"].str.contains("no interval: an arm has 4 events, fewer than 5")
+        assert few.all() != bounded
+
+
 def test_five_patients_do_not_crash(cohort):
     outcome, regimen, covariates = cohort
     rows = np.concatenate([np.flatnonzero(regimen == a)[:3] for a in ("HMA", "LDAC")])
