@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -233,19 +234,20 @@ class Positivity(NamedTuple):
     c_statistic: float
 
 
-def positivity(propensity: Propensity) -> Positivity:
+def positivity(*propensities: Propensity) -> Positivity:
     """Judge the overlap of the arms by a stated rule.
+
+    Of several completed tables of the same patients: by the medians of their figures, and as
+    separated where more than half of the tables are.
 
     Adequate: at most 5% of patients with a propensity outside 0.1 to 0.9 and in both arms an
     effective size under IPTW of 70% or more of the actual one. Thin: at most 20%, and 40% or more.
     Poor otherwise, or where the covariates separate the arms: then only overlap or matching
     weights can be read, of a narrow group.
     """
-    e, arm = propensity.score, propensity.treated
-    outside = float(np.mean((e < PROPENSITY_RANGE[0]) | (e > PROPENSITY_RANGE[1])))
-    weight = balancing_weights(propensity, "IPTW").weight
-    share = min(effective_sample_size(weight[a]) / a.sum() for a in (arm, ~arm))
-    if propensity.separated:
+    figures = np.array([_overlap(propensity) for propensity in propensities])
+    outside, share, c_statistic = (float(figure) for figure in np.median(figures, axis=0))
+    if 2 * sum(propensity.separated for propensity in propensities) > len(propensities):
         word = "poor (arms separated)"
     elif outside <= ADEQUATE[0] and share >= ADEQUATE[1]:
         word = "adequate"
@@ -258,7 +260,26 @@ def positivity(propensity: Propensity) -> Positivity:
         f"overlap {word}: {outside:.0%} of patients outside propensity {low:g}-{high:g}, "
         f"effective size under IPTW at least {share:.0%} of each arm"
     )
-    return Positivity(verdict, outside, share, _c_statistic(e, arm))
+    return Positivity(verdict, outside, share, c_statistic)
+
+
+def _overlap(propensity: Propensity) -> tuple[float, float, float]:
+    """Share outside the range, effective share of the arm with less of it, c-statistic."""
+    e, arm = propensity.score, propensity.treated
+    outside = float(np.mean((e < PROPENSITY_RANGE[0]) | (e > PROPENSITY_RANGE[1])))
+    weight = balancing_weights(propensity, "IPTW").weight
+    share = min(effective_sample_size(weight[a]) / a.sum() for a in (arm, ~arm))
+    return outside, share, _c_statistic(e, arm)
+
+
+def propensity_note(propensities: Sequence[Propensity]) -> str:
+    """What has to be said of the models of several completed tables, empty when nothing."""
+    notes = [propensity.note for propensity in propensities]
+    said = dict.fromkeys(note for note in notes if note)
+    return "; ".join(
+        note + ("" if (k := notes.count(note)) == len(notes) else f" ({k} of {len(notes)} tables)")
+        for note in said
+    )
 
 
 def _c_statistic(score: np.ndarray, arm: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from evaluation.propensity import (
     effective_sample_size,
     fit_propensity,
     positivity,
+    propensity_note,
 )
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -97,6 +98,21 @@ def test_separated_arms_are_said_and_fitted_by_firth():
     assert "Firth" in found.note
     assert positivity(found).verdict.startswith("overlap poor (arms separated)")
     assert ((found.score > 0) & (found.score < 1)).all()
+
+
+def test_several_tables_are_judged_by_their_medians(by_hand):
+    flag = FLAG.assign(flag=[0, 1, 0, 1, 0, 1, 0, 1])
+    other = fit_propensity(adjustment_design(flag), TREATED)
+    tables = (by_hand, other, other)
+    assert positivity(*tables) == positivity(other)
+    apart = fit_propensity(
+        adjustment_design(pd.DataFrame({"flag": TREATED.astype(float)})), TREATED
+    )
+    assert positivity(by_hand, by_hand, apart).verdict.startswith("overlap adequate")
+    assert positivity(by_hand, apart, apart).verdict.startswith("overlap poor (arms separated)")
+    assert propensity_note([by_hand, by_hand]) == ""
+    assert propensity_note([by_hand, apart]).endswith("Firth's logistic regression (1 of 2 tables)")
+    assert propensity_note([apart, apart]) == apart.note
 
 
 def test_three_arms_are_refused():

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.regimen_adjusted import AdjustedSettings, compare_adjusted
 from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS
+from features.multiple_imputation import multiply_impute
 from features.outcome import Outcome
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -140,6 +141,50 @@ def test_missing_values_are_imputed_and_pooled(cohort):
     assert table["ci_method"].str.startswith("Rubin's rules over 3 completed tables; ").all()
     assert (table["n"] == 90).all()
     assert table["ci_low"].notna().all()
+
+
+def test_checks_of_two_endpoints_of_the_same_patients_agree(cohort):
+    # The outcome goes into the imputation, so the completed tables differ by endpoint; what is
+    # said of the patients themselves has to stay. One table alone differs by far more.
+    (outcome, regimen, covariates), _ = with_gaps(cohort, 0.3)
+    other = Outcome(np.roll(outcome.time, 7), np.roll(outcome.event, 7))
+    several = settings(imputations=20)
+    one, two = (compare_adjusted(o, regimen, covariates, several) for o in (outcome, other))
+    keys = ["term", "weighting"]
+    smd = one.balance.merge(two.balance, on=keys, suffixes=("", "_other"))
+    assert len(smd) == len(one.balance) == len(two.balance)
+    np.testing.assert_allclose(smd["smd"], smd["smd_other"], atol=0.08)
+    sizes = [f.table.drop_duplicates("estimator")["effective_n"] for f in (one, two)]
+    np.testing.assert_allclose(*sizes, rtol=0.04)
+    for name in ("outside", "effective_share"):
+        np.testing.assert_allclose(one.positivity[name], two.positivity[name], atol=0.05)
+
+
+def test_checks_are_those_of_all_completed_tables(cohort):
+    (outcome, regimen, covariates), _ = with_gaps(cohort)
+    asked = settings()
+    found = compare_adjusted(outcome, regimen, covariates, asked)
+    alone = [
+        compare_adjusted(outcome, regimen, table, asked)
+        for table in multiply_impute(covariates, outcome, regimen, 3, asked.seed)
+    ]
+    np.testing.assert_allclose(
+        found.balance["smd"], np.mean([one.balance["smd"] for one in alone], axis=0)
+    )
+    np.testing.assert_allclose(
+        found.overlap["propensity"],
+        np.mean([one.overlap["propensity"] for one in alone], axis=0),
+    )
+    np.testing.assert_allclose(
+        found.curves["survival"], np.mean([one.curves["survival"] for one in alone], axis=0)
+    )
+    for name in ("outside", "effective_share", "c_statistic", "trend_p"):
+        middle = np.median([one.positivity[name].iloc[0] for one in alone])
+        assert found.positivity[name].iloc[0] == pytest.approx(middle)
+    np.testing.assert_allclose(
+        found.table["effective_n"],
+        np.median([one.table["effective_n"] for one in alone], axis=0),
+    )
 
 
 def test_incomplete_patients_are_left_out_and_counted(cohort):
