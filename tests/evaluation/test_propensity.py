@@ -13,6 +13,7 @@ from evaluation.propensity import (
     effective_sample_size,
     fit_propensity,
     positivity,
+    propensity_limits,
     propensity_note,
 )
 
@@ -89,6 +90,38 @@ def test_overlap_is_judged_by_the_stated_rule(by_hand):
     assert found.effective_share == pytest.approx(min(64 / (40 / 3) / 5, 64 / 24 / 3))
     # Pairs: 2 x 2 equal, 2 x 1 lower, 3 x 2 higher, 3 x 1 equal.
     assert found.c_statistic == pytest.approx((2 + 6 + 1.5) / 15)
+
+
+def test_limits_follow_the_share_of_the_arm():
+    np.testing.assert_allclose(propensity_limits(0.5), (0.1, 0.9))
+    # Odds of 1/9 for the arm times 1/9 and 9.
+    np.testing.assert_allclose(propensity_limits(0.1), (1 / 82, 0.5))
+    np.testing.assert_allclose(propensity_limits(0.9), (0.5, 81 / 82))
+    with pytest.raises(ValueError, match="share must be above 0"):
+        propensity_limits(1.0)
+
+
+def unequal(seed, strength, n=300):
+    """Arms of about 1 to 9; of equal covariates without a strength, else ever further apart."""
+    rng = np.random.default_rng(seed)
+    arm = np.zeros(n, dtype=bool)
+    arm[rng.permutation(n)[: n // 10]] = True
+    table = pd.DataFrame(rng.normal(size=(n, 2)), columns=list("ab"))
+    table["a"] += strength * arm
+    return positivity(fit_propensity(adjustment_design(table), arm))
+
+
+def test_a_randomised_cohort_of_unequal_arms_overlaps():
+    for seed in range(5):
+        found = unequal(seed, 0)
+        assert found.verdict.startswith("overlap adequate: 0% of patients outside preference")
+
+
+def test_unequal_arms_far_apart_do_not_overlap():
+    for seed in range(5):
+        found = unequal(seed, 3)
+        assert found.verdict.startswith("overlap poor")
+        assert found.outside > 0.5
 
 
 def test_separated_arms_are_said_and_fitted_by_firth():
