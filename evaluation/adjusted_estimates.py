@@ -36,6 +36,13 @@ HAZARD_RATIO = "hazard ratio"
 EVENTS_PER_COEFFICIENT = 10
 _LARGEST_LEVERAGE = 0.9
 NO_INTERVAL = "no interval: an arm at 0% or 100%"
+# Of each arm, for an interval of a weighted, standardised or doubly robust contrast: with arms of
+# 2 to 10 patients the large-sample variances are far too small (a true null is rejected in 10 to
+# 30% of samples instead of 5%), and resampling a handful of patients cannot mend it. Effective
+# patients count like patients; with fewer than 5 events an arm's curve has hardly an error.
+FEWEST_PATIENTS = 10
+FEWEST_EFFECTIVE = 10
+FEWEST_EVENTS = 5
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,8 @@ class Estimate(NamedTuple):
         Of a weighted Cox model, the weights taken as known; NaN of others.
     population : str
     effective_n : float
+    least_effective : float
+        Effective patients of the arm with fewer; infinite where nothing is weighted.
     degrees : float
         Of freedom, were nothing missing; for pooling.
     trimmed : bool
@@ -112,9 +121,24 @@ class Estimate(NamedTuple):
     population: str
     effective_n: float
     degrees: float
+    least_effective: float = np.inf
     trimmed: bool = False
     profile: tuple[float, float, float] | None = None
     note: str = ""
+
+
+def too_small(pair: Pair, least_effective: float) -> str:
+    """Why an arm is too small for an interval that rests on large samples; empty if none is."""
+    arms = (pair.treated, ~pair.treated)
+    for word, fewest, needed in (
+        ("patients", min(int(arm.sum()) for arm in arms), FEWEST_PATIENTS),
+        ("effective patients", least_effective, FEWEST_EFFECTIVE),
+        ("events", min(int(pair.outcome.event[arm].sum()) for arm in arms), FEWEST_EVENTS),
+    ):
+        if fewest < needed:
+            shown = f"{fewest:.1f}" if word.startswith("effective") else f"{fewest}"
+            return f"no interval: an arm has {shown} {word}, fewer than {needed}"
+    return ""
 
 
 def adjusted_estimates(
@@ -235,11 +259,11 @@ def _weighted(
     arm, case = pair.treated, propensity.case_weights
     weights = balancing_weights(propensity, kind, trim)
     combined = weights.weight * case
-    size = sum(effective_sample_size(combined[a]) for a in (arm, ~arm))
+    sizes = [effective_sample_size(combined[a]) for a in (arm, ~arm)]
     name = kind if trim is None else f"{kind} trimmed at {trim[0]:g}-{trim[1]:g}%"
     blank = Estimate(
-        "", "", np.nan, np.nan, np.nan, np.nan, POPULATIONS[kind], size,
-        max(len(arm) - len(propensity.terms) - 1, 1), trim is not None,
+        "", "", np.nan, np.nan, np.nan, np.nan, POPULATIONS[kind], sum(sizes),
+        max(len(arm) - len(propensity.terms) - 1, 1), min(sizes), trim is not None,
     )  # fmt: skip
     k = len(estimands.horizons)
     value = np.zeros(k + 1)
@@ -306,10 +330,10 @@ def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> 
     unknown = [np.isnan(values[(case > 0) & rows]).any(axis=0) for rows in (arm, ~arm)]
     lost = unknown[0] | unknown[1]
     weight = balancing_weights(propensity, "IPTW").weight * case
+    sizes = [effective_sample_size(weight[a]) for a in (arm, ~arm)]
     blank = Estimate(
         "", "", np.nan, np.nan, np.nan, np.nan, "ATE",
-        sum(effective_sample_size(weight[a]) for a in (arm, ~arm)),
-        max(len(arm) - 2 * len(propensity.terms), 1),
+        sum(sizes), max(len(arm) - 2 * len(propensity.terms), 1), min(sizes),
     )  # fmt: skip
     flat = np.zeros(values.shape[1], dtype=bool)
     for rows in (arm, ~arm):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,29 @@ def balance_table(
             smd = standardised_difference(matrix[:, column], treated, weight)
             rows.append((term, weighting, smd, bool(abs(smd) <= NEGLIGIBLE)))
     return pd.DataFrame(rows, columns=["term", "weighting", "smd", "balanced"])
+
+
+def mean_balance(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Mean difference of each term and weighting over several completed tables.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Each a `balance_table` of the same patients.
+
+    Returns
+    -------
+    DataFrame
+        As `balance_table`; `balanced` is judged on the mean. A term that only some tables have,
+        or in which only some have a difference, is the mean of those. A single table is returned
+        as it is.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    together = pd.concat(tables, ignore_index=True)
+    mean = together.groupby(["weighting", "term"], sort=False, as_index=False)["smd"].mean()
+    mean["balanced"] = mean["smd"].abs() <= NEGLIGIBLE
+    return mean[["term", "weighting", "smd", "balanced"]]
 
 
 def balance_verdict(table: pd.DataFrame, weighting: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -19,7 +20,8 @@ POPULATIONS: dict[str, str] = {
     "matching": "matched",
     "as treated": "as treated",
 }
-# Crump et al., Biometrika 2009;96:187: outside of these, estimates rest on few patients.
+# Outside of these, estimates rest on few patients (Crump et al., Biometrika 2009;96:187). They are
+# of the preference score, which is the propensity where the arms are of equal size.
 PROPENSITY_RANGE = (0.1, 0.9)
 # (share of patients outside the range at most, effective share of the smaller arm at least)
 ADEQUATE = (0.05, 0.7)
@@ -220,7 +222,7 @@ class Positivity(NamedTuple):
     verdict : str
         "adequate", "thin" or "poor", with the figures it rests on.
     outside : float
-        Share of patients with a propensity outside PROPENSITY_RANGE.
+        Share of patients with a preference score outside PROPENSITY_RANGE.
     effective_share : float
         The smaller of the two arms' effective over actual size under IPTW.
     c_statistic : float
@@ -233,19 +235,44 @@ class Positivity(NamedTuple):
     c_statistic: float
 
 
-def positivity(propensity: Propensity) -> Positivity:
+def propensity_limits(share: float) -> tuple[float, float]:
+    """Propensities at which the preference score leaves PROPENSITY_RANGE.
+
+    The preference score is the propensity were both arms of equal size: its log odds are those of
+    the propensity less those of the arm's share. In a randomised cohort it is near 0.5, whatever
+    the allocation, while the propensity is near the share.
+
+    Parameters
+    ----------
+    share : float
+        Of the arm, above 0 and below 1; 0.5 gives PROPENSITY_RANGE itself.
+
+    References
+    ----------
+    Walker et al., Comp Eff Res 2013;3:11, 10.2147/CER.S40357.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be above 0 and below 1; got {share:g}")
+    low, high = (
+        share * limit / (share * limit + (1 - share) * (1 - limit)) for limit in PROPENSITY_RANGE
+    )
+    return low, high
+
+
+def positivity(*propensities: Propensity) -> Positivity:
     """Judge the overlap of the arms by a stated rule.
 
-    Adequate: at most 5% of patients with a propensity outside 0.1 to 0.9 and in both arms an
+    Of several completed tables of the same patients: by the medians of their figures, and as
+    separated where more than half of the tables are.
+
+    Adequate: at most 5% of patients with a preference score outside 0.1 to 0.9 and in both arms an
     effective size under IPTW of 70% or more of the actual one. Thin: at most 20%, and 40% or more.
     Poor otherwise, or where the covariates separate the arms: then only overlap or matching
     weights can be read, of a narrow group.
     """
-    e, arm = propensity.score, propensity.treated
-    outside = float(np.mean((e < PROPENSITY_RANGE[0]) | (e > PROPENSITY_RANGE[1])))
-    weight = balancing_weights(propensity, "IPTW").weight
-    share = min(effective_sample_size(weight[a]) / a.sum() for a in (arm, ~arm))
-    if propensity.separated:
+    figures = np.array([_overlap(propensity) for propensity in propensities])
+    outside, share, c_statistic = (float(figure) for figure in np.median(figures, axis=0))
+    if 2 * sum(propensity.separated for propensity in propensities) > len(propensities):
         word = "poor (arms separated)"
     elif outside <= ADEQUATE[0] and share >= ADEQUATE[1]:
         word = "adequate"
@@ -255,10 +282,30 @@ def positivity(propensity: Propensity) -> Positivity:
         word = "poor"
     low, high = PROPENSITY_RANGE
     verdict = (
-        f"overlap {word}: {outside:.0%} of patients outside propensity {low:g}-{high:g}, "
+        f"overlap {word}: {outside:.0%} of patients outside preference score {low:g}-{high:g}, "
         f"effective size under IPTW at least {share:.0%} of each arm"
     )
-    return Positivity(verdict, outside, share, _c_statistic(e, arm))
+    return Positivity(verdict, outside, share, c_statistic)
+
+
+def _overlap(propensity: Propensity) -> tuple[float, float, float]:
+    """Share outside the range, effective share of the arm with less of it, c-statistic."""
+    e, arm = propensity.score, propensity.treated
+    low, high = propensity_limits(float(arm.mean()))
+    outside = float(np.mean((e < low) | (e > high)))
+    weight = balancing_weights(propensity, "IPTW").weight
+    share = min(effective_sample_size(weight[a]) / a.sum() for a in (arm, ~arm))
+    return outside, share, _c_statistic(e, arm)
+
+
+def propensity_note(propensities: Sequence[Propensity]) -> str:
+    """What has to be said of the models of several completed tables, empty when nothing."""
+    notes = [propensity.note for propensity in propensities]
+    said = dict.fromkeys(note for note in notes if note)
+    return "; ".join(
+        note + ("" if (k := notes.count(note)) == len(notes) else f" ({k} of {len(notes)} tables)")
+        for note in said
+    )
 
 
 def _c_statistic(score: np.ndarray, arm: np.ndarray) -> float:

@@ -25,20 +25,21 @@ from evaluation.adjusted_estimates import (
     arm_in_cox,
     arm_trend,
     needs_firth,
+    too_small,
     wald,
 )
 from evaluation.adjustment_design import adjustment_design, described_columns
-from evaluation.balance import balance_table, balance_verdict
+from evaluation.balance import balance_table, balance_verdict, mean_balance
 from evaluation.bootstrap import bootstrap_counts, percentile_interval
 from evaluation.e_value import e_value
 from evaluation.logistic import Method
 from evaluation.propensity import (
     Kind,
-    Propensity,
     balancing_weights,
     effective_sample_size,
     fit_propensity,
     positivity,
+    propensity_note,
 )
 from evaluation.results import adjusted_table, format_p
 from evaluation.weighted_kaplan_meier import weighted_kaplan_meier
@@ -48,7 +49,8 @@ from features.outcome import Outcome
 
 # Replicates a completed table at least, to estimate a variance.
 _REPLICATES_A_TABLE = 100
-# Patients an arm that a logistic regression needs before a row says anything.
+# Patients an arm that a logistic regression needs before a row says anything; an interval needs
+# more, see `too_small`.
 _FEWEST = 2
 
 Row = dict[str, Any]
@@ -178,6 +180,8 @@ def compare_adjusted(
     AdjustedComparison
         Differences are arm minus reference arm; an event probability difference above 0 and a
         hazard ratio above 1 are worse than the reference arm, an RMST difference above 0 better.
+        Arms too small for a large-sample interval (`too_small`) leave every row but that of the
+        multivariable Cox model without interval and p, with the reason in its note.
 
         =============================  =====================================  ================
         estimator                      scales                                 population
@@ -191,8 +195,9 @@ def compare_adjusted(
                                        limit
         =============================  =====================================  ================
 
-        With multiple imputation, verdicts, effective sizes and pictures are those of the first
-        completed table.
+        With multiple imputation, checks and pictures are of all completed tables: standardised
+        differences, curves and propensities are means over them; effective sizes, overlap and the
+        p-value of proportional hazards medians; Firth's penalty where any table needs it.
 
     Raises
     ------
@@ -278,7 +283,7 @@ class _Pairs:
         notes: list[str],
     ) -> None:
         self.arm, self.settings, self.estimands = arm, settings, settings.estimands
-        self.outcome, self.treated, self.covariates = outcome, treated, tables[0]
+        self.outcome, self.treated = outcome, treated
         self.pairs = [Pair(outcome, treated, adjustment_design(table)) for table in tables]
         self.first = self.pairs[0]
         self.reason = ""
@@ -286,38 +291,50 @@ class _Pairs:
         if min(treated.sum(), (~treated).sum()) < _FEWEST:
             self.reason = f"not estimable: fewer than {_FEWEST} patients in an arm"
         else:
-            self.propensity: Propensity = fit_propensity(
-                self.first.design, treated, settings.propensity
+            self.propensities = [
+                fit_propensity(pair.design, treated, settings.propensity) for pair in self.pairs
+            ]
+            apart = sum(
+                p.separated and bool(p.score[treated].min() > p.score[~treated].max())
+                for p in self.propensities
             )
-            score = self.propensity.score
-            if self.propensity.separated and score[treated].min() > score[~treated].max():
+            if apart:
                 self.reason = "not estimable: the covariates tell the arms apart completely"
+                if len(tables) > 1:
+                    self.reason += f" in {apart} of {len(tables)} completed tables"
         if not self.reason:
-            self.firth = needs_firth(self.first)
-            self.positivity = positivity(self.propensity)
-            self.balance = self._balance()
-        said = [*notes, self.first.design.note]
+            self.firth = any(needs_firth(pair) for pair in self.pairs)
+            self.positivity = positivity(*self.propensities)
+            self.propensity_note = propensity_note(self.propensities)
+            self.balance = self._balance(tables)
+        said = [*notes, *dict.fromkeys(pair.design.note for pair in self.pairs)]
         if outcome.competing is not None and outcome.competing.any():
             said.append("competing events counted as censored")
         self.notes = [note for note in said if note]
 
     @property
     def events_a_coefficient(self) -> float:
-        """Of the multivariable Cox model."""
-        return float(self.outcome.n_events / (1 + self.first.design.matrix.shape[1]))
+        """Of the multivariable Cox model, the largest one of the completed tables."""
+        columns = max(pair.design.matrix.shape[1] for pair in self.pairs)
+        return float(self.outcome.n_events / (1 + columns))
 
-    def _balance(self) -> pd.DataFrame:
-        weights: dict[str, np.ndarray] = {
-            kind: balancing_weights(self.propensity, kind).weight for kind in self.settings.weights
-        }
-        matrix, terms = described_columns(self.covariates)
-        return balance_table(matrix, terms, self.treated, weights)
+    def _balance(self, tables: list[pd.DataFrame]) -> pd.DataFrame:
+        """Mean over the completed tables."""
+        found = []
+        for table, propensity in zip(tables, self.propensities, strict=True):
+            weights: dict[str, np.ndarray] = {
+                kind: balancing_weights(propensity, kind).weight for kind in self.settings.weights
+            }
+            matrix, terms = described_columns(table)
+            found.append(balance_table(matrix, terms, self.treated, weights))
+        return mean_balance(found)
 
     def rows(self) -> list[Row]:
         """Rows of the table, in its order."""
         if self.reason:
             return [self._row("adjusted comparison", "", note=self.reason)]
-        self.trend = arm_trend(self.first)
+        trends = [arm_trend(pair) for pair in self.pairs]
+        self.trend = float(np.median(trends))  # NaN where a table has none
         columns = [[arm_in_cox(pair, self.firth) for pair in self.pairs]]
         found = [adjusted_estimates(pair, self.estimands) for pair in self.pairs]
         columns += [list(same) for same in zip(*found, strict=True)]
@@ -357,7 +374,7 @@ class _Pairs:
         first = same[0]
         values = np.array([estimate.value for estimate in same])
         variances = np.array([estimate.variance for estimate in same])
-        notes = [first.note] if first.note else []
+        notes = list(dict.fromkeys(estimate.note for estimate in same if estimate.note))
         if replicates is not None:
             variances = np.array([_variance(table) for table in replicates])
         lost = int((~np.isfinite(values)).sum())
@@ -372,7 +389,7 @@ class _Pairs:
                 without = int((~(variances > 0)).sum())
                 notes.append(f"no interval: no variance in {without} of {len(same)} tables")
         else:
-            pooled = pool_rubin(values, variances, first.degrees)
+            pooled = pool_rubin(values, variances, min(estimate.degrees for estimate in same))
             value, variance, degrees = (
                 float(pooled.estimate), float(pooled.variance), float(pooled.df),
             )  # fmt: skip
@@ -380,12 +397,18 @@ class _Pairs:
         if len(same) == 1 and first.profile is not None and np.isfinite(value):
             low, high, p_value = first.profile
         method = self._method(first, replicates, len(same), conditional)
-        if first.note == NO_INTERVAL:
+        if NO_INTERVAL in notes:
             low, high, p_value = np.nan, np.nan, np.nan
         elif len(same) == 1 and replicates is not None and np.isfinite(value):
             low, high = percentile_interval(replicates[0])
             if np.isnan(low):
                 notes.append("no interval: no estimate in more than 10% of the replicates")
+        small = ""
+        if not conditional and np.isfinite(value):
+            small = too_small(self.first, float(np.median([e.least_effective for e in same])))
+        if small:
+            low, high, p_value = np.nan, np.nan, np.nan
+            notes = [note for note in notes if not note.startswith("no interval")] + [small]
         if first.scale == EVENT_PROBABILITY:
             if abs(value) > 1:
                 notes.append(f"not estimable: {value:.2f} is outside -1 to 1, too few patients")
@@ -393,15 +416,17 @@ class _Pairs:
             low, high = (float(limit) for limit in np.clip([low, high], -1, 1))
         if first.scale == HAZARD_RATIO:
             value, low, high = (float(np.exp(part)) for part in (value, low, high))
-            if len(same) == 1 and np.isfinite(first.known_variance):
+            if len(same) == 1 and np.isfinite(first.known_variance) and not small:
                 known = np.exp(wald(first.value, first.known_variance)[:2])
                 notes.append(f"robust, weights taken as known: {known[0]:.2f}-{known[1]:.2f}")
+        size = float(np.median([estimate.effective_n for estimate in same]))
         assumption, verdict = self._assumption(first, conditional)
         return self._row(
             first.estimator, first.scale,
             horizon=first.horizon, estimate=value, ci_low=low, ci_high=high,
             ci_method=method if np.isfinite([low, high]).any() else "", p_value=p_value,
-            population=first.population, effective_n=first.effective_n, assumption=assumption,
+            population=first.population, effective_n=size,
+            assumption=assumption,
             verdict=verdict, note="; ".join([*notes, *self.notes]),
         )  # fmt: skip
 
@@ -443,11 +468,11 @@ class _Pairs:
             return (
                 f"{unmeasured}; overlap; propensity or outcome model right; censoring independent "
                 "within arms",
-                "; ".join(filter(None, [self.positivity.verdict, self.propensity.note])),
+                "; ".join(filter(None, [self.positivity.verdict, self.propensity_note])),
             )
         kind = next(kind for kind in self.settings.weights if first.estimator.startswith(kind))
         balance = balance_verdict(self.balance, kind)
-        parts = [balance, self.propensity.note]
+        parts = [balance, self.propensity_note]
         assumption = f"{unmeasured}; propensity model right"
         if first.population == "ATE":
             assumption += "; overlap"
@@ -485,19 +510,19 @@ class _Pairs:
         } | rest
 
     def pictures(self) -> dict[str, pd.DataFrame]:
-        """Overlap, balance, positivity and curves of the first completed table."""
+        """Overlap, balance, positivity and curves; means over the completed tables."""
         if self.reason:
             return {}
         names = np.where(self.treated, self.arm, self.settings.reference_arm)
-        overlap = pd.DataFrame({"regimen": names, "propensity": self.propensity.score})
+        scores = np.mean([propensity.score for propensity in self.propensities], axis=0)
+        overlap = pd.DataFrame({"regimen": names, "propensity": scores})
         curves = []
-        unweighted = np.ones(len(self.treated))
         for kind in (None, *self.settings.weights):
-            weight = unweighted if kind is None else balancing_weights(self.propensity, kind).weight
+            weights = [np.ones(len(self.treated))]
+            if kind is not None:
+                weights = [balancing_weights(p, kind).weight for p in self.propensities]
             for rows in (self.treated, ~self.treated):
-                # In effective patients, so that numbers at risk can be read as such.
-                scale = effective_sample_size(weight[rows]) / weight[rows].sum()
-                curve = weighted_kaplan_meier(self.outcome.take(rows), weight[rows] * scale)
+                curve = self._curve(rows, [weight[rows] for weight in weights])
                 curve.insert(0, "weighting", kind or "before weighting")
                 curve.insert(1, "regimen", names[rows][0])
                 curves.append(curve)
@@ -512,6 +537,20 @@ class _Pairs:
             ),
             "curves": pd.concat(curves),
         }
+
+    def _curve(self, rows: np.ndarray, weights: list[np.ndarray]) -> pd.DataFrame:
+        """Mean of one arm's curves under the weights of each completed table."""
+        outcome = self.outcome.take(rows)
+        curves = [
+            # In effective patients, so that numbers at risk can be read as such.
+            weighted_kaplan_meier(outcome, weight * (effective_sample_size(weight) / weight.sum()))
+            for weight in weights
+        ]
+        if len(curves) == 1:
+            return curves[0]
+        # The same patients, so the same times.
+        mean = np.mean([curve.to_numpy() for curve in curves], axis=0)
+        return pd.DataFrame(mean, columns=curves[0].columns)
 
 
 def _variance(replicates: np.ndarray) -> float:

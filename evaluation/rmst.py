@@ -95,8 +95,8 @@ def permutation_test(
     PermutationTest
         p: share of permuted samples, the observed one among them, whose standardised difference is
         at least as large in size. Limits: estimate -+ that distribution's 95% point times the
-        standard error. NaN where the difference has no standard error, and the limits also where
-        more than 5% of the permuted samples have none.
+        standard error. NaN where the difference has no standard error; the limits also where
+        either arm has none, or more than 5% of the permuted samples.
 
     Notes
     -----
@@ -133,8 +133,10 @@ def permutation_test(
     reached = int((permuted >= abs(difference) / error - _TIE).sum())
     # The observed sample is one of the possible ones, so its own statistic belongs to them.
     point = np.quantile(np.append(permuted, abs(difference) / error), 0.95, method="higher")
-    # A point at infinity: too many permuted samples have no variance.
-    margin = float(point * error) if np.isfinite(point) else np.nan
+    # A point at infinity: too many permuted samples have no variance. One arm's variance alone is
+    # no error of the difference; that of the other, without an event, is unknown and not 0.
+    bounded = np.isfinite(point) and min(mean.std_error for mean in observed) > 0
+    margin = float(point * error) if bounded else np.nan
     return PermutationTest(
         (1 + reached) / (1 + replicates), difference - margin, difference + margin
     )
@@ -190,7 +192,14 @@ def rmst_rows(
             "events": sum(_events_by(by_arm[a], tau) for a in (arm, reference)),
         }
         why = join_notes(*(beyond[a] for a in (arm, reference) if a in beyond))
-        yield from _contrast_rows(shared, means[arm], means[reference], why)
+        still = join_notes(
+            *(
+                f"no interval: no variance of {a} before tau"
+                for a in (arm, reference)
+                if means[a].std_error == 0
+            )
+        )
+        yield from _contrast_rows(shared, means[arm], means[reference], why, still)
         if not replicates:
             continue
         row = shared | {
@@ -209,31 +218,28 @@ def rmst_rows(
             "p_value": test.p_value,
             "note": join_notes(
                 f"above 0: longer than {reference}",
-                _why_no_limits(test),
+                still or _why_no_limits(test),
             ),
         }
 
 
-_NO_VARIANCE = "no interval: no variance before tau"
-
-
 def _why_no_limits(test: PermutationTest) -> str:
-    if np.isnan(test.p_value):
-        return _NO_VARIANCE
     few = "no interval: too few patients for permutations with a variance"
     return "" if np.isfinite(test.ci_low) else few
 
 
 def _contrast_rows(
-    shared: Row, mean: RestrictedMean, base: RestrictedMean, why: str
+    shared: Row, mean: RestrictedMean, base: RestrictedMean, why: str, still: str
 ) -> Iterator[Row]:
-    """Asymptotic difference, and ratio with limits symmetric on the log scale."""
+    """Asymptotic difference, and ratio with limits symmetric on the log scale.
+
+    `why` says why there is no estimate; `still` which arm has no variance, and so no interval.
+    """
     reference = shared["reference_arm"]
     difference = mean.estimate - base.estimate
     error = float(np.hypot(mean.std_error, base.std_error))
-    bounded = error > 0
+    bounded = min(mean.std_error, base.std_error) > 0
     margin = Z * error if bounded else np.nan
-    no_limits = "" if bounded or why else _NO_VARIANCE
     yield shared | {
         "estimator": "RMST difference",
         "scale": "months",
@@ -242,7 +248,7 @@ def _contrast_rows(
         "ci_high": difference + margin,
         "ci_method": "normal, Greenwood",
         "p_value": float(2 * stats.norm.sf(abs(difference) / error)) if bounded else np.nan,
-        "note": why or join_notes(f"above 0: longer than {reference}", no_limits),
+        "note": why or join_notes(f"above 0: longer than {reference}", still),
     }
     positive = min(mean.estimate, base.estimate) > 0
     log_ratio = float(np.log(mean.estimate / base.estimate)) if positive else np.nan
@@ -262,7 +268,7 @@ def _contrast_rows(
         "note": why
         or join_notes(
             f"above 1: longer than {reference}" if positive else "not estimable: an RMST is 0",
-            no_limits if positive else "",
+            still if positive else "",
         ),
     }
 

@@ -9,6 +9,7 @@ from evaluation.balance import (
     UNWEIGHTED,
     balance_table,
     balance_verdict,
+    mean_balance,
     standardised_difference,
 )
 from evaluation.propensity import balancing_weights, fit_propensity
@@ -48,3 +49,26 @@ def test_nothing_that_varies_has_no_verdict():
     table = balance_table(np.ones((6, 1)), ("k",), ARM, {})
     assert balance_verdict(table, UNWEIGHTED) == "balance not estimable"
     assert not table["balanced"].any()
+
+
+def test_the_mean_over_completed_tables_by_hand():
+    one, two = (
+        pd.DataFrame(
+            {
+                "term": terms,
+                "weighting": UNWEIGHTED,
+                "smd": smd,
+                "balanced": [abs(d) <= 0.1 for d in smd],
+            }
+        )
+        for terms, smd in (
+            (["a", "b", "c"], [0.18, -0.3, np.nan]),
+            (["a", "b", "d"], [0.0, 0.4, 0.2]),
+        )
+    )
+    assert mean_balance([one]) is one
+    found = mean_balance([one, two])
+    assert found["term"].tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_allclose(found["smd"], [0.09, 0.05, np.nan, 0.2])
+    assert found["balanced"].tolist() == [True, True, False, False]
+    assert tuple(found.columns) == tuple(one.columns)

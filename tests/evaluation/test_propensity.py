@@ -13,6 +13,8 @@ from evaluation.propensity import (
     effective_sample_size,
     fit_propensity,
     positivity,
+    propensity_limits,
+    propensity_note,
 )
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -90,6 +92,38 @@ def test_overlap_is_judged_by_the_stated_rule(by_hand):
     assert found.c_statistic == pytest.approx((2 + 6 + 1.5) / 15)
 
 
+def test_limits_follow_the_share_of_the_arm():
+    np.testing.assert_allclose(propensity_limits(0.5), (0.1, 0.9))
+    # Odds of 1/9 for the arm times 1/9 and 9.
+    np.testing.assert_allclose(propensity_limits(0.1), (1 / 82, 0.5))
+    np.testing.assert_allclose(propensity_limits(0.9), (0.5, 81 / 82))
+    with pytest.raises(ValueError, match="share must be above 0"):
+        propensity_limits(1.0)
+
+
+def unequal(seed, strength, n=300):
+    """Arms of about 1 to 9; of equal covariates without a strength, else ever further apart."""
+    rng = np.random.default_rng(seed)
+    arm = np.zeros(n, dtype=bool)
+    arm[rng.permutation(n)[: n // 10]] = True
+    table = pd.DataFrame(rng.normal(size=(n, 2)), columns=list("ab"))
+    table["a"] += strength * arm
+    return positivity(fit_propensity(adjustment_design(table), arm))
+
+
+def test_a_randomised_cohort_of_unequal_arms_overlaps():
+    for seed in range(5):
+        found = unequal(seed, 0)
+        assert found.verdict.startswith("overlap adequate: 0% of patients outside preference")
+
+
+def test_unequal_arms_far_apart_do_not_overlap():
+    for seed in range(5):
+        found = unequal(seed, 3)
+        assert found.verdict.startswith("overlap poor")
+        assert found.outside > 0.5
+
+
 def test_separated_arms_are_said_and_fitted_by_firth():
     table = pd.DataFrame({"flag": [0, 0, 0, 1, 1, 1]})
     found = fit_propensity(adjustment_design(table), np.array([0, 0, 0, 1, 1, 0], dtype=bool))
@@ -97,6 +131,21 @@ def test_separated_arms_are_said_and_fitted_by_firth():
     assert "Firth" in found.note
     assert positivity(found).verdict.startswith("overlap poor (arms separated)")
     assert ((found.score > 0) & (found.score < 1)).all()
+
+
+def test_several_tables_are_judged_by_their_medians(by_hand):
+    flag = FLAG.assign(flag=[0, 1, 0, 1, 0, 1, 0, 1])
+    other = fit_propensity(adjustment_design(flag), TREATED)
+    tables = (by_hand, other, other)
+    assert positivity(*tables) == positivity(other)
+    apart = fit_propensity(
+        adjustment_design(pd.DataFrame({"flag": TREATED.astype(float)})), TREATED
+    )
+    assert positivity(by_hand, by_hand, apart).verdict.startswith("overlap adequate")
+    assert positivity(by_hand, apart, apart).verdict.startswith("overlap poor (arms separated)")
+    assert propensity_note([by_hand, by_hand]) == ""
+    assert propensity_note([by_hand, apart]).endswith("Firth's logistic regression (1 of 2 tables)")
+    assert propensity_note([apart, apart]) == apart.note
 
 
 def test_three_arms_are_refused():

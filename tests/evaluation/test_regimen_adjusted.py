@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.regimen_adjusted import AdjustedSettings, compare_adjusted
 from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS
+from features.multiple_imputation import multiply_impute
 from features.outcome import Outcome
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -142,6 +143,50 @@ def test_missing_values_are_imputed_and_pooled(cohort):
     assert table["ci_low"].notna().all()
 
 
+def test_checks_of_two_endpoints_of_the_same_patients_agree(cohort):
+    # The outcome goes into the imputation, so the completed tables differ by endpoint; what is
+    # said of the patients themselves has to stay. One table alone differs by far more.
+    (outcome, regimen, covariates), _ = with_gaps(cohort, 0.3)
+    other = Outcome(np.roll(outcome.time, 7), np.roll(outcome.event, 7))
+    several = settings(imputations=20)
+    one, two = (compare_adjusted(o, regimen, covariates, several) for o in (outcome, other))
+    keys = ["term", "weighting"]
+    smd = one.balance.merge(two.balance, on=keys, suffixes=("", "_other"))
+    assert len(smd) == len(one.balance) == len(two.balance)
+    np.testing.assert_allclose(smd["smd"], smd["smd_other"], atol=0.08)
+    sizes = [f.table.drop_duplicates("estimator")["effective_n"] for f in (one, two)]
+    np.testing.assert_allclose(*sizes, rtol=0.04)
+    for name in ("outside", "effective_share"):
+        np.testing.assert_allclose(one.positivity[name], two.positivity[name], atol=0.05)
+
+
+def test_checks_are_those_of_all_completed_tables(cohort):
+    (outcome, regimen, covariates), _ = with_gaps(cohort)
+    asked = settings()
+    found = compare_adjusted(outcome, regimen, covariates, asked)
+    alone = [
+        compare_adjusted(outcome, regimen, table, asked)
+        for table in multiply_impute(covariates, outcome, regimen, 3, asked.seed)
+    ]
+    np.testing.assert_allclose(
+        found.balance["smd"], np.mean([one.balance["smd"] for one in alone], axis=0)
+    )
+    np.testing.assert_allclose(
+        found.overlap["propensity"],
+        np.mean([one.overlap["propensity"] for one in alone], axis=0),
+    )
+    np.testing.assert_allclose(
+        found.curves["survival"], np.mean([one.curves["survival"] for one in alone], axis=0)
+    )
+    for name in ("outside", "effective_share", "c_statistic", "trend_p"):
+        middle = np.median([one.positivity[name].iloc[0] for one in alone])
+        assert found.positivity[name].iloc[0] == pytest.approx(middle)
+    np.testing.assert_allclose(
+        found.table["effective_n"],
+        np.median([one.table["effective_n"] for one in alone], axis=0),
+    )
+
+
 def test_incomplete_patients_are_left_out_and_counted(cohort):
     (outcome, regimen, covariates), gone = with_gaps(cohort)
     table = compare_adjusted(outcome, regimen, covariates, settings(missing="complete")).table
@@ -228,6 +273,63 @@ def test_an_arm_without_events_or_patients_gives_reasons_not_numbers(cohort):
     alone[0] = "HMA"
     table = compare_adjusted(outcome, alone, covariates, settings()).table
     assert table["note"].tolist() == ["not estimable: fewer than 2 patients in an arm"]
+
+
+LARGE_SAMPLE = r"Kaplan-Meier|(?:stabilised IPTW|overlap) Cox|g-computation|AIPW"
+
+
+def large_sample_rows(table):
+    return table[
+        table["estimator"].str.contains(LARGE_SAMPLE)
+        & ~table["estimator"].str.startswith("E-value")
+    ]
+
+
+def shrunk(cohort, kept):
+    """The cohort with the first patients of the arm alone."""
+    outcome, regimen, covariates = cohort
+    rows = np.concatenate(
+        [np.flatnonzero(regimen == "HMA")[:kept], np.flatnonzero(regimen == "LDAC")]
+    )
+    return outcome.take(rows), regimen[rows], covariates.iloc[rows]
+
+
+@pytest.mark.parametrize("interval", ["sandwich", "bootstrap"])
+def test_a_tiny_arm_leaves_estimates_without_interval_and_p(cohort, interval):
+    table = compare_adjusted(*shrunk(cohort, 9), settings(interval=interval)).table
+    rows = large_sample_rows(table)
+    assert len(rows) == 2 * 4 + 2 * 3 + 3
+    assert rows["estimate"].notna().all()
+    assert rows[["ci_low", "ci_high", "p_value"]].isna().to_numpy().all()
+    assert (rows["ci_method"].fillna("") == "").all()
+    assert rows["note"].str.contains("no interval: an arm has 9 patients, fewer than 10").all()
+    assert not rows["note"].str.contains("weights taken as known").any()
+    # The penalised likelihood of the multivariable model does not rest on the arm's size.
+    assert table.iloc[0][["ci_low", "ci_high"]].notna().all()
+
+
+def test_weights_that_leave_few_effective_patients_leave_no_interval(cohort):
+    # Ten patients lose some of their size under any weights that vary.
+    rows = large_sample_rows(compare_adjusted(*shrunk(cohort, 10), settings()).table)
+    weighted = ~rows["estimator"].str.startswith("g-computation")
+    assert rows.loc[weighted, "ci_low"].isna().all()
+    assert rows.loc[weighted, "note"].str.contains("effective patients, fewer than 10").all()
+    assert rows.loc[~weighted, "ci_low"].notna().all()
+
+
+def test_few_events_in_an_arm_leave_no_interval(cohort):
+    outcome, regimen, covariates = cohort
+    arm = regimen == "HMA"
+    for events, bounded in ((4, False), (5, True)):
+        kept = np.flatnonzero(outcome.event & arm & (outcome.time < 6))[:events]
+        event = (outcome.event & ~arm) | np.isin(np.arange(90), kept)
+        table = compare_adjusted(
+            Outcome(outcome.time, event), regimen, covariates, settings()
+        ).table
+        rows = large_sample_rows(table)
+        assert rows["ci_low"].notna().all() == bounded
+        few = rows["note"].str.contains("no interval: an arm has 4 events, fewer than 5")
+        assert few.all() != bounded
 
 
 def test_five_patients_do_not_crash(cohort):

@@ -133,15 +133,32 @@ def test_an_arm_without_events_has_no_variance():
     table = rows_of(by_arm, 6, replicates=200).set_index(["estimator", "arm", "ci_method"])
     assert table.loc[("RMST", "A", "normal, Greenwood"), "note"].startswith("no interval")
     difference = table.loc[("RMST difference", "A", "normal, Greenwood")]
-    # 6 - (3 + 3/2); error of B alone: area right of month 3 is 3/2, term 1/2.
+    # 6 - (3 + 3/2), and 6 / 4.5.
     assert difference["estimate"] == pytest.approx(1.5)
-    half = 1.959963984540054 * 1.5 * np.sqrt(0.5)
-    assert difference["ci_high"] == pytest.approx(1.5 + half)
+    ratio = table.loc[("RMST ratio", "A", "log-normal, Greenwood")]
+    assert ratio["estimate"] == pytest.approx(6 / 4.5)
+    # B alone has a variance: no interval and no normal p from one arm.
+    for row in (difference, ratio):
+        assert row[["ci_low", "ci_high", "p_value"]].isna().all()
+        assert "no interval: no variance of A before tau" in row["note"]
     nobody = {"A": by_arm["A"], "B": Outcome([9, 9], [0, 0])}
     empty = rows_of(nobody, 6, replicates=200)
     contrasts = empty[empty["reference_arm"].notna()]
     assert contrasts["p_value"].isna().all()
-    assert contrasts["note"].str.contains("no variance before tau").all()
+    assert contrasts["note"].str.contains("no variance of A before tau").all()
+    assert contrasts["note"].str.contains("no variance of B before tau").all()
+
+
+def test_one_arm_without_an_event_keeps_the_permutation_p_without_its_limits():
+    times = np.arange(1.0, 21.0)
+    by_arm = {"A": Outcome(times, times < 0), "B": Outcome(times, times % 2 == 0)}
+    found = permutation_test(by_arm["A"], by_arm["B"], 18, 200, 1)
+    assert 0 < found.p_value <= 1
+    assert np.isnan([found.ci_low, found.ci_high]).all()
+    table = rows_of(by_arm, 18, replicates=200)
+    permuted = table[table["p_value"].notna() & (table["estimator"] == "RMST difference")]
+    assert permuted["p_value"].tolist() == [found.p_value]
+    assert "no interval: no variance of A before tau" in permuted["note"].iloc[0]
 
 
 def test_a_mean_of_zero_has_no_ratio():
