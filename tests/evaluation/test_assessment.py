@@ -42,7 +42,14 @@ def of(outcome, learners, folds):
 def test_everything_is_there_as_tables_and_pictures(judged):
     found = assess(judged, "good", ["null"])
     assert set(found.figures) == {"calibration", "curves", "utility", "risk"}
-    assert {len(found.figures[section]) for section in found.figures} == {2}
+    # Two horizons; calibration besides over time, and of the whole distribution.
+    drawn = {section: len(figures) for section, figures in found.figures.items()}
+    assert drawn == {"calibration": 4, "curves": 2, "utility": 2, "risk": 2}
+    over_time = found.tables["observed_expected_over_time"]
+    assert set(over_time["model"]) == {"good", "null"}
+    assert over_time["time"].max() <= 12.0
+    # Shares of ten bins.
+    assert len(found.tables["d_calibration"]) == 10
     assert all(isinstance(f, Figure) for s in found.figures.values() for f in s.values())
     assert set(found.tables) == {
         "auc_over_time",
@@ -50,6 +57,8 @@ def test_everything_is_there_as_tables_and_pictures(judged):
         "decision_curve",
         "calibration_curve_good",
         "calibration_groups_good",
+        "observed_expected_over_time",
+        "d_calibration",
     }
     assert set(found.tables["auc_over_time"]["model"]) == {"good", "null"}
     assert set(found.tables["decision_curve"]["horizon"]) == {6.0, 12.0}
@@ -66,7 +75,9 @@ def test_a_horizon_beyond_follow_up_has_no_picture(judged):
     )
     found = assess(of(short, judged.learners, judged.folds), "good")
     assert [caption for caption in found.figures["utility"] if "12 months" in caption] == []
-    assert list(found.figures["calibration"]) == ["good 6 months"]
+    assert list(found.figures["calibration"])[0] == "good 6 months"
+    assert not [caption for caption in found.figures["calibration"] if "12 months" in caption]
+    assert found.tables["observed_expected_over_time"]["time"].max() <= 8
 
 
 def test_with_competing_events_the_calibration_alone_is_drawn(judged):
