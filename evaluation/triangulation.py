@@ -7,11 +7,12 @@ table gives the same words. A contrast says how arms differ; who was given which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from evaluation.arms import join_notes, outcomes_by_arm, p_text
 from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
@@ -33,6 +34,10 @@ FAMILY_LABELS = {
 }
 # A change of the hazard ratio by less than this factor is called little.
 LITTLE = 1.1
+# An imbalance beyond what random arms of these sizes show in 95 of 100 cohorts is no chance.
+CHANCE = 0.05
+# A conditional log ratio up to this many times a marginal one needs no bias.
+MODEST = 1.3
 CHANGES = 0.05
 FEW_EVENTS = 10
 # A model-based contrast below this share of the adjusted one is called shrunk.
@@ -64,6 +69,12 @@ class Checks:
         The figures that it rests on.
     events_per_coefficient : float
         Of the multivariable model.
+    arm_sizes, arm_events : (int, int)
+        Patients and events of the arm and of the reference arm.
+    terms : int
+        Covariate terms among which the largest SMD was found.
+    effective_share : float
+        The smaller of the two arms' effective over actual size under inverse weighting.
     """
 
     n: int
@@ -75,6 +86,10 @@ class Checks:
     overlap: str = ""
     overlap_verdict: str = ""
     events_per_coefficient: float = np.nan
+    arm_sizes: tuple[int, int] = (0, 0)
+    arm_events: tuple[int, int] = (-1, -1)
+    terms: int = 1
+    effective_share: float = np.nan
 
     @classmethod
     def of(
@@ -102,6 +117,8 @@ class Checks:
             len(mine) + len(base),
             mine.n_events + base.n_events,
             cox_hazard_ratio(mine, base).proportional_hazards_p,
+            arm_sizes=(len(mine), len(base)),
+            arm_events=(mine.n_events, base.n_events),
         )
         if adjusted is None or adjusted.positivity.empty:
             return found
@@ -113,17 +130,30 @@ class Checks:
             return found
         row = overlap.iloc[0]
         worst = before.loc[before["smd"].abs().idxmax()] if len(before) else None
-        return cls(
-            found.n,
-            found.events,
-            found.trend_p,
-            float(row["trend_p"]),
-            np.nan if worst is None else float(abs(worst["smd"])),
-            "" if worst is None else str(worst["term"]),
-            str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
-            str(row["verdict"]),
-            float(row["events_per_coefficient"]),
+        return replace(
+            found,
+            adjusted_trend_p=float(row["trend_p"]),
+            largest_smd=np.nan if worst is None else float(abs(worst["smd"])),
+            largest_smd_term="" if worst is None else str(worst["term"]),
+            overlap=str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
+            overlap_verdict=str(row["verdict"]),
+            events_per_coefficient=float(row["events_per_coefficient"]),
+            terms=max(len(before), 1),
+            effective_share=float(row["effective_share"]),
         )
+
+    @property
+    def chance_smd(self) -> float:
+        """Largest SMD that random arms of these sizes show among so many terms; NaN if unknown."""
+        if min(self.arm_sizes) < 1:
+            return np.nan
+        spread = np.sqrt(sum(1 / size for size in self.arm_sizes))
+        return float(stats.norm.isf(CHANCE / (2 * self.terms)) * spread)
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the largest imbalance is neither negligible nor what chance gives."""
+        return self.largest_smd > NEGLIGIBLE and self.largest_smd > self.chance_smd
 
     @property
     def balance_words(self) -> str:
@@ -421,60 +451,91 @@ def say_unadjusted(reading: Reading) -> str:
 
 
 def say_adjustment(reading: Reading) -> str:
-    """What weighting does to the crude hazard ratio, and whether imbalance can explain it."""
-    crude = reading.ratio("Cox hazard ratio")
-    weighted = reading.ratio("overlap Cox", "stabilised IPTW Cox", "matching Cox")
-    if not np.isfinite([crude, weighted]).all():
+    """What adjustment does to the crude hazard ratio, and what imbalance and chance can explain."""
+    crude = _crude_ratio(reading)
+    rows = _adjusted_ratios(reading)
+    if crude is None or rows.empty:
         return ""
-    checks = reading.checks
-    worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
-    unbalanced = checks.largest_smd > NEGLIGIBLE
-    figures = f"the hazard ratio from {crude:.2f} crude to {weighted:.2f} weighted"
     sizes = reading.ratios.groupby("family")["n"].max()
-    if sizes["classical"] != sizes["adjusted"]:
-        figures += (
-            f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is "
-            "left out plays a part)"
-        )
-    change = abs(np.log(weighted / crude))
-    if change < np.log(LITTLE):
-        if not unbalanced:
-            return f"Adjustment hardly moves {figures}; the arms were balanced ({worst})."
-        return (
-            f"Adjustment hardly moves {figures}, though the arms differed ({worst}): what was "
-            "measured and differs weighs little here, or in both directions."
-        )
-    if not unbalanced:
-        return (
-            f"Adjustment moves {figures}, though the arms were balanced ({worst}): more likely "
-            "chance than confounding."
-        )
-    crossed = (crude - 1) * (weighted - 1) < 0
-    nearer = abs(np.log(weighted)) < abs(np.log(crude))
-    way = "across 1" if crossed else "towards 1" if nearer else "away from 1"
-    why = (
-        "part of the crude contrast is likely measured confounding"
-        if nearer or crossed
-        else "measured confounding likely hid part of it"
+    fewer = (
+        f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is left "
+        "out plays a part)"
+        if sizes["classical"] != sizes["adjusted"]
+        else ""
     )
-    return f"Adjustment moves {figures}, {way}: the arms differed ({worst}), so {why}."
+    values = rows["estimate"].astype(float)
+    start = float(crude["estimate"])
+    marginal = rows[~rows["estimator"].str.startswith("multivariable")]
+    population = " Weighting also changes the population." if len(marginal) else ""
+    differed = _imbalance(reading.checks)
+    spread = " to ".join(dict.fromkeys(f"{v:.2f}" for v in (values.min(), values.max())))
+    if hardly_moves(reading):
+        told = f", though {differed}" if reading.checks.beyond_chance else f"; {differed}"
+        return (
+            f"Adjustment hardly moves the hazard ratio from {start:.2f} crude (adjusted {spread})"
+            f"{fewer}{told}.{population}"
+        )
+    change = np.log(values / start).abs()
+    far = rows.loc[change.idxmax()]
+    end = float(far["estimate"])
+    figures = f"the hazard ratio from {start:.2f} crude to {end:.2f} ({far['estimator']}"
+    figures += f"; adjusted rows {spread})" if len(rows) > 1 else ")"
+    if (start - 1) * (end - 1) < 0:
+        both = pd.DataFrame([crude, far])
+        if not excludes_equal_arms(both).any():
+            return (
+                f"Adjustment moves {figures}{fewer}, across 1, but both intervals hold 1: the two "
+                f"are not told apart.{population}"
+            )
+        way = "across 1"
+    else:
+        way = "towards 1" if abs(np.log(end)) < abs(np.log(start)) else "away from 1"
+    only_conditional = (change[marginal.index] < np.log(LITTLE)).all()
+    if only_conditional:
+        why = "this ratio is given the covariates, which makes it another one than the crude"
+    elif reading.checks.beyond_chance:
+        hid = " that hid part of the contrast" if way == "away from 1" else ""
+        why = f"the change is consistent with measured confounding{hid}"
+    else:
+        why = "the change has no interval and is not told from chance"
+    return f"Adjustment moves {figures}{fewer}, {way}; {differed}; {why}.{population}"
+
+
+def hardly_moves(reading: Reading) -> bool:
+    """Whether there are adjusted ratios and all of them lie near the crude one."""
+    crude, rows = _crude_ratio(reading), _adjusted_ratios(reading)
+    if crude is None or rows.empty:
+        return False
+    change = np.log(rows["estimate"].astype(float) / float(crude["estimate"])).abs()
+    return bool((change < np.log(LITTLE)).all())
 
 
 def say_conditional(reading: Reading) -> str:
-    """That a ratio given the covariates lies further from 1 than a marginal one."""
-    conditional = reading.ratio("multivariable Cox")
-    kinds = ("stabilised IPTW Cox", "overlap Cox", "matching Cox")
-    marginal = [reading.ratio(kind) for kind in kinds]
-    marginal = [value for value in marginal if np.isfinite(value)]
-    if not np.isfinite(conditional) or not marginal:
+    """How a ratio given the covariates lies to the marginal ones."""
+    rows = _adjusted_ratios(reading)
+    given = rows["estimator"].str.startswith("multivariable")
+    if not given.any() or given.all() or hardly_moves(reading):
         return ""
-    size = abs(np.log(conditional))
-    if all(size > abs(np.log(value)) and (value - 1) * (conditional - 1) > 0 for value in marginal):
+    conditional = float(rows.loc[given, "estimate"].iloc[0])
+    marginal = rows.loc[~given, "estimate"].to_numpy(dtype=float)
+    if (np.abs(np.log(conditional / marginal)) < np.log(LITTLE)).all():
+        return ""
+    shown = " to ".join(dict.fromkeys(f"{v:.2f}" for v in (marginal.min(), marginal.max())))
+    same_side = ((marginal - 1) * (conditional - 1) > 0).all()
+    size, sizes = abs(np.log(conditional)), np.abs(np.log(marginal))
+    about = f"The multivariable ratio ({conditional:.2f}, given the covariates)"
+    if same_side and (size > sizes).all() and size <= MODEST * sizes.min():
         return (
-            f"The multivariable ratio ({conditional:.2f}) is given the covariates and the weighted "
-            "ones are marginal: it lies further from 1 even without any bias."
+            f"{about} lies further from 1 than the weighted ones ({shown}, marginal), as it can "
+            "without any bias."
         )
-    return ""
+    if same_side and size <= MODEST * sizes.max():
+        # Among the weighted ones, or not further from 1 than conditioning makes it.
+        return ""
+    return (
+        f"{about} and the weighted ones ({shown}, marginal) disagree by more than being given the "
+        "covariates usually makes: the models or the populations differ."
+    )
 
 
 def say_time(reading: Reading) -> str:
@@ -596,6 +657,34 @@ def say_unmeasured(reading: Reading) -> str:
             f"away ({interval})."
         )
     return "No row knows what was not recorded."
+
+
+def _crude_ratio(reading: Reading) -> pd.Series | None:
+    rows = reading.ratios
+    crude = rows[rows["estimator"].str.startswith("Cox hazard ratio")] if len(rows) else rows
+    return crude.iloc[0] if len(crude) else None
+
+
+def _adjusted_ratios(reading: Reading) -> pd.DataFrame:
+    rows = reading.ratios
+    return rows[rows["family"] == "adjusted"]
+
+
+def _imbalance(checks: Checks) -> str:
+    """The largest imbalance, held against chance: a clause."""
+    if not np.isfinite(checks.largest_smd):
+        return "how the arms differed was not measured"
+    worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
+    if checks.largest_smd <= NEGLIGIBLE:
+        return f"the arms were balanced in what was recorded ({worst})"
+    if not np.isfinite(checks.chance_smd):
+        return f"the imbalance was not held against chance ({worst})"
+    among = f"; chance gives up to {checks.chance_smd:.2f} among {checks.terms} " + (
+        "term" if checks.terms == 1 else "terms"
+    )
+    if checks.beyond_chance:
+        return f"the arms differed by more than chance gives ({worst}{among})"
+    return f"the imbalance is of a size that chance gives ({worst}{among})"
 
 
 def _early_only(reading: Reading) -> str:

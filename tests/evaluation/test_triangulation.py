@@ -152,20 +152,81 @@ def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
     assert text.startswith("None of the 2 95% intervals excludes equal arms")
 
 
+# Random arms of 35: an SMD of 2 sqrt(1/35 + 1/35) = 0.48 is at the edge for one term.
+SIZES = {"arm_sizes": (35, 35), "largest_smd_term": "age"}
+
+
 @pytest.mark.parametrize(
     ("after", "smd", "words"),
     [
-        (0.62, 0.05, "hardly moves the hazard ratio from 0.60 crude to 0.62 weighted; the arms"),
-        (0.62, 0.50, "though the arms differed (largest SMD 0.50, age)"),
-        (0.80, 0.50, "towards 1: the arms differed (largest SMD 0.50, age), so part of the crude"),
+        (0.62, 0.05, "from 0.60 crude (adjusted 0.62); the arms were balanced"),
+        (0.62, 0.50, "though the arms differed by more than chance gives (largest SMD 0.50, age"),
+        (0.80, 0.50, "towards 1; the arms differed by more than chance gives"),
+        (0.80, 0.50, "the change is consistent with measured confounding."),
         (0.40, 0.50, "away from 1"),
+        (0.40, 0.50, "consistent with measured confounding that hid part of the contrast"),
+        (0.80, 0.40, "the imbalance is of a size that chance gives (largest SMD 0.40, age"),
+        (0.80, 0.40, "not told from chance"),
+        (0.80, 0.05, "not told from chance"),
         (1.30, 0.50, "across 1"),
-        (0.80, 0.05, "more likely chance than confounding"),
     ],
 )
 def test_the_change_by_adjustment_is_told_with_the_imbalance(after, smd, words):
-    found = reading([CRUDE, weighted(after)], largest_smd=smd, largest_smd_term="age")
-    assert words in say_adjustment(found)
+    text = say_adjustment(reading([CRUDE, weighted(after)], largest_smd=smd, **SIZES))
+    assert words in text
+    assert "Weighting also changes the population." in text
+    assert "likely" not in text
+
+
+def test_the_largest_of_many_terms_is_held_against_what_the_largest_of_many_is_by_chance():
+    one = Checks(70, 58, largest_smd=0.5, arm_sizes=(35, 35))
+    # norm.isf(0.025) = 1.959964, norm.isf(0.05 / 20) = 2.807034, times sqrt(2 / 35) = 0.239046
+    assert one.chance_smd == pytest.approx(0.468521, abs=1e-6)
+    ten = Checks(70, 58, largest_smd=0.5, arm_sizes=(35, 35), terms=10)
+    assert ten.chance_smd == pytest.approx(0.671010, abs=1e-6)
+    assert (one.beyond_chance, ten.beyond_chance) == (True, False)
+    # A large cohort: significant, and negligible all the same.
+    assert not Checks(70_000, 58, largest_smd=0.05, arm_sizes=(35_000, 35_000)).beyond_chance
+
+
+def test_measured_confounding_is_seldom_said_of_arms_that_were_drawn():
+    rng = np.random.default_rng(5)
+    said = 0
+    for _ in range(400):
+        arm = rng.permutation(np.repeat([True, False], [42, 28]))
+        x = rng.normal(size=(70, 10))
+        spread = np.sqrt((x[arm].var(axis=0, ddof=1) + x[~arm].var(axis=0, ddof=1)) / 2)
+        smd = np.abs(x[arm].mean(axis=0) - x[~arm].mean(axis=0)) / spread
+        checks = Checks(70, 58, largest_smd=smd.max(), arm_sizes=(42, 28), terms=10)
+        said += checks.beyond_chance
+    assert said / 400 < 0.10
+
+
+def test_an_unmeasured_imbalance_is_not_called_balance():
+    text = say_adjustment(reading([CRUDE, weighted(0.62)]))
+    assert "balanced" not in text
+    assert "nan" not in text
+
+
+def test_two_ratios_on_both_sides_of_1_with_wide_intervals_are_not_told_apart():
+    crude = row("classical", "Cox hazard ratio", 1.06, (0.5, 2.2))
+    text = say_adjustment(reading([crude, weighted(0.94)], largest_smd=0.6, **SIZES))
+    assert "both intervals hold 1: the two are not told apart" in text
+    assert "confounding" not in text
+
+
+def test_the_adjusted_ratio_that_moves_most_is_named():
+    rows = [CRUDE, weighted(0.60), row("adjusted", "stabilised IPTW Cox", 1.10, (0.6, 1.7))]
+    text = say_adjustment(reading(rows, largest_smd=0.5, **SIZES))
+    assert "hardly" not in text
+    assert "to 1.10 (stabilised IPTW Cox; adjusted rows 0.60 to 1.10)" in text
+
+
+def test_a_multivariable_ratio_that_alone_moves_is_no_sign_of_confounding():
+    rows = [CRUDE, weighted(0.60), row("adjusted", "multivariable Cox", 0.50, (0.3, 0.8))]
+    text = say_adjustment(reading(rows, largest_smd=0.9, **SIZES))
+    assert "given the covariates" in text
+    assert "confounding" not in text
 
 
 def test_adjustment_on_fewer_patients_is_told():
@@ -185,10 +246,32 @@ def test_without_a_weighted_ratio_adjustment_is_not_spoken_of():
     assert say_adjustment(reading([CRUDE])) == ""
 
 
-@pytest.mark.parametrize(("conditional", "said"), [(0.5, True), (0.9, False)])
-def test_a_conditional_ratio_further_from_1_needs_no_bias(conditional, said):
+@pytest.mark.parametrize(
+    ("conditional", "words"),
+    [
+        # Log ratios of 0.46 and 0.36: 1.3 times; of 1.61 and 0.36: 4.5 times.
+        (0.63, "further from 1 than the weighted ones (0.70, marginal), as it can without any"),
+        (0.20, "disagree by more than"),
+        (1.80, "disagree by more than"),
+        (0.68, ""),
+        (0.90, ""),
+    ],
+)
+def test_a_conditional_ratio_a_little_further_from_1_needs_no_bias(conditional, words):
     rows = [weighted(0.7), row("adjusted", "multivariable Cox", conditional)]
-    assert ("marginal" in say_conditional(reading(rows))) is said
+    text = say_conditional(reading(rows))
+    assert words in text
+    assert bool(text) is bool(words)
+
+
+def test_the_conditional_ratio_is_not_set_against_ratios_that_hardly_move():
+    rows = [
+        row("classical", "Cox hazard ratio", 0.96, (0.6, 1.5)),
+        weighted(0.99),
+        row("adjusted", "multivariable Cox", 0.89),
+    ]
+    assert "hardly moves" in say_adjustment(reading(rows))
+    assert say_conditional(reading(rows)) == ""
 
 
 @pytest.mark.parametrize(
@@ -352,7 +435,8 @@ def test_the_checks_are_those_of_the_comparison(compared, study):
 def test_the_paragraph_says_that_confounding_made_the_crude_ratio_better(compared):
     table, checks = compared
     text = triangulation_paragraph(Reading.of(table, "OS", "A", checks))
-    assert "towards 1: the arms differed" in text
+    assert "towards 1; the arms differed by more than chance gives" in text
+    assert "consistent with measured confounding" in text
     assert "nan" not in text
     # The same table, the same words.
     assert text == triangulation_paragraph(
