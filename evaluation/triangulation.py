@@ -7,7 +7,7 @@ table gives the same words. A contrast says how arms differ; who was given which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
     "RMST difference",
     "event probability difference",
 )
+SUBDISTRIBUTION = "subdistribution hazard ratio"
+RATIOS = (HAZARD_RATIO, SUBDISTRIBUTION)
 FAMILIES = ("classical", "adjusted", "model-based")
 FAMILY_LABELS = {
     "classical": "Classical: as treated, unadjusted",
@@ -276,6 +278,8 @@ class Reading:
     checks : Checks
     unadjusted : str
         Why there is no adjusted estimate; empty where there is one.
+    competing : DataFrame
+        Cumulative incidence differences and Fine-Gray ratios of the competing event.
     """
 
     endpoint: str
@@ -285,10 +289,25 @@ class Reading:
     e_values: pd.DataFrame
     checks: Checks
     unadjusted: str = ""
+    competing: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(ADJUSTED_COLUMNS))
+    )
 
     @classmethod
-    def of(cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks) -> Reading:
-        """Take the rows of one endpoint and arm from the table of everything."""
+    def of(
+        cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks, competing: str = ""
+    ) -> Reading:
+        """Take the rows of one endpoint and arm from the table of everything.
+
+        Parameters
+        ----------
+        table : DataFrame
+            As `one_table` returns it.
+        endpoint, arm : str
+        checks : Checks
+        competing : str
+            Name of the endpoint's competing event, which is the endpoint of its rows.
+        """
         own = table[(table["endpoint"] == endpoint) & (table["arm"] == arm)]
         scales = {}
         for key in shared_scales(table, endpoint, arm):
@@ -304,7 +323,10 @@ class Reading:
         if len(adjusted) and adjusted["estimate"].isna().all():
             notes = adjusted["note"].fillna("")
             reason = str(notes.iloc[0]).removeprefix("not estimable: ") or "not estimable"
-        return cls(endpoint, arm, reference, scales, e_values, checks, reason)
+        other = table[(table["endpoint"] == competing) & (table["arm"] == arm)]
+        other = other[other["scale"].isin([EVENT_PROBABILITY, SUBDISTRIBUTION])]
+        other = other[other["estimate"].notna() & (competing != "")].reset_index(drop=True)
+        return cls(endpoint, arm, reference, scales, e_values, checks, reason, other)
 
     @property
     def ratios(self) -> pd.DataFrame:
@@ -329,20 +351,20 @@ class Reading:
 
 def shows_nothing(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate is exactly no difference, as of a model that left the regimen out."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     return np.asarray(np.abs(rows["estimate"].to_numpy(dtype=float) - null) < 1e-12)
 
 
 def favours_arm(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate favours the arm: a ratio or a probability below, an RMST above."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     side = np.where(rows["scale"] == RMST, -1.0, 1.0)
     return np.asarray(side * (rows["estimate"].to_numpy(dtype=float) - null) < 0)
 
 
 def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
     """Whether each interval leaves out the value of no difference; without limits it does not."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
     return np.asarray((low > null) | (high < null))
 
@@ -394,16 +416,18 @@ def say_direction(reading: Reading) -> str:
     left_out = (
         f" {zeros} model-based estimates are 0: those models left the regimen out." if zeros else ""
     )
-    if better.all() or not better.any():
-        side = reading.arm if better.all() else reading.reference_arm
-        return f"{about}: all {len(rows)} estimates favour {side} ({ranges}).{left_out}"
     most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
+    favour, but = "favour", _competing_against(reading, most)
+    if but:
+        favour, but = "are of fewer of this event under", f", but {but}"
+    if better.all() or not better.any():
+        return f"{about}: all {len(rows)} estimates {favour} {most} ({ranges}){but}.{left_out}"
     odd = rows[better != (most == reading.arm)]
     named = ", ".join(dict.fromkeys(_name(row) for row in odd.head(3).to_dict("records")))
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
-        f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates favour {most} ({ranges}); "
-        f"against: {named}{more}.{left_out}"
+        f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates {favour} {most} ({ranges}); "
+        f"against: {named}{more}{but}.{left_out}"
     )
 
 
@@ -434,9 +458,15 @@ def say_competing(reading: Reading) -> str:
     names = {str(name) for own in rows for name in own["estimator"]}
     if not any(name.startswith("cumulative incidence") for name in names):
         return ""
+    found = _competing_difference(reading)
+    figures = ""
+    if found is not None:
+        fewer = reading.arm if favours_arm(found)[0] else reading.reference_arm
+        row = found.iloc[0]
+        figures = f" {row['endpoint']} is less frequent under {fewer} ({_figures(row)})."
     return (
         "Hazard ratios are cause-specific and probabilities are cumulative incidences: an arm can "
-        "have fewer events because more of its patients had the competing event before."
+        f"have fewer events because more of its patients had the competing event before.{figures}"
     )
 
 
@@ -657,6 +687,35 @@ def say_unmeasured(reading: Reading) -> str:
             f"away ({interval})."
         )
     return "No row knows what was not recorded."
+
+
+def _competing_difference(reading: Reading) -> pd.DataFrame | None:
+    """The competing event's row to be quoted, which excludes equal arms; None without any."""
+    rows = reading.competing[excludes_equal_arms(reading.competing)]
+    of_size = rows[rows["scale"] == EVENT_PROBABILITY]
+    if len(of_size):
+        return rows.loc[[of_size["estimate"].astype(float).abs().idxmax()]]
+    return rows.iloc[[0]] if len(rows) else None
+
+
+def _competing_against(reading: Reading, side: str) -> str:
+    """That the competing event is more frequent under a side, with figures; else empty."""
+    found = _competing_difference(reading)
+    if found is None or favours_arm(found)[0] == (side == reading.arm):
+        return ""
+    row = found.iloc[0]
+    return f"more of {row['endpoint']} ({_figures(row)})"
+
+
+def _figures(row: pd.Series) -> str:
+    """An estimate of the arm over, or minus, the reference arm, with its interval."""
+    value, low, high = (float(row[name]) for name in ("estimate", "ci_low", "ci_high"))
+    if row["scale"] in RATIOS:
+        return f"{row['scale']} {value:.2f}, {low:.2f} to {high:.2f}"
+    return (
+        f"{100 * value:+.0f} percentage points by {row['horizon']:g} months, {100 * low:+.0f} to "
+        f"{100 * high:+.0f}"
+    )
 
 
 def _crude_ratio(reading: Reading) -> pd.Series | None:

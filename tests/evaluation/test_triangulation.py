@@ -125,6 +125,37 @@ def test_cumulative_incidences_are_told_apart_from_hazards():
     assert say_competing(reading([CRUDE])) == ""
 
 
+def competing_reading(difference, limits, *more):
+    rows = [CRUDE, probability("classical", "cumulative incidence difference", -0.2), *more]
+    other = probability("classical", "cumulative incidence difference", difference, 12.0, limits)
+    table = pd.DataFrame([*rows, other | {"endpoint": "death in remission"}])
+    table = table.reindex(columns=list(ADJUSTED_COLUMNS))
+    return Reading.of(table, "OS", "A", Checks(70, 58), "death in remission")
+
+
+def test_more_of_the_competing_event_is_said_where_an_arm_seems_better():
+    found = competing_reading(0.15, (0.04, 0.26))
+    text = say_direction(found)
+    assert "favour" not in text
+    assert "all 2 estimates are of fewer of this event under A" in text
+    assert "but more of death in remission (+15 percentage points by 12 months, +4 to +26)" in text
+    assert "death in remission is less frequent under B (+15" in say_competing(found)
+
+
+def test_a_competing_event_that_does_not_differ_or_differs_the_same_way_softens_nothing():
+    assert "favour A" in say_direction(competing_reading(0.15, (-0.04, 0.34)))
+    same = competing_reading(-0.15, (-0.26, -0.04))
+    assert "favour A" in say_direction(same)
+    assert "death in remission is less frequent under A (-15" in say_competing(same)
+
+
+def test_the_fine_gray_ratio_of_the_competing_event_is_told_where_no_horizon_shows_it():
+    gray = row("classical", "Fine-Gray hazard ratio", 1.8, (1.1, 2.9))
+    gray |= {"scale": "subdistribution hazard ratio", "endpoint": "death in remission"}
+    text = say_direction(competing_reading(0.05, (-0.1, 0.2), gray))
+    assert "more of death in remission (subdistribution hazard ratio 1.80, 1.10 to 2.90)" in text
+
+
 def test_all_against_the_arm_favour_the_reference_arm():
     assert "favour B" in say_direction(reading([weighted(1.2)]))
 
