@@ -6,6 +6,7 @@ table gives the same words. A contrast says how arms differ; who was given which
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -44,8 +45,11 @@ CHANGES = 0.05
 FEW_EVENTS = 10
 # A model-based contrast below this share of the adjusted one is called shrunk.
 SHRUNK = 0.6
+# Below this an E-value prints as 1.0 or says as little.
+SMALL_E_VALUE = 1.05
 # Two ways of g-computation further apart than this disagree, in probability.
 APART = 0.1
+SAME_PATIENTS = "The rows are of the same patients: they are not independent evidence."
 EXCHANGEABLE = "arms exchangeable as treated"
 _RANK_TESTS = ("log-rank", "stratified log-rank", "Fleming-Harrington", "MaxCombo")
 
@@ -389,6 +393,8 @@ def triangulation_paragraph(reading: Reading) -> str:
     rules: tuple[Callable[[Reading], str], ...] = (
         say_direction,
         say_precision,
+        say_dependence,
+        say_no_events,
         say_competing,
         say_unadjusted,
         say_adjustment,
@@ -411,15 +417,24 @@ def say_direction(reading: Reading) -> str:
     ranges = "; ".join(_range(key, own) for key, own in reading.scales.items())
     about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
     if rows.empty:
+        if len(every) == 1:
+            return f"{about}: the one estimate is exactly no difference ({ranges})."
         return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
     zeros = int((none & (every["family"] == "model-based").to_numpy()).sum())
     left_out = (
-        f" {zeros} model-based estimates are 0: those models left the regimen out." if zeros else ""
+        f" {zeros} model-based estimates are 0: those models left the regimen out."
+        if zeros > 1
+        else " 1 model-based estimate is 0: that model left the regimen out."
+        if zeros
+        else ""
     )
     most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
     favour, but = "favour", _competing_against(reading, most)
     if but:
         favour, but = "are of fewer of this event under", f", but {but}"
+    if len(rows) == 1:
+        alone = "is of fewer of this event under" if but else "favours"
+        return f"{about}: the one estimate {alone} {most} ({ranges}){but}.{left_out}"
     if better.all() or not better.any():
         return f"{about}: all {len(rows)} estimates {favour} {most} ({ranges}){but}.{left_out}"
     odd = rows[better != (most == reading.arm)]
@@ -444,12 +459,44 @@ def say_precision(reading: Reading) -> str:
             parts.append(f"{int(excluded[own].sum())} of {int(own.sum())} {family}")
     if not parts:
         return ""
+    if bounded.sum() == 1:
+        verb = "excludes equal arms" if excluded.any() else "holds equal arms"
+        return f"The one 95% interval {verb}."
     if not excluded.any():
         return (
             f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side "
             "the estimates lie may be chance."
         )
     return f"The 95% interval excludes equal arms in {_and(parts)} rows."
+
+
+def say_dependence(reading: Reading) -> str:
+    """That the rows are not so many findings; where `lead_of` ends."""
+    return SAME_PATIENTS if sum(map(len, reading.scales.values())) > 1 else ""
+
+
+def lead_of(paragraph: str) -> tuple[str, str]:
+    """Direction and precision, and the rest of a paragraph.
+
+    Returns
+    -------
+    lead, rest : str
+        The lead is empty where the paragraph has a single estimate.
+    """
+    lead, mark, rest = paragraph.partition(SAME_PATIENTS)
+    return (lead.rstrip(), mark + rest) if mark else ("", paragraph)
+
+
+def say_no_events(reading: Reading) -> str:
+    """That an arm without events has no hazard ratio."""
+    names = (reading.arm, reading.reference_arm)
+    without = [n for n, k in zip(names, reading.checks.arm_events, strict=True) if k == 0]
+    if not without:
+        return ""
+    return (
+        f"No event in {_and(without)}: hazard ratios do not exist, since the likelihood has no "
+        "maximum; a penalised one is the penalty's."
+    )
 
 
 def say_competing(reading: Reading) -> str:
@@ -571,27 +618,43 @@ def say_conditional(reading: Reading) -> str:
 def say_time(reading: Reading) -> str:
     """Whether one hazard ratio can stand for the whole follow-up."""
     checks = reading.checks
-    trends = [p for p in (checks.trend_p, checks.adjusted_trend_p) if np.isfinite(p)]
-    changing = bool(trends) and min(trends) < CHANGES
-    early = _early_only(reading)
-    text = ""
+    tests = {"crude": checks.trend_p, "multivariable": checks.adjusted_trend_p}
+    tests = {name: p for name, p in tests.items() if np.isfinite(p)}
+    shown = ", ".join(f"{name} {p_text(p)}" for name, p in tests.items())
+    changing = any(p < CHANGES for p in tests.values())
+    crude_test = f"crude {p_text(checks.trend_p)}" if "crude" in tests else "crude: not tested"
+    shape, figures = _shape(reading)
+    parts = []
     if changing:
-        text = (
-            f"The hazard ratio changes with time (proportional hazards {p_text(min(trends))}): it "
-            "is an average over this follow-up; read probabilities and RMST instead."
+        parts.append(
+            f"The hazard ratio changes with time (proportional hazards: {shown}): it is an average "
+            "over this follow-up; read probabilities and RMST instead."
         )
-    elif early:
-        text = (
-            f"The difference is one of the first months ({early}); one hazard ratio hides that, "
-            f"though the test does not see it ({p_text(min(trends)) if trends else 'not tested'})."
+    if shape == "crossing":
+        parts.append(
+            f"The difference turns round ({figures}, both intervals exclude 0): no one hazard "
+            f"ratio shows that (proportional hazards: {crude_test})."
         )
-    elif trends:
-        text = (
-            f"No sign that the hazard ratio changes with time ({p_text(min(trends))}), which "
-            f"{checks.events} events cannot exclude."
+    elif shape == "early":
+        unseen = "crude" in tests and checks.trend_p >= CHANGES
+        parts.append(
+            f"The difference is one of the first months ({figures}); one hazard ratio hides that"
+            f"{', though the test does not see it' if unseen else ''} (proportional hazards: "
+            f"{crude_test})."
         )
-    apart = _g_computation_apart(reading)
-    return f"{text} {apart}".strip()
+    elif shape == "late":
+        parts.append(
+            f"The difference is seen only later ({figures}), as by a late effect or by few events "
+            f"until then; the test of proportional hazards: {crude_test}."
+        )
+    elif tests and not changing:
+        many = "event" if checks.events == 1 else "events"
+        parts.append(
+            f"No sign that the hazard ratio changes with time (proportional hazards: {shown}), "
+            f"which {checks.events} {many} cannot exclude."
+        )
+    parts.append(_g_computation_apart(reading))
+    return " ".join(part for part in parts if part)
 
 
 def say_overlap(reading: Reading) -> str:
@@ -615,27 +678,39 @@ def say_overlap(reading: Reading) -> str:
 
 
 def say_shrinkage(reading: Reading) -> str:
-    """Whether models show less than adjustment does."""
-    shares = []
+    """Whether models show less than adjustment does, where adjustment shows something."""
+    found = []
     for months, rows in reading.probabilities().items():
-        sizes = {
-            family: float(rows.loc[rows["family"] == family, "estimate"].abs().median())
-            for family in ("adjusted", "model-based")
-        }
-        if sizes["adjusted"] > 0 and np.isfinite(sizes["model-based"]):
-            shares.append((sizes["model-based"] / sizes["adjusted"], months))
-    if not shares:
+        adjusted = rows[rows["family"] == "adjusted"]
+        modelled = rows[rows["family"] == "model-based"]
+        if len(adjusted) and len(modelled):
+            medians = [
+                float(own["estimate"].astype(float).median()) for own in (adjusted, modelled)
+            ]
+            found.append((abs(medians[0]), months, medians, adjusted))
+    if not found:
         return ""
-    share, months = min(shares)
-    if share >= SHRUNK:
+    _, months, (adjusted_size, modelled_size), rows = max(found, key=lambda one: one[0])
+    bounded = rows["ci_low"].notna().to_numpy()
+    # Where most intervals hold 0 there is no contrast to be a share of.
+    if not bounded.any() or excludes_equal_arms(rows)[bounded].mean() < 0.5:
+        return ""
+    shown = (
+        f"{100 * modelled_size:+.0f} against {100 * adjusted_size:+.0f} percentage points by "
+        f"{months:g} months, medians"
+    )
+    if adjusted_size * modelled_size < 0:
+        return f"The model-based contrasts have the opposite sign of the adjusted ones ({shown})."
+    share = modelled_size / adjusted_size
+    if share < SHRUNK:
         return (
-            "The model-based contrasts are of the size of the adjusted ones; they are readings of "
-            "fitted models, not further evidence."
+            f"The model-based contrasts are smaller ({shown}): penalised and tree models shrink "
+            "the regimen, so that their intervals are too narrow as well."
         )
+    size = "larger than" if share > 1 / SHRUNK else "of the size of"
     return (
-        f"The model-based contrasts are smaller ({share:.0%} of the adjusted ones by {months:g} "
-        "months, at the median): penalised and tree models shrink the regimen, so that their "
-        "intervals are too narrow as well."
+        f"The model-based contrasts are {size} the adjusted ones ({shown}); they are readings of "
+        "fitted models, not further evidence."
     )
 
 
@@ -676,9 +751,19 @@ def say_unmeasured(reading: Reading) -> str:
         row = (preferred if len(preferred) else rows).iloc[0]
         of = row["estimator"].removeprefix("E-value of ")
         limit = row["ci_low"]
+        if row["estimate"] < SMALL_E_VALUE:
+            return (
+                f"No row knows what was not recorded: the {of} estimate is hardly a "
+                "difference, which leaves nothing to explain away, and an unmeasured confounder "
+                "can also hide one."
+            )
         interval = (
             "none is needed for its interval, which holds 1"
             if limit == 1
+            else "its interval is not known"
+            if not np.isfinite(limit)
+            else "next to none for its interval, which hardly excludes 1"
+            if limit < SMALL_E_VALUE
             else f"{limit:.1f} for the limit of its interval"
         )
         return (
@@ -746,24 +831,41 @@ def _imbalance(checks: Checks) -> str:
     return f"the imbalance is of a size that chance gives ({worst}{among})"
 
 
-def _early_only(reading: Reading) -> str:
-    """'37 points by 6 months, 10 by 12' where the crude difference fades; else empty."""
+def _shape(reading: Reading) -> tuple[str, str]:
+    """How the crude difference in event probability goes, with its figures.
+
+    Returns
+    -------
+    shape : str
+        "crossing": both signs, each excluding 0. "early": the first excludes 0, the last does not
+        and is less than half of it. "late": the other way round. Else empty.
+    figures : str
+    """
     crude = []
     for months, rows in reading.probabilities().items():
         own = rows[rows["family"] == "classical"]
         if len(own):
-            crude.append((months, own.iloc[[0]]))
+            crude.append((months, float(own["estimate"].iloc[0]), excludes_equal_arms(own)[0]))
+    sure = [(months, value) for months, value, excludes in crude if excludes]
+    for (first, before), (last, after) in itertools.pairwise(sure):
+        if before * after < 0:
+            return "crossing", _points(before, first, after, last)
     if len(crude) < 2:
-        return ""
-    (first, early), (last, late) = crude[0], crude[-1]
-    before, after = float(early["estimate"].iloc[0]), float(late["estimate"].iloc[0])
-    fades = abs(after) < abs(before) / 2
-    if fades and excludes_equal_arms(early)[0] and not excludes_equal_arms(late)[0]:
-        return (
-            f"crude {100 * before:+.0f} percentage points by {first:g} months, "
-            f"{100 * after:+.0f} by {last:g}"
-        )
-    return ""
+        return "", ""
+    (first, before, was), (last, after, is_now) = crude[0], crude[-1]
+    figures = _points(before, first, after, last)
+    if was and not is_now and abs(after) < abs(before) / 2:
+        return "early", figures
+    if is_now and not was and abs(before) < abs(after) / 2:
+        return "late", figures
+    return "", ""
+
+
+def _points(before: float, first: float, after: float, last: float) -> str:
+    return (
+        f"crude {100 * before:+.0f} percentage points by {first:g} months, {100 * after:+.0f} by "
+        f"{last:g}"
+    )
 
 
 def _g_computation_apart(reading: Reading) -> str:

@@ -13,11 +13,13 @@ from evaluation.triangulation import (
     Reading,
     excludes_equal_arms,
     favours_arm,
+    lead_of,
     on_one_scale,
     one_table,
     say_adjustment,
     say_competing,
     say_conditional,
+    say_dependence,
     say_direction,
     say_overlap,
     say_precision,
@@ -157,7 +159,42 @@ def test_the_fine_gray_ratio_of_the_competing_event_is_told_where_no_horizon_sho
 
 
 def test_all_against_the_arm_favour_the_reference_arm():
-    assert "favour B" in say_direction(reading([weighted(1.2)]))
+    rows = [weighted(1.2), row("adjusted", "matching Cox", 1.3)]
+    assert "all 2 estimates favour B" in say_direction(reading(rows))
+
+
+def test_one_estimate_is_told_as_one():
+    text = triangulation_paragraph(reading([CRUDE]))
+    assert text.startswith("OS, A against B: the one estimate favours A (hazard ratio 0.60). The ")
+    assert "The one 95% interval excludes equal arms." in text
+    assert "holds equal arms" in say_precision(reading([weighted(0.8)]))
+    assert say_dependence(reading([CRUDE])) == ""
+    nothing = row("classical", "Cox hazard ratio", 1.0)
+    assert "the one estimate is exactly no difference" in say_direction(reading([nothing]))
+
+
+def test_rows_of_the_same_patients_are_not_so_many_findings():
+    assert "not independent" in say_dependence(reading([CRUDE, weighted(0.8)]))
+
+
+@pytest.mark.parametrize("estimates", [(0.6, 0.8), (0.6, 1.2), (1.2, 1.3)])
+def test_direction_and_precision_lead_the_paragraph(estimates):
+    rows = [CRUDE | {"estimate": estimates[0]}, weighted(estimates[1])]
+    rows.append(probability("model-based", "SHAP contrast, forest", 0.0))
+    found = reading(rows, trend_p=0.5)
+    lead, rest = lead_of(triangulation_paragraph(found))
+    assert lead == f"{say_direction(found)} {say_precision(found)}"
+    assert f"{lead} {rest}" == triangulation_paragraph(found)
+
+
+def test_without_events_in_an_arm_there_are_no_hazard_ratios():
+    rows = [probability("classical", "Kaplan-Meier difference", -0.2)]
+    assert "No event in A: hazard ratios do not exist" in triangulation_paragraph(
+        reading(rows, arm_events=(0, 30))
+    )
+    assert "hazard ratios do not exist" not in triangulation_paragraph(
+        reading(rows, arm_events=(1, 30))
+    )
 
 
 def test_intervals_are_counted_by_family():
@@ -168,13 +205,14 @@ def test_intervals_are_counted_by_family():
 
 def test_a_model_that_left_the_regimen_out_is_on_neither_side():
     text = say_direction(reading([CRUDE, probability("model-based", "SHAP contrast, forest", 0.0)]))
-    assert "all 1 estimates favour A" in text
-    assert "1 model-based estimates are 0: those models left the regimen out" in text
+    assert "the one estimate favours A" in text
+    assert "1 model-based estimate is 0: that model left the regimen out" in text
 
 
 def test_the_interval_of_a_shrunken_model_excludes_nothing():
     shrunk = probability("model-based", "SHAP contrast, cox", -0.1, limits=(-0.2, -0.01))
-    assert say_precision(reading([CRUDE, shrunk])).endswith("in 1 of 1 classical rows.")
+    # Of both limits only the crude one counts.
+    assert say_precision(reading([CRUDE, shrunk])) == "The one 95% interval excludes equal arms."
     assert say_precision(reading([shrunk])) == ""
 
 
@@ -308,9 +346,17 @@ def test_the_conditional_ratio_is_not_set_against_ratios_that_hardly_move():
 @pytest.mark.parametrize(
     ("trend", "adjusted_trend", "words"),
     [
-        (0.01, 0.5, "changes with time (proportional hazards p = .010)"),
+        (
+            0.01,
+            0.5,
+            "changes with time (proportional hazards: crude p = .010, multivariable p = .50)",
+        ),
         (0.5, 0.02, "changes with time"),
-        (0.5, 0.5, "No sign that the hazard ratio changes with time (p = .50), which 58 events"),
+        (
+            0.5,
+            0.5,
+            "hazards: crude p = .50, multivariable p = .50), which 58 events cannot exclude",
+        ),
         (np.nan, np.nan, ""),
     ],
 )
@@ -327,6 +373,35 @@ def test_a_difference_that_fades_is_told_though_the_test_does_not_see_it():
     ]
     text = say_time(reading(rows, trend_p=0.28))
     assert "crude -37 percentage points by 6 months, -10 by 12" in text
+    # Crude figures stand beside the test of the crude hazard ratio, whatever the other one says.
+    text = say_time(reading(rows, trend_p=0.28, adjusted_trend_p=0.09))
+    assert "though the test does not see it (proportional hazards: crude p = .28)" in text
+    assert ".09" not in text
+    assert "not see it" not in say_time(reading(rows, trend_p=0.01))
+
+
+def test_a_difference_that_turns_round_is_told():
+    rows = [
+        probability("classical", "Kaplan-Meier difference", 0.3, 6.0, (0.2, 0.4)),
+        probability("classical", "Kaplan-Meier difference", 0.0, 9.0, (-0.1, 0.1)),
+        probability("classical", "Kaplan-Meier difference", -0.3, 12.0, (-0.4, -0.2)),
+    ]
+    text = say_time(reading(rows, trend_p=0.5))
+    assert "turns round (crude +30 percentage points by 6 months, -30 by 12, both" in text
+    assert "No sign" not in text
+    rows[0] |= {"ci_low": -0.1}
+    assert "turns round" not in say_time(reading(rows, trend_p=0.5))
+
+
+def test_a_difference_that_is_seen_later_is_told_without_calling_it_a_late_effect():
+    rows = [
+        probability("classical", "Kaplan-Meier difference", 0.0, 6.0, (-0.1, 0.1)),
+        probability("classical", "Kaplan-Meier difference", -0.3, 12.0, (-0.4, -0.2)),
+    ]
+    text = say_time(reading(rows, trend_p=0.5))
+    assert "seen only later (crude +0 percentage points by 6 months, -30 by 12)" in text
+    assert "or by few events until then" in text
+    assert "crude p = .50" in text
 
 
 def test_two_ways_of_g_computation_that_disagree_are_told():
@@ -346,13 +421,34 @@ def test_thin_overlap_says_on_how_many_a_row_rests(word, said):
     assert ("equivalent of 34 of 70 patients" in text) is said
 
 
-@pytest.mark.parametrize(("modelled", "words"), [(-0.05, "smaller (25%"), (-0.2, "of the size")])
-def test_shrinkage_is_measured_against_the_adjusted_contrasts(modelled, words):
-    rows = [
-        probability("adjusted", "overlap Kaplan-Meier", -0.2),
-        probability("model-based", "SHAP contrast, cox", modelled),
+def contrasts(adjusted, modelled, months=6.0, limits=(-0.3, -0.1)):
+    return [
+        probability("adjusted", "overlap Kaplan-Meier", adjusted, months, limits),
+        probability("model-based", "SHAP contrast, cox", modelled, months),
     ]
-    assert words in say_shrinkage(reading(rows))
+
+
+@pytest.mark.parametrize(
+    ("modelled", "words"),
+    [
+        (-0.05, "smaller (-5 against -20 percentage points by 6 months, medians)"),
+        (-0.2, "of the size of the adjusted ones"),
+        (-0.4, "larger than the adjusted ones"),
+        (0.2, "opposite sign of the adjusted ones (+20 against -20"),
+    ],
+)
+def test_shrinkage_is_measured_against_the_adjusted_contrasts(modelled, words):
+    assert words in say_shrinkage(reading(contrasts(-0.2, modelled)))
+
+
+def test_there_is_no_shrinkage_of_a_contrast_that_may_be_none():
+    assert say_shrinkage(reading(contrasts(-0.2, -0.01, limits=(-0.5, 0.1)))) == ""
+
+
+def test_shrinkage_is_read_at_the_horizon_of_the_largest_contrast():
+    rows = [*contrasts(-0.2, -0.25), *contrasts(-0.02, -0.005, 12.0, (-0.3, 0.2))]
+    text = say_shrinkage(reading(rows))
+    assert "of the size of the adjusted ones (-25 against -20 percentage points by 6" in text
 
 
 def test_without_models_nothing_is_said_of_shrinkage():
@@ -376,6 +472,17 @@ def test_the_e_value_of_the_overlap_ratio_comes_last():
     e_value["ci_low"] = 1.3
     assert "1.3 for the limit" in say_unmeasured(reading([weighted(0.64), e_value]))
     assert say_unmeasured(reading([CRUDE])) == "No row knows what was not recorded."
+
+
+def test_an_e_value_of_1_explains_nothing_away():
+    e_value = row("adjusted", "E-value of overlap Cox", 1.0, (1.0, np.nan), "risk ratio")
+    text = say_unmeasured(reading([weighted(1.0), e_value]))
+    assert "would explain" not in text
+    assert "hardly a difference" in text
+    near = e_value | {"estimate": 2.3, "ci_low": 1.0004}
+    assert "hardly excludes 1" in say_unmeasured(reading([weighted(0.5), near]))
+    unknown = e_value | {"estimate": 2.3, "ci_low": np.nan}
+    assert "nan" not in say_unmeasured(reading([weighted(0.5), unknown]))
 
 
 def test_nothing_estimable_is_said():
