@@ -47,6 +47,8 @@ FEW_EVENTS = 10
 SHRUNK = 0.6
 # Below this an E-value prints as 1.0 or says as little.
 SMALL_E_VALUE = 1.05
+# An effective share of patients from here on is not worth a word.
+NEARLY_ALL = 0.8
 # Two ways of g-computation further apart than this disagree, in probability.
 APART = 0.1
 SAME_PATIENTS = "The rows are of the same patients: they are not independent evidence."
@@ -481,10 +483,13 @@ def lead_of(paragraph: str) -> tuple[str, str]:
     Returns
     -------
     lead, rest : str
-        The lead is empty where the paragraph has a single estimate.
+        A single estimate leads by its direction alone; nothing leads where there is none.
     """
     lead, mark, rest = paragraph.partition(SAME_PATIENTS)
-    return (lead.rstrip(), mark + rest) if mark else ("", paragraph)
+    if mark:
+        return lead.rstrip(), mark + rest
+    direction, end, rest = paragraph.partition("). ")
+    return (direction + end.rstrip(), rest) if end else ("", paragraph)
 
 
 def say_no_events(reading: Reading) -> str:
@@ -664,15 +669,18 @@ def say_overlap(reading: Reading) -> str:
         return ""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
     weighted = rows[rows["estimator"].str.startswith("stabilised IPTW")]
-    rest = ""
-    if len(weighted):
-        rest = (
-            f", which rests on the equivalent of {weighted['effective_n'].min():.0f} of "
-            f"{reading.checks.n} patients"
-        )
+    share, rest = reading.checks.effective_share, ""
+    if len(weighted) and np.isfinite(share):
+        if share < NEARLY_ALL:
+            rest = f" (down to an effective {share:.0%} of the patients of an arm)"
+    elif len(weighted):
+        kept = weighted["effective_n"].min() / reading.checks.n
+        if kept < NEARLY_ALL:
+            rest = f" (on an effective {kept:.0%} of {reading.checks.n} patients)"
+    who = "some" if word == "thin" else "many"
     return (
-        f"Overlap is {word}: few patients like those of one arm are in the other. Inverse "
-        f"probability weighting{rest}, and AIPW say little about everybody; overlap and matching "
+        f"Overlap is {word}: for {who} patients few in the other arm are like them. Inverse "
+        f"probability weighting{rest} and AIPW then lean on few patients; overlap and matching "
         "weights speak of those who could have had either."
     )
 

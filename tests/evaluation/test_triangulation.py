@@ -187,6 +187,12 @@ def test_direction_and_precision_lead_the_paragraph(estimates):
     assert f"{lead} {rest}" == triangulation_paragraph(found)
 
 
+def test_a_single_estimate_leads_by_its_direction_and_nothing_by_nothing():
+    assert lead_of(triangulation_paragraph(reading([CRUDE])))[0] == say_direction(reading([CRUDE]))
+    nothing = triangulation_paragraph(reading([row("classical", "x", np.nan)]))
+    assert lead_of(nothing) == ("", nothing)
+
+
 def test_without_events_in_an_arm_there_are_no_hazard_ratios():
     rows = [probability("classical", "Kaplan-Meier difference", -0.2)]
     assert "No event in A: hazard ratios do not exist" in triangulation_paragraph(
@@ -417,8 +423,20 @@ def test_two_ways_of_g_computation_that_disagree_are_told():
 @pytest.mark.parametrize(("word", "said"), [("poor", True), ("thin", True), ("adequate", False)])
 def test_thin_overlap_says_on_how_many_a_row_rests(word, said):
     thin = row("adjusted", "stabilised IPTW Cox", 0.7) | {"effective_n": 33.6}
-    text = say_overlap(reading([thin], overlap=word))
-    assert ("equivalent of 34 of 70 patients" in text) is said
+    # 33.6 of 70 where the arms are not known apart.
+    assert (
+        "(on an effective 48% of 70 patients)" in say_overlap(reading([thin], overlap=word))
+    ) is said
+    text = say_overlap(reading([thin], overlap=word, effective_share=0.23))
+    assert ("an effective 23% of the patients of an arm" in text) is said
+    assert "48%" not in text
+
+
+def test_a_row_that_rests_on_everybody_is_not_said_to_rest_on_few():
+    whole = row("adjusted", "stabilised IPTW Cox", 0.7) | {"effective_n": 70.0}
+    assert "effective" not in say_overlap(reading([whole], overlap="thin"))
+    found = reading([whole], overlap="thin", effective_share=0.85)
+    assert "effective" not in say_overlap(found)
 
 
 def contrasts(adjusted, modelled, months=6.0, limits=(-0.3, -0.1)):
