@@ -614,6 +614,12 @@ def say_conditional(reading: Reading) -> str:
     if same_side and size <= MODEST * sizes.max():
         # Among the weighted ones, or not further from 1 than conditioning makes it.
         return ""
+    low, high = (float(rows.loc[given, name].iloc[0]) for name in ("ci_low", "ci_high"))
+    if low <= marginal.min() and marginal.max() <= high:
+        return (
+            f"{about} lies apart from the weighted ones ({shown}, marginal) by more than being "
+            "given the covariates usually makes, but its interval holds them."
+        )
     return (
         f"{about} and the weighted ones ({shown}, marginal) disagree by more than being given the "
         "covariates usually makes: the models or the populations differ."

@@ -339,6 +339,15 @@ def test_a_conditional_ratio_a_little_further_from_1_needs_no_bias(conditional, 
     assert bool(text) is bool(words)
 
 
+def test_a_conditional_ratio_whose_interval_holds_the_marginal_ones_does_not_disagree():
+    rows = [weighted(0.7), row("adjusted", "multivariable Cox", 0.5, (0.2, 1.2))]
+    text = say_conditional(reading(rows))
+    assert "disagree" not in text
+    assert "but its interval holds them" in text
+    rows[1] |= {"ci_high": 0.6}
+    assert "disagree" in say_conditional(reading(rows))
+
+
 def test_the_conditional_ratio_is_not_set_against_ratios_that_hardly_move():
     rows = [
         row("classical", "Cox hazard ratio", 0.96, (0.6, 1.5)),
