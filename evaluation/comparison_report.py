@@ -14,7 +14,7 @@ from evaluation.arms import p_text
 from evaluation.html_page import embed_png, html_table, render_page
 from evaluation.report import describe_arms
 from evaluation.results import format_estimate, format_p
-from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST
+from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
 
 _DIGITS = {EVENT_PROBABILITY: 2, "months": 1, RMST: 2}
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
@@ -88,6 +88,8 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         "comparison.html",
         report=report,
         pictures=pictures,
+        # What they agree on, and how surely, stands out.
+        paragraphs=[lead_of(paragraph) for paragraph in report.paragraphs],
         together=[
             (heading, _html(readable_shared(rows))) for heading, rows in by_scale(own[shared])
         ],

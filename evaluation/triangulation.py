@@ -6,12 +6,14 @@ table gives the same words. A contrast says how arms differ; who was given which
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from evaluation.arms import join_notes, outcomes_by_arm, p_text
 from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
@@ -25,6 +27,8 @@ HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
     "RMST difference",
     "event probability difference",
 )
+SUBDISTRIBUTION = "subdistribution hazard ratio"
+RATIOS = (HAZARD_RATIO, SUBDISTRIBUTION)
 FAMILIES = ("classical", "adjusted", "model-based")
 FAMILY_LABELS = {
     "classical": "Classical: as treated, unadjusted",
@@ -33,12 +37,21 @@ FAMILY_LABELS = {
 }
 # A change of the hazard ratio by less than this factor is called little.
 LITTLE = 1.1
+# An imbalance beyond what random arms of these sizes show in 95 of 100 cohorts is no chance.
+CHANCE = 0.05
+# A conditional log ratio up to this many times a marginal one needs no bias.
+MODEST = 1.3
 CHANGES = 0.05
 FEW_EVENTS = 10
 # A model-based contrast below this share of the adjusted one is called shrunk.
 SHRUNK = 0.6
+# Below this an E-value prints as 1.0 or says as little.
+SMALL_E_VALUE = 1.05
+# An effective share of patients from here on is not worth a word.
+NEARLY_ALL = 0.8
 # Two ways of g-computation further apart than this disagree, in probability.
 APART = 0.1
+SAME_PATIENTS = "The rows are of the same patients: they are not independent evidence."
 EXCHANGEABLE = "arms exchangeable as treated"
 _RANK_TESTS = ("log-rank", "stratified log-rank", "Fleming-Harrington", "MaxCombo")
 
@@ -64,6 +77,12 @@ class Checks:
         The figures that it rests on.
     events_per_coefficient : float
         Of the multivariable model.
+    arm_sizes, arm_events : (int, int)
+        Patients and events of the arm and of the reference arm.
+    terms : int
+        Covariate terms among which the largest SMD was found.
+    effective_share : float
+        The smaller of the two arms' effective over actual size under inverse weighting.
     """
 
     n: int
@@ -75,6 +94,10 @@ class Checks:
     overlap: str = ""
     overlap_verdict: str = ""
     events_per_coefficient: float = np.nan
+    arm_sizes: tuple[int, int] = (0, 0)
+    arm_events: tuple[int, int] = (-1, -1)
+    terms: int = 1
+    effective_share: float = np.nan
 
     @classmethod
     def of(
@@ -102,6 +125,8 @@ class Checks:
             len(mine) + len(base),
             mine.n_events + base.n_events,
             cox_hazard_ratio(mine, base).proportional_hazards_p,
+            arm_sizes=(len(mine), len(base)),
+            arm_events=(mine.n_events, base.n_events),
         )
         if adjusted is None or adjusted.positivity.empty:
             return found
@@ -113,17 +138,30 @@ class Checks:
             return found
         row = overlap.iloc[0]
         worst = before.loc[before["smd"].abs().idxmax()] if len(before) else None
-        return cls(
-            found.n,
-            found.events,
-            found.trend_p,
-            float(row["trend_p"]),
-            np.nan if worst is None else float(abs(worst["smd"])),
-            "" if worst is None else str(worst["term"]),
-            str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
-            str(row["verdict"]),
-            float(row["events_per_coefficient"]),
+        return replace(
+            found,
+            adjusted_trend_p=float(row["trend_p"]),
+            largest_smd=np.nan if worst is None else float(abs(worst["smd"])),
+            largest_smd_term="" if worst is None else str(worst["term"]),
+            overlap=str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
+            overlap_verdict=str(row["verdict"]),
+            events_per_coefficient=float(row["events_per_coefficient"]),
+            terms=max(len(before), 1),
+            effective_share=float(row["effective_share"]),
         )
+
+    @property
+    def chance_smd(self) -> float:
+        """Largest SMD that random arms of these sizes show among so many terms; NaN if unknown."""
+        if min(self.arm_sizes) < 1:
+            return np.nan
+        spread = np.sqrt(sum(1 / size for size in self.arm_sizes))
+        return float(stats.norm.isf(CHANCE / (2 * self.terms)) * spread)
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the largest imbalance is neither negligible nor what chance gives."""
+        return self.largest_smd > NEGLIGIBLE and self.largest_smd > self.chance_smd
 
     @property
     def balance_words(self) -> str:
@@ -246,6 +284,8 @@ class Reading:
     checks : Checks
     unadjusted : str
         Why there is no adjusted estimate; empty where there is one.
+    competing : DataFrame
+        Cumulative incidence differences and Fine-Gray ratios of the competing event.
     """
 
     endpoint: str
@@ -255,10 +295,25 @@ class Reading:
     e_values: pd.DataFrame
     checks: Checks
     unadjusted: str = ""
+    competing: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(ADJUSTED_COLUMNS))
+    )
 
     @classmethod
-    def of(cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks) -> Reading:
-        """Take the rows of one endpoint and arm from the table of everything."""
+    def of(
+        cls, table: pd.DataFrame, endpoint: str, arm: str, checks: Checks, competing: str = ""
+    ) -> Reading:
+        """Take the rows of one endpoint and arm from the table of everything.
+
+        Parameters
+        ----------
+        table : DataFrame
+            As `one_table` returns it.
+        endpoint, arm : str
+        checks : Checks
+        competing : str
+            Name of the endpoint's competing event, which is the endpoint of its rows.
+        """
         own = table[(table["endpoint"] == endpoint) & (table["arm"] == arm)]
         scales = {}
         for key in shared_scales(table, endpoint, arm):
@@ -274,7 +329,10 @@ class Reading:
         if len(adjusted) and adjusted["estimate"].isna().all():
             notes = adjusted["note"].fillna("")
             reason = str(notes.iloc[0]).removeprefix("not estimable: ") or "not estimable"
-        return cls(endpoint, arm, reference, scales, e_values, checks, reason)
+        other = table[(table["endpoint"] == competing) & (table["arm"] == arm)]
+        other = other[other["scale"].isin([EVENT_PROBABILITY, SUBDISTRIBUTION])]
+        other = other[other["estimate"].notna() & (competing != "")].reset_index(drop=True)
+        return cls(endpoint, arm, reference, scales, e_values, checks, reason, other)
 
     @property
     def ratios(self) -> pd.DataFrame:
@@ -299,20 +357,20 @@ class Reading:
 
 def shows_nothing(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate is exactly no difference, as of a model that left the regimen out."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     return np.asarray(np.abs(rows["estimate"].to_numpy(dtype=float) - null) < 1e-12)
 
 
 def favours_arm(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate favours the arm: a ratio or a probability below, an RMST above."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     side = np.where(rows["scale"] == RMST, -1.0, 1.0)
     return np.asarray(side * (rows["estimate"].to_numpy(dtype=float) - null) < 0)
 
 
 def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
     """Whether each interval leaves out the value of no difference; without limits it does not."""
-    null = np.where(rows["scale"] == HAZARD_RATIO, 1.0, 0.0)
+    null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
     return np.asarray((low > null) | (high < null))
 
@@ -337,6 +395,8 @@ def triangulation_paragraph(reading: Reading) -> str:
     rules: tuple[Callable[[Reading], str], ...] = (
         say_direction,
         say_precision,
+        say_dependence,
+        say_no_events,
         say_competing,
         say_unadjusted,
         say_adjustment,
@@ -359,21 +419,32 @@ def say_direction(reading: Reading) -> str:
     ranges = "; ".join(_range(key, own) for key, own in reading.scales.items())
     about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
     if rows.empty:
+        if len(every) == 1:
+            return f"{about}: the one estimate is exactly no difference ({ranges})."
         return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
     zeros = int((none & (every["family"] == "model-based").to_numpy()).sum())
     left_out = (
-        f" {zeros} model-based estimates are 0: those models left the regimen out." if zeros else ""
+        f" {zeros} model-based estimates are 0: those models left the regimen out."
+        if zeros > 1
+        else " 1 model-based estimate is 0: that model left the regimen out."
+        if zeros
+        else ""
     )
-    if better.all() or not better.any():
-        side = reading.arm if better.all() else reading.reference_arm
-        return f"{about}: all {len(rows)} estimates favour {side} ({ranges}).{left_out}"
     most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
+    favour, but = "favour", _competing_against(reading, most)
+    if but:
+        favour, but = "are of fewer of this event under", f", but {but}"
+    if len(rows) == 1:
+        alone = "is of fewer of this event under" if but else "favours"
+        return f"{about}: the one estimate {alone} {most} ({ranges}){but}.{left_out}"
+    if better.all() or not better.any():
+        return f"{about}: all {len(rows)} estimates {favour} {most} ({ranges}){but}.{left_out}"
     odd = rows[better != (most == reading.arm)]
     named = ", ".join(dict.fromkeys(_name(row) for row in odd.head(3).to_dict("records")))
     more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
     return (
-        f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates favour {most} ({ranges}); "
-        f"against: {named}{more}.{left_out}"
+        f"{about}: {len(rows) - len(odd)} of {len(rows)} estimates {favour} {most} ({ranges}); "
+        f"against: {named}{more}{but}.{left_out}"
     )
 
 
@@ -390,6 +461,9 @@ def say_precision(reading: Reading) -> str:
             parts.append(f"{int(excluded[own].sum())} of {int(own.sum())} {family}")
     if not parts:
         return ""
+    if bounded.sum() == 1:
+        verb = "excludes equal arms" if excluded.any() else "holds equal arms"
+        return f"The one 95% interval {verb}."
     if not excluded.any():
         return (
             f"None of the {int(bounded.sum())} 95% intervals excludes equal arms: on which side "
@@ -398,15 +472,53 @@ def say_precision(reading: Reading) -> str:
     return f"The 95% interval excludes equal arms in {_and(parts)} rows."
 
 
+def say_dependence(reading: Reading) -> str:
+    """That the rows are not so many findings; where `lead_of` ends."""
+    return SAME_PATIENTS if sum(map(len, reading.scales.values())) > 1 else ""
+
+
+def lead_of(paragraph: str) -> tuple[str, str]:
+    """Direction and precision, and the rest of a paragraph.
+
+    Returns
+    -------
+    lead, rest : str
+        A single estimate leads by its direction alone; nothing leads where there is none.
+    """
+    lead, mark, rest = paragraph.partition(SAME_PATIENTS)
+    if mark:
+        return lead.rstrip(), mark + rest
+    direction, end, rest = paragraph.partition("). ")
+    return (direction + end.rstrip(), rest) if end else ("", paragraph)
+
+
+def say_no_events(reading: Reading) -> str:
+    """That an arm without events has no hazard ratio."""
+    names = (reading.arm, reading.reference_arm)
+    without = [n for n, k in zip(names, reading.checks.arm_events, strict=True) if k == 0]
+    if not without:
+        return ""
+    return (
+        f"No event in {_and(without)}: hazard ratios do not exist, since the likelihood has no "
+        "maximum; a penalised one is the penalty's."
+    )
+
+
 def say_competing(reading: Reading) -> str:
     """That ratios and probabilities answer different questions where another event comes first."""
     rows = [own for own in reading.probabilities().values() if len(own)]
     names = {str(name) for own in rows for name in own["estimator"]}
     if not any(name.startswith("cumulative incidence") for name in names):
         return ""
+    found = _competing_difference(reading)
+    figures = ""
+    if found is not None:
+        fewer = reading.arm if favours_arm(found)[0] else reading.reference_arm
+        row = found.iloc[0]
+        figures = f" {row['endpoint']} is less frequent under {fewer} ({_figures(row)})."
     return (
         "Hazard ratios are cause-specific and probabilities are cumulative incidences: an arm can "
-        "have fewer events because more of its patients had the competing event before."
+        f"have fewer events because more of its patients had the competing event before.{figures}"
     )
 
 
@@ -421,86 +533,139 @@ def say_unadjusted(reading: Reading) -> str:
 
 
 def say_adjustment(reading: Reading) -> str:
-    """What weighting does to the crude hazard ratio, and whether imbalance can explain it."""
-    crude = reading.ratio("Cox hazard ratio")
-    weighted = reading.ratio("overlap Cox", "stabilised IPTW Cox", "matching Cox")
-    if not np.isfinite([crude, weighted]).all():
+    """What adjustment does to the crude hazard ratio, and what imbalance and chance can explain."""
+    crude = _crude_ratio(reading)
+    rows = _adjusted_ratios(reading)
+    if crude is None or rows.empty:
         return ""
-    checks = reading.checks
-    worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
-    unbalanced = checks.largest_smd > NEGLIGIBLE
-    figures = f"the hazard ratio from {crude:.2f} crude to {weighted:.2f} weighted"
     sizes = reading.ratios.groupby("family")["n"].max()
-    if sizes["classical"] != sizes["adjusted"]:
-        figures += (
-            f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is "
-            "left out plays a part)"
-        )
-    change = abs(np.log(weighted / crude))
-    if change < np.log(LITTLE):
-        if not unbalanced:
-            return f"Adjustment hardly moves {figures}; the arms were balanced ({worst})."
-        return (
-            f"Adjustment hardly moves {figures}, though the arms differed ({worst}): what was "
-            "measured and differs weighs little here, or in both directions."
-        )
-    if not unbalanced:
-        return (
-            f"Adjustment moves {figures}, though the arms were balanced ({worst}): more likely "
-            "chance than confounding."
-        )
-    crossed = (crude - 1) * (weighted - 1) < 0
-    nearer = abs(np.log(weighted)) < abs(np.log(crude))
-    way = "across 1" if crossed else "towards 1" if nearer else "away from 1"
-    why = (
-        "part of the crude contrast is likely measured confounding"
-        if nearer or crossed
-        else "measured confounding likely hid part of it"
+    fewer = (
+        f" (of {sizes['classical']:.0f} and {sizes['adjusted']:.0f} patients, so that who is left "
+        "out plays a part)"
+        if sizes["classical"] != sizes["adjusted"]
+        else ""
     )
-    return f"Adjustment moves {figures}, {way}: the arms differed ({worst}), so {why}."
+    values = rows["estimate"].astype(float)
+    start = float(crude["estimate"])
+    marginal = rows[~rows["estimator"].str.startswith("multivariable")]
+    population = " Weighting also changes the population." if len(marginal) else ""
+    differed = _imbalance(reading.checks)
+    spread = " to ".join(dict.fromkeys(f"{v:.2f}" for v in (values.min(), values.max())))
+    if hardly_moves(reading):
+        told = f", though {differed}" if reading.checks.beyond_chance else f"; {differed}"
+        return (
+            f"Adjustment hardly moves the hazard ratio from {start:.2f} crude (adjusted {spread})"
+            f"{fewer}{told}.{population}"
+        )
+    change = np.log(values / start).abs()
+    far = rows.loc[change.idxmax()]
+    end = float(far["estimate"])
+    figures = f"the hazard ratio from {start:.2f} crude to {end:.2f} ({far['estimator']}"
+    figures += f"; adjusted rows {spread})" if len(rows) > 1 else ")"
+    if (start - 1) * (end - 1) < 0:
+        both = pd.DataFrame([crude, far])
+        if not excludes_equal_arms(both).any():
+            return (
+                f"Adjustment moves {figures}{fewer}, across 1, but both intervals hold 1: the two "
+                f"are not told apart.{population}"
+            )
+        way = "across 1"
+    else:
+        way = "towards 1" if abs(np.log(end)) < abs(np.log(start)) else "away from 1"
+    only_conditional = (change[marginal.index] < np.log(LITTLE)).all()
+    if only_conditional:
+        why = "this ratio is given the covariates, which makes it another one than the crude"
+    elif reading.checks.beyond_chance:
+        hid = " that hid part of the contrast" if way == "away from 1" else ""
+        why = f"the change is consistent with measured confounding{hid}"
+    else:
+        why = "the change has no interval and is not told from chance"
+    return f"Adjustment moves {figures}{fewer}, {way}; {differed}; {why}.{population}"
+
+
+def hardly_moves(reading: Reading) -> bool:
+    """Whether there are adjusted ratios and all of them lie near the crude one."""
+    crude, rows = _crude_ratio(reading), _adjusted_ratios(reading)
+    if crude is None or rows.empty:
+        return False
+    change = np.log(rows["estimate"].astype(float) / float(crude["estimate"])).abs()
+    return bool((change < np.log(LITTLE)).all())
 
 
 def say_conditional(reading: Reading) -> str:
-    """That a ratio given the covariates lies further from 1 than a marginal one."""
-    conditional = reading.ratio("multivariable Cox")
-    kinds = ("stabilised IPTW Cox", "overlap Cox", "matching Cox")
-    marginal = [reading.ratio(kind) for kind in kinds]
-    marginal = [value for value in marginal if np.isfinite(value)]
-    if not np.isfinite(conditional) or not marginal:
+    """How a ratio given the covariates lies to the marginal ones."""
+    rows = _adjusted_ratios(reading)
+    given = rows["estimator"].str.startswith("multivariable")
+    if not given.any() or given.all() or hardly_moves(reading):
         return ""
-    size = abs(np.log(conditional))
-    if all(size > abs(np.log(value)) and (value - 1) * (conditional - 1) > 0 for value in marginal):
+    conditional = float(rows.loc[given, "estimate"].iloc[0])
+    marginal = rows.loc[~given, "estimate"].to_numpy(dtype=float)
+    if (np.abs(np.log(conditional / marginal)) < np.log(LITTLE)).all():
+        return ""
+    shown = " to ".join(dict.fromkeys(f"{v:.2f}" for v in (marginal.min(), marginal.max())))
+    same_side = ((marginal - 1) * (conditional - 1) > 0).all()
+    size, sizes = abs(np.log(conditional)), np.abs(np.log(marginal))
+    about = f"The multivariable ratio ({conditional:.2f}, given the covariates)"
+    if same_side and (size > sizes).all() and size <= MODEST * sizes.min():
         return (
-            f"The multivariable ratio ({conditional:.2f}) is given the covariates and the weighted "
-            "ones are marginal: it lies further from 1 even without any bias."
+            f"{about} lies further from 1 than the weighted ones ({shown}, marginal), as it can "
+            "without any bias."
         )
-    return ""
+    if same_side and size <= MODEST * sizes.max():
+        # Among the weighted ones, or not further from 1 than conditioning makes it.
+        return ""
+    low, high = (float(rows.loc[given, name].iloc[0]) for name in ("ci_low", "ci_high"))
+    if low <= marginal.min() and marginal.max() <= high:
+        return (
+            f"{about} lies apart from the weighted ones ({shown}, marginal) by more than being "
+            "given the covariates usually makes, but its interval holds them."
+        )
+    return (
+        f"{about} and the weighted ones ({shown}, marginal) disagree by more than being given the "
+        "covariates usually makes: the models or the populations differ."
+    )
 
 
 def say_time(reading: Reading) -> str:
     """Whether one hazard ratio can stand for the whole follow-up."""
     checks = reading.checks
-    trends = [p for p in (checks.trend_p, checks.adjusted_trend_p) if np.isfinite(p)]
-    changing = bool(trends) and min(trends) < CHANGES
-    early = _early_only(reading)
-    text = ""
+    tests = {"crude": checks.trend_p, "multivariable": checks.adjusted_trend_p}
+    tests = {name: p for name, p in tests.items() if np.isfinite(p)}
+    shown = ", ".join(f"{name} {p_text(p)}" for name, p in tests.items())
+    changing = any(p < CHANGES for p in tests.values())
+    crude_test = f"crude {p_text(checks.trend_p)}" if "crude" in tests else "crude: not tested"
+    shape, figures = _shape(reading)
+    parts = []
     if changing:
-        text = (
-            f"The hazard ratio changes with time (proportional hazards {p_text(min(trends))}): it "
-            "is an average over this follow-up; read probabilities and RMST instead."
+        parts.append(
+            f"The hazard ratio changes with time (proportional hazards: {shown}): it is an average "
+            "over this follow-up; read probabilities and RMST instead."
         )
-    elif early:
-        text = (
-            f"The difference is one of the first months ({early}); one hazard ratio hides that, "
-            f"though the test does not see it ({p_text(min(trends)) if trends else 'not tested'})."
+    if shape == "crossing":
+        parts.append(
+            f"The difference turns round ({figures}, both intervals exclude 0): no one hazard "
+            f"ratio shows that (proportional hazards: {crude_test})."
         )
-    elif trends:
-        text = (
-            f"No sign that the hazard ratio changes with time ({p_text(min(trends))}), which "
-            f"{checks.events} events cannot exclude."
+    elif shape == "early":
+        unseen = "crude" in tests and checks.trend_p >= CHANGES
+        parts.append(
+            f"The difference is one of the first months ({figures}); one hazard ratio hides that"
+            f"{', though the test does not see it' if unseen else ''} (proportional hazards: "
+            f"{crude_test})."
         )
-    apart = _g_computation_apart(reading)
-    return f"{text} {apart}".strip()
+    elif shape == "late":
+        parts.append(
+            f"The difference is seen only later ({figures}), as by a late effect or by few events "
+            f"until then; the test of proportional hazards: {crude_test}."
+        )
+    elif tests and not changing:
+        many = "event" if checks.events == 1 else "events"
+        parts.append(
+            f"No sign that the hazard ratio changes with time (proportional hazards: {shown}), "
+            f"which {checks.events} {many} cannot exclude."
+        )
+    parts.append(_g_computation_apart(reading))
+    return " ".join(part for part in parts if part)
 
 
 def say_overlap(reading: Reading) -> str:
@@ -510,41 +675,56 @@ def say_overlap(reading: Reading) -> str:
         return ""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
     weighted = rows[rows["estimator"].str.startswith("stabilised IPTW")]
-    rest = ""
-    if len(weighted):
-        rest = (
-            f", which rests on the equivalent of {weighted['effective_n'].min():.0f} of "
-            f"{reading.checks.n} patients"
-        )
+    share, rest = reading.checks.effective_share, ""
+    if len(weighted) and np.isfinite(share):
+        if share < NEARLY_ALL:
+            rest = f" (down to an effective {share:.0%} of the patients of an arm)"
+    elif len(weighted):
+        kept = weighted["effective_n"].min() / reading.checks.n
+        if kept < NEARLY_ALL:
+            rest = f" (on an effective {kept:.0%} of {reading.checks.n} patients)"
+    who = "some" if word == "thin" else "many"
     return (
-        f"Overlap is {word}: few patients like those of one arm are in the other. Inverse "
-        f"probability weighting{rest}, and AIPW say little about everybody; overlap and matching "
+        f"Overlap is {word}: for {who} patients few in the other arm are like them. Inverse "
+        f"probability weighting{rest} and AIPW then lean on few patients; overlap and matching "
         "weights speak of those who could have had either."
     )
 
 
 def say_shrinkage(reading: Reading) -> str:
-    """Whether models show less than adjustment does."""
-    shares = []
+    """Whether models show less than adjustment does, where adjustment shows something."""
+    found = []
     for months, rows in reading.probabilities().items():
-        sizes = {
-            family: float(rows.loc[rows["family"] == family, "estimate"].abs().median())
-            for family in ("adjusted", "model-based")
-        }
-        if sizes["adjusted"] > 0 and np.isfinite(sizes["model-based"]):
-            shares.append((sizes["model-based"] / sizes["adjusted"], months))
-    if not shares:
+        adjusted = rows[rows["family"] == "adjusted"]
+        modelled = rows[rows["family"] == "model-based"]
+        if len(adjusted) and len(modelled):
+            medians = [
+                float(own["estimate"].astype(float).median()) for own in (adjusted, modelled)
+            ]
+            found.append((abs(medians[0]), months, medians, adjusted))
+    if not found:
         return ""
-    share, months = min(shares)
-    if share >= SHRUNK:
+    _, months, (adjusted_size, modelled_size), rows = max(found, key=lambda one: one[0])
+    bounded = rows["ci_low"].notna().to_numpy()
+    # Where most intervals hold 0 there is no contrast to be a share of.
+    if not bounded.any() or excludes_equal_arms(rows)[bounded].mean() < 0.5:
+        return ""
+    shown = (
+        f"{100 * modelled_size:+.0f} against {100 * adjusted_size:+.0f} percentage points by "
+        f"{months:g} months, medians"
+    )
+    if adjusted_size * modelled_size < 0:
+        return f"The model-based contrasts have the opposite sign of the adjusted ones ({shown})."
+    share = modelled_size / adjusted_size
+    if share < SHRUNK:
         return (
-            "The model-based contrasts are of the size of the adjusted ones; they are readings of "
-            "fitted models, not further evidence."
+            f"The model-based contrasts are smaller ({shown}): penalised and tree models shrink "
+            "the regimen, so that their intervals are too narrow as well."
         )
+    size = "larger than" if share > 1 / SHRUNK else "of the size of"
     return (
-        f"The model-based contrasts are smaller ({share:.0%} of the adjusted ones by {months:g} "
-        "months, at the median): penalised and tree models shrink the regimen, so that their "
-        "intervals are too narrow as well."
+        f"The model-based contrasts are {size} the adjusted ones ({shown}); they are readings of "
+        "fitted models, not further evidence."
     )
 
 
@@ -585,9 +765,19 @@ def say_unmeasured(reading: Reading) -> str:
         row = (preferred if len(preferred) else rows).iloc[0]
         of = row["estimator"].removeprefix("E-value of ")
         limit = row["ci_low"]
+        if row["estimate"] < SMALL_E_VALUE:
+            return (
+                f"No row knows what was not recorded: the {of} estimate is hardly a "
+                "difference, which leaves nothing to explain away, and an unmeasured confounder "
+                "can also hide one."
+            )
         interval = (
             "none is needed for its interval, which holds 1"
             if limit == 1
+            else "its interval is not known"
+            if not np.isfinite(limit)
+            else "next to none for its interval, which hardly excludes 1"
+            if limit < SMALL_E_VALUE
             else f"{limit:.1f} for the limit of its interval"
         )
         return (
@@ -598,24 +788,98 @@ def say_unmeasured(reading: Reading) -> str:
     return "No row knows what was not recorded."
 
 
-def _early_only(reading: Reading) -> str:
-    """'37 points by 6 months, 10 by 12' where the crude difference fades; else empty."""
+def _competing_difference(reading: Reading) -> pd.DataFrame | None:
+    """The competing event's row to be quoted, which excludes equal arms; None without any."""
+    rows = reading.competing[excludes_equal_arms(reading.competing)]
+    of_size = rows[rows["scale"] == EVENT_PROBABILITY]
+    if len(of_size):
+        return rows.loc[[of_size["estimate"].astype(float).abs().idxmax()]]
+    return rows.iloc[[0]] if len(rows) else None
+
+
+def _competing_against(reading: Reading, side: str) -> str:
+    """That the competing event is more frequent under a side, with figures; else empty."""
+    found = _competing_difference(reading)
+    if found is None or favours_arm(found)[0] == (side == reading.arm):
+        return ""
+    row = found.iloc[0]
+    return f"more of {row['endpoint']} ({_figures(row)})"
+
+
+def _figures(row: pd.Series) -> str:
+    """An estimate of the arm over, or minus, the reference arm, with its interval."""
+    value, low, high = (float(row[name]) for name in ("estimate", "ci_low", "ci_high"))
+    if row["scale"] in RATIOS:
+        return f"{row['scale']} {value:.2f}, {low:.2f} to {high:.2f}"
+    return (
+        f"{100 * value:+.0f} percentage points by {row['horizon']:g} months, {100 * low:+.0f} to "
+        f"{100 * high:+.0f}"
+    )
+
+
+def _crude_ratio(reading: Reading) -> pd.Series | None:
+    rows = reading.ratios
+    crude = rows[rows["estimator"].str.startswith("Cox hazard ratio")] if len(rows) else rows
+    return crude.iloc[0] if len(crude) else None
+
+
+def _adjusted_ratios(reading: Reading) -> pd.DataFrame:
+    rows = reading.ratios
+    return rows[rows["family"] == "adjusted"]
+
+
+def _imbalance(checks: Checks) -> str:
+    """The largest imbalance, held against chance: a clause."""
+    if not np.isfinite(checks.largest_smd):
+        return "how the arms differed was not measured"
+    worst = f"largest SMD {checks.largest_smd:.2f}, {checks.largest_smd_term}"
+    if checks.largest_smd <= NEGLIGIBLE:
+        return f"the arms were balanced in what was recorded ({worst})"
+    if not np.isfinite(checks.chance_smd):
+        return f"the imbalance was not held against chance ({worst})"
+    among = f"; chance gives up to {checks.chance_smd:.2f} among {checks.terms} " + (
+        "term" if checks.terms == 1 else "terms"
+    )
+    if checks.beyond_chance:
+        return f"the arms differed by more than chance gives ({worst}{among})"
+    return f"the imbalance is of a size that chance gives ({worst}{among})"
+
+
+def _shape(reading: Reading) -> tuple[str, str]:
+    """How the crude difference in event probability goes, with its figures.
+
+    Returns
+    -------
+    shape : str
+        "crossing": both signs, each excluding 0. "early": the first excludes 0, the last does not
+        and is less than half of it. "late": the other way round. Else empty.
+    figures : str
+    """
     crude = []
     for months, rows in reading.probabilities().items():
         own = rows[rows["family"] == "classical"]
         if len(own):
-            crude.append((months, own.iloc[[0]]))
+            crude.append((months, float(own["estimate"].iloc[0]), excludes_equal_arms(own)[0]))
+    sure = [(months, value) for months, value, excludes in crude if excludes]
+    for (first, before), (last, after) in itertools.pairwise(sure):
+        if before * after < 0:
+            return "crossing", _points(before, first, after, last)
     if len(crude) < 2:
-        return ""
-    (first, early), (last, late) = crude[0], crude[-1]
-    before, after = float(early["estimate"].iloc[0]), float(late["estimate"].iloc[0])
-    fades = abs(after) < abs(before) / 2
-    if fades and excludes_equal_arms(early)[0] and not excludes_equal_arms(late)[0]:
-        return (
-            f"crude {100 * before:+.0f} percentage points by {first:g} months, "
-            f"{100 * after:+.0f} by {last:g}"
-        )
-    return ""
+        return "", ""
+    (first, before, was), (last, after, is_now) = crude[0], crude[-1]
+    figures = _points(before, first, after, last)
+    if was and not is_now and abs(after) < abs(before) / 2:
+        return "early", figures
+    if is_now and not was and abs(before) < abs(after) / 2:
+        return "late", figures
+    return "", ""
+
+
+def _points(before: float, first: float, after: float, last: float) -> str:
+    return (
+        f"crude {100 * before:+.0f} percentage points by {first:g} months, {100 * after:+.0f} by "
+        f"{last:g}"
+    )
 
 
 def _g_computation_apart(reading: Reading) -> str:

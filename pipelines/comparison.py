@@ -135,6 +135,17 @@ class ComparisonPlan:
         return choose_tau(outcomes_by_arm(outcome, regimen, arms), self.config.evaluation.horizons)
 
     @property
+    def competing_names(self) -> dict[str, str]:
+        """Label of each endpoint that has competing events: the name of the competing one."""
+        columns, stated = self.config.cohort.columns.endpoints, self.config.comparison.competing
+        named = {columns[key].label: name for key, name in stated.items()}
+        return {
+            label: named.get(label, f"competing event of {label}")
+            for label, outcome in self.cohort.outcomes.items()
+            if outcome.competing is not None
+        }
+
+    @property
     def learners(self) -> tuple[str, ...]:
         """The configured learners that see the regimen, simplest first; a stack is left out."""
         return tuple(
@@ -375,7 +386,11 @@ def compare(plan: ComparisonPlan, effects: ModelEffects | None = None) -> Compar
     modelled = [] if effects is None else effects.effects
     failures = () if effects is None else effects.failures
     table = one_table(classical, tables, modelled, {**checks, **whole}, seen_by)
-    readings = {key: Reading.of(table, *key, found) for key, found in checks.items()}
+    competing = plan.competing_names
+    readings = {
+        key: Reading.of(table, *key, found, competing.get(key[0], ""))
+        for key, found in checks.items()
+    }
     verdicts = [
         str(row.verdict) if len(plan.arms) == 1 else f"{row.arm}: {row.verdict}"
         for row in adjusted[plan.endpoint].positivity.itertuples()
@@ -420,7 +435,8 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
         *few,
         *([departures] if departures else []),
         *population_cautions(plan.cohort, plan.reference_arm),
-        *(f"{f.what}: {f.who}." for f in warnings),
+        # Whom it is about goes without saying where it is everybody.
+        *(f"{f.what}." if f.count == f.total else f"{f.what}: {f.who}." for f in warnings),
     )
 
 

@@ -13,11 +13,13 @@ from evaluation.triangulation import (
     Reading,
     excludes_equal_arms,
     favours_arm,
+    lead_of,
     on_one_scale,
     one_table,
     say_adjustment,
     say_competing,
     say_conditional,
+    say_dependence,
     say_direction,
     say_overlap,
     say_precision,
@@ -125,8 +127,80 @@ def test_cumulative_incidences_are_told_apart_from_hazards():
     assert say_competing(reading([CRUDE])) == ""
 
 
+def competing_reading(difference, limits, *more):
+    rows = [CRUDE, probability("classical", "cumulative incidence difference", -0.2), *more]
+    other = probability("classical", "cumulative incidence difference", difference, 12.0, limits)
+    table = pd.DataFrame([*rows, other | {"endpoint": "death in remission"}])
+    table = table.reindex(columns=list(ADJUSTED_COLUMNS))
+    return Reading.of(table, "OS", "A", Checks(70, 58), "death in remission")
+
+
+def test_more_of_the_competing_event_is_said_where_an_arm_seems_better():
+    found = competing_reading(0.15, (0.04, 0.26))
+    text = say_direction(found)
+    assert "favour" not in text
+    assert "all 2 estimates are of fewer of this event under A" in text
+    assert "but more of death in remission (+15 percentage points by 12 months, +4 to +26)" in text
+    assert "death in remission is less frequent under B (+15" in say_competing(found)
+
+
+def test_a_competing_event_that_does_not_differ_or_differs_the_same_way_softens_nothing():
+    assert "favour A" in say_direction(competing_reading(0.15, (-0.04, 0.34)))
+    same = competing_reading(-0.15, (-0.26, -0.04))
+    assert "favour A" in say_direction(same)
+    assert "death in remission is less frequent under A (-15" in say_competing(same)
+
+
+def test_the_fine_gray_ratio_of_the_competing_event_is_told_where_no_horizon_shows_it():
+    gray = row("classical", "Fine-Gray hazard ratio", 1.8, (1.1, 2.9))
+    gray |= {"scale": "subdistribution hazard ratio", "endpoint": "death in remission"}
+    text = say_direction(competing_reading(0.05, (-0.1, 0.2), gray))
+    assert "more of death in remission (subdistribution hazard ratio 1.80, 1.10 to 2.90)" in text
+
+
 def test_all_against_the_arm_favour_the_reference_arm():
-    assert "favour B" in say_direction(reading([weighted(1.2)]))
+    rows = [weighted(1.2), row("adjusted", "matching Cox", 1.3)]
+    assert "all 2 estimates favour B" in say_direction(reading(rows))
+
+
+def test_one_estimate_is_told_as_one():
+    text = triangulation_paragraph(reading([CRUDE]))
+    assert text.startswith("OS, A against B: the one estimate favours A (hazard ratio 0.60). The ")
+    assert "The one 95% interval excludes equal arms." in text
+    assert "holds equal arms" in say_precision(reading([weighted(0.8)]))
+    assert say_dependence(reading([CRUDE])) == ""
+    nothing = row("classical", "Cox hazard ratio", 1.0)
+    assert "the one estimate is exactly no difference" in say_direction(reading([nothing]))
+
+
+def test_rows_of_the_same_patients_are_not_so_many_findings():
+    assert "not independent" in say_dependence(reading([CRUDE, weighted(0.8)]))
+
+
+@pytest.mark.parametrize("estimates", [(0.6, 0.8), (0.6, 1.2), (1.2, 1.3)])
+def test_direction_and_precision_lead_the_paragraph(estimates):
+    rows = [CRUDE | {"estimate": estimates[0]}, weighted(estimates[1])]
+    rows.append(probability("model-based", "SHAP contrast, forest", 0.0))
+    found = reading(rows, trend_p=0.5)
+    lead, rest = lead_of(triangulation_paragraph(found))
+    assert lead == f"{say_direction(found)} {say_precision(found)}"
+    assert f"{lead} {rest}" == triangulation_paragraph(found)
+
+
+def test_a_single_estimate_leads_by_its_direction_and_nothing_by_nothing():
+    assert lead_of(triangulation_paragraph(reading([CRUDE])))[0] == say_direction(reading([CRUDE]))
+    nothing = triangulation_paragraph(reading([row("classical", "x", np.nan)]))
+    assert lead_of(nothing) == ("", nothing)
+
+
+def test_without_events_in_an_arm_there_are_no_hazard_ratios():
+    rows = [probability("classical", "Kaplan-Meier difference", -0.2)]
+    assert "No event in A: hazard ratios do not exist" in triangulation_paragraph(
+        reading(rows, arm_events=(0, 30))
+    )
+    assert "hazard ratios do not exist" not in triangulation_paragraph(
+        reading(rows, arm_events=(1, 30))
+    )
 
 
 def test_intervals_are_counted_by_family():
@@ -137,13 +211,14 @@ def test_intervals_are_counted_by_family():
 
 def test_a_model_that_left_the_regimen_out_is_on_neither_side():
     text = say_direction(reading([CRUDE, probability("model-based", "SHAP contrast, forest", 0.0)]))
-    assert "all 1 estimates favour A" in text
-    assert "1 model-based estimates are 0: those models left the regimen out" in text
+    assert "the one estimate favours A" in text
+    assert "1 model-based estimate is 0: that model left the regimen out" in text
 
 
 def test_the_interval_of_a_shrunken_model_excludes_nothing():
     shrunk = probability("model-based", "SHAP contrast, cox", -0.1, limits=(-0.2, -0.01))
-    assert say_precision(reading([CRUDE, shrunk])).endswith("in 1 of 1 classical rows.")
+    # Of both limits only the crude one counts.
+    assert say_precision(reading([CRUDE, shrunk])) == "The one 95% interval excludes equal arms."
     assert say_precision(reading([shrunk])) == ""
 
 
@@ -152,20 +227,81 @@ def test_where_no_interval_excludes_equal_arms_the_side_may_be_chance():
     assert text.startswith("None of the 2 95% intervals excludes equal arms")
 
 
+# Random arms of 35: an SMD of 2 sqrt(1/35 + 1/35) = 0.48 is at the edge for one term.
+SIZES = {"arm_sizes": (35, 35), "largest_smd_term": "age"}
+
+
 @pytest.mark.parametrize(
     ("after", "smd", "words"),
     [
-        (0.62, 0.05, "hardly moves the hazard ratio from 0.60 crude to 0.62 weighted; the arms"),
-        (0.62, 0.50, "though the arms differed (largest SMD 0.50, age)"),
-        (0.80, 0.50, "towards 1: the arms differed (largest SMD 0.50, age), so part of the crude"),
+        (0.62, 0.05, "from 0.60 crude (adjusted 0.62); the arms were balanced"),
+        (0.62, 0.50, "though the arms differed by more than chance gives (largest SMD 0.50, age"),
+        (0.80, 0.50, "towards 1; the arms differed by more than chance gives"),
+        (0.80, 0.50, "the change is consistent with measured confounding."),
         (0.40, 0.50, "away from 1"),
+        (0.40, 0.50, "consistent with measured confounding that hid part of the contrast"),
+        (0.80, 0.40, "the imbalance is of a size that chance gives (largest SMD 0.40, age"),
+        (0.80, 0.40, "not told from chance"),
+        (0.80, 0.05, "not told from chance"),
         (1.30, 0.50, "across 1"),
-        (0.80, 0.05, "more likely chance than confounding"),
     ],
 )
 def test_the_change_by_adjustment_is_told_with_the_imbalance(after, smd, words):
-    found = reading([CRUDE, weighted(after)], largest_smd=smd, largest_smd_term="age")
-    assert words in say_adjustment(found)
+    text = say_adjustment(reading([CRUDE, weighted(after)], largest_smd=smd, **SIZES))
+    assert words in text
+    assert "Weighting also changes the population." in text
+    assert "likely" not in text
+
+
+def test_the_largest_of_many_terms_is_held_against_what_the_largest_of_many_is_by_chance():
+    one = Checks(70, 58, largest_smd=0.5, arm_sizes=(35, 35))
+    # norm.isf(0.025) = 1.959964, norm.isf(0.05 / 20) = 2.807034, times sqrt(2 / 35) = 0.239046
+    assert one.chance_smd == pytest.approx(0.468521, abs=1e-6)
+    ten = Checks(70, 58, largest_smd=0.5, arm_sizes=(35, 35), terms=10)
+    assert ten.chance_smd == pytest.approx(0.671010, abs=1e-6)
+    assert (one.beyond_chance, ten.beyond_chance) == (True, False)
+    # A large cohort: significant, and negligible all the same.
+    assert not Checks(70_000, 58, largest_smd=0.05, arm_sizes=(35_000, 35_000)).beyond_chance
+
+
+def test_measured_confounding_is_seldom_said_of_arms_that_were_drawn():
+    rng = np.random.default_rng(5)
+    said = 0
+    for _ in range(400):
+        arm = rng.permutation(np.repeat([True, False], [42, 28]))
+        x = rng.normal(size=(70, 10))
+        spread = np.sqrt((x[arm].var(axis=0, ddof=1) + x[~arm].var(axis=0, ddof=1)) / 2)
+        smd = np.abs(x[arm].mean(axis=0) - x[~arm].mean(axis=0)) / spread
+        checks = Checks(70, 58, largest_smd=smd.max(), arm_sizes=(42, 28), terms=10)
+        said += checks.beyond_chance
+    assert said / 400 < 0.10
+
+
+def test_an_unmeasured_imbalance_is_not_called_balance():
+    text = say_adjustment(reading([CRUDE, weighted(0.62)]))
+    assert "balanced" not in text
+    assert "nan" not in text
+
+
+def test_two_ratios_on_both_sides_of_1_with_wide_intervals_are_not_told_apart():
+    crude = row("classical", "Cox hazard ratio", 1.06, (0.5, 2.2))
+    text = say_adjustment(reading([crude, weighted(0.94)], largest_smd=0.6, **SIZES))
+    assert "both intervals hold 1: the two are not told apart" in text
+    assert "confounding" not in text
+
+
+def test_the_adjusted_ratio_that_moves_most_is_named():
+    rows = [CRUDE, weighted(0.60), row("adjusted", "stabilised IPTW Cox", 1.10, (0.6, 1.7))]
+    text = say_adjustment(reading(rows, largest_smd=0.5, **SIZES))
+    assert "hardly" not in text
+    assert "to 1.10 (stabilised IPTW Cox; adjusted rows 0.60 to 1.10)" in text
+
+
+def test_a_multivariable_ratio_that_alone_moves_is_no_sign_of_confounding():
+    rows = [CRUDE, weighted(0.60), row("adjusted", "multivariable Cox", 0.50, (0.3, 0.8))]
+    text = say_adjustment(reading(rows, largest_smd=0.9, **SIZES))
+    assert "given the covariates" in text
+    assert "confounding" not in text
 
 
 def test_adjustment_on_fewer_patients_is_told():
@@ -185,18 +321,57 @@ def test_without_a_weighted_ratio_adjustment_is_not_spoken_of():
     assert say_adjustment(reading([CRUDE])) == ""
 
 
-@pytest.mark.parametrize(("conditional", "said"), [(0.5, True), (0.9, False)])
-def test_a_conditional_ratio_further_from_1_needs_no_bias(conditional, said):
+@pytest.mark.parametrize(
+    ("conditional", "words"),
+    [
+        # Log ratios of 0.46 and 0.36: 1.3 times; of 1.61 and 0.36: 4.5 times.
+        (0.63, "further from 1 than the weighted ones (0.70, marginal), as it can without any"),
+        (0.20, "disagree by more than"),
+        (1.80, "disagree by more than"),
+        (0.68, ""),
+        (0.90, ""),
+    ],
+)
+def test_a_conditional_ratio_a_little_further_from_1_needs_no_bias(conditional, words):
     rows = [weighted(0.7), row("adjusted", "multivariable Cox", conditional)]
-    assert ("marginal" in say_conditional(reading(rows))) is said
+    text = say_conditional(reading(rows))
+    assert words in text
+    assert bool(text) is bool(words)
+
+
+def test_a_conditional_ratio_whose_interval_holds_the_marginal_ones_does_not_disagree():
+    rows = [weighted(0.7), row("adjusted", "multivariable Cox", 0.5, (0.2, 1.2))]
+    text = say_conditional(reading(rows))
+    assert "disagree" not in text
+    assert "but its interval holds them" in text
+    rows[1] |= {"ci_high": 0.6}
+    assert "disagree" in say_conditional(reading(rows))
+
+
+def test_the_conditional_ratio_is_not_set_against_ratios_that_hardly_move():
+    rows = [
+        row("classical", "Cox hazard ratio", 0.96, (0.6, 1.5)),
+        weighted(0.99),
+        row("adjusted", "multivariable Cox", 0.89),
+    ]
+    assert "hardly moves" in say_adjustment(reading(rows))
+    assert say_conditional(reading(rows)) == ""
 
 
 @pytest.mark.parametrize(
     ("trend", "adjusted_trend", "words"),
     [
-        (0.01, 0.5, "changes with time (proportional hazards p = .010)"),
+        (
+            0.01,
+            0.5,
+            "changes with time (proportional hazards: crude p = .010, multivariable p = .50)",
+        ),
         (0.5, 0.02, "changes with time"),
-        (0.5, 0.5, "No sign that the hazard ratio changes with time (p = .50), which 58 events"),
+        (
+            0.5,
+            0.5,
+            "hazards: crude p = .50, multivariable p = .50), which 58 events cannot exclude",
+        ),
         (np.nan, np.nan, ""),
     ],
 )
@@ -213,6 +388,35 @@ def test_a_difference_that_fades_is_told_though_the_test_does_not_see_it():
     ]
     text = say_time(reading(rows, trend_p=0.28))
     assert "crude -37 percentage points by 6 months, -10 by 12" in text
+    # Crude figures stand beside the test of the crude hazard ratio, whatever the other one says.
+    text = say_time(reading(rows, trend_p=0.28, adjusted_trend_p=0.09))
+    assert "though the test does not see it (proportional hazards: crude p = .28)" in text
+    assert ".09" not in text
+    assert "not see it" not in say_time(reading(rows, trend_p=0.01))
+
+
+def test_a_difference_that_turns_round_is_told():
+    rows = [
+        probability("classical", "Kaplan-Meier difference", 0.3, 6.0, (0.2, 0.4)),
+        probability("classical", "Kaplan-Meier difference", 0.0, 9.0, (-0.1, 0.1)),
+        probability("classical", "Kaplan-Meier difference", -0.3, 12.0, (-0.4, -0.2)),
+    ]
+    text = say_time(reading(rows, trend_p=0.5))
+    assert "turns round (crude +30 percentage points by 6 months, -30 by 12, both" in text
+    assert "No sign" not in text
+    rows[0] |= {"ci_low": -0.1}
+    assert "turns round" not in say_time(reading(rows, trend_p=0.5))
+
+
+def test_a_difference_that_is_seen_later_is_told_without_calling_it_a_late_effect():
+    rows = [
+        probability("classical", "Kaplan-Meier difference", 0.0, 6.0, (-0.1, 0.1)),
+        probability("classical", "Kaplan-Meier difference", -0.3, 12.0, (-0.4, -0.2)),
+    ]
+    text = say_time(reading(rows, trend_p=0.5))
+    assert "seen only later (crude +0 percentage points by 6 months, -30 by 12)" in text
+    assert "or by few events until then" in text
+    assert "crude p = .50" in text
 
 
 def test_two_ways_of_g_computation_that_disagree_are_told():
@@ -228,17 +432,50 @@ def test_two_ways_of_g_computation_that_disagree_are_told():
 @pytest.mark.parametrize(("word", "said"), [("poor", True), ("thin", True), ("adequate", False)])
 def test_thin_overlap_says_on_how_many_a_row_rests(word, said):
     thin = row("adjusted", "stabilised IPTW Cox", 0.7) | {"effective_n": 33.6}
-    text = say_overlap(reading([thin], overlap=word))
-    assert ("equivalent of 34 of 70 patients" in text) is said
+    # 33.6 of 70 where the arms are not known apart.
+    assert (
+        "(on an effective 48% of 70 patients)" in say_overlap(reading([thin], overlap=word))
+    ) is said
+    text = say_overlap(reading([thin], overlap=word, effective_share=0.23))
+    assert ("an effective 23% of the patients of an arm" in text) is said
+    assert "48%" not in text
 
 
-@pytest.mark.parametrize(("modelled", "words"), [(-0.05, "smaller (25%"), (-0.2, "of the size")])
-def test_shrinkage_is_measured_against_the_adjusted_contrasts(modelled, words):
-    rows = [
-        probability("adjusted", "overlap Kaplan-Meier", -0.2),
-        probability("model-based", "SHAP contrast, cox", modelled),
+def test_a_row_that_rests_on_everybody_is_not_said_to_rest_on_few():
+    whole = row("adjusted", "stabilised IPTW Cox", 0.7) | {"effective_n": 70.0}
+    assert "effective" not in say_overlap(reading([whole], overlap="thin"))
+    found = reading([whole], overlap="thin", effective_share=0.85)
+    assert "effective" not in say_overlap(found)
+
+
+def contrasts(adjusted, modelled, months=6.0, limits=(-0.3, -0.1)):
+    return [
+        probability("adjusted", "overlap Kaplan-Meier", adjusted, months, limits),
+        probability("model-based", "SHAP contrast, cox", modelled, months),
     ]
-    assert words in say_shrinkage(reading(rows))
+
+
+@pytest.mark.parametrize(
+    ("modelled", "words"),
+    [
+        (-0.05, "smaller (-5 against -20 percentage points by 6 months, medians)"),
+        (-0.2, "of the size of the adjusted ones"),
+        (-0.4, "larger than the adjusted ones"),
+        (0.2, "opposite sign of the adjusted ones (+20 against -20"),
+    ],
+)
+def test_shrinkage_is_measured_against_the_adjusted_contrasts(modelled, words):
+    assert words in say_shrinkage(reading(contrasts(-0.2, modelled)))
+
+
+def test_there_is_no_shrinkage_of_a_contrast_that_may_be_none():
+    assert say_shrinkage(reading(contrasts(-0.2, -0.01, limits=(-0.5, 0.1)))) == ""
+
+
+def test_shrinkage_is_read_at_the_horizon_of_the_largest_contrast():
+    rows = [*contrasts(-0.2, -0.25), *contrasts(-0.02, -0.005, 12.0, (-0.3, 0.2))]
+    text = say_shrinkage(reading(rows))
+    assert "of the size of the adjusted ones (-25 against -20 percentage points by 6" in text
 
 
 def test_without_models_nothing_is_said_of_shrinkage():
@@ -262,6 +499,17 @@ def test_the_e_value_of_the_overlap_ratio_comes_last():
     e_value["ci_low"] = 1.3
     assert "1.3 for the limit" in say_unmeasured(reading([weighted(0.64), e_value]))
     assert say_unmeasured(reading([CRUDE])) == "No row knows what was not recorded."
+
+
+def test_an_e_value_of_1_explains_nothing_away():
+    e_value = row("adjusted", "E-value of overlap Cox", 1.0, (1.0, np.nan), "risk ratio")
+    text = say_unmeasured(reading([weighted(1.0), e_value]))
+    assert "would explain" not in text
+    assert "hardly a difference" in text
+    near = e_value | {"estimate": 2.3, "ci_low": 1.0004}
+    assert "hardly excludes 1" in say_unmeasured(reading([weighted(0.5), near]))
+    unknown = e_value | {"estimate": 2.3, "ci_low": np.nan}
+    assert "nan" not in say_unmeasured(reading([weighted(0.5), unknown]))
 
 
 def test_nothing_estimable_is_said():
@@ -352,7 +600,8 @@ def test_the_checks_are_those_of_the_comparison(compared, study):
 def test_the_paragraph_says_that_confounding_made_the_crude_ratio_better(compared):
     table, checks = compared
     text = triangulation_paragraph(Reading.of(table, "OS", "A", checks))
-    assert "towards 1: the arms differed" in text
+    assert "towards 1; the arms differed by more than chance gives" in text
+    assert "consistent with measured confounding" in text
     assert "nan" not in text
     # The same table, the same words.
     assert text == triangulation_paragraph(
