@@ -31,6 +31,7 @@ from features.dictionary import Covariate
 from features.errors import InputError, Problem, name_some
 from features.guard_settings import Severity
 from features.outcome import Outcome
+from features.transplant import transplant_caution
 from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
@@ -418,9 +419,16 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
         if size < FEW_PATIENTS
     ]
     departures = plan.config.comparison.target_trial.departures.strip()
+    # Whatever is compared, a patient was seen as long as the longest of the endpoints says.
+    whole = plan.checked.cohort
+    late = transplant_caution(
+        whole.transplant_months,
+        ((whole.of_endpoint(label), outcome.time) for label, outcome in whole.outcomes.items()),
+    )
     return (
         *told,
         *few,
+        *([late] if late else []),
         *([departures] if departures else []),
         *population_cautions(plan.cohort, plan.reference_arm),
         *(f"{f.what}: {f.who}." for f in warnings),

@@ -6,7 +6,12 @@ import pytest
 
 from features.dictionary import Covariate
 from pipelines.cohorts import check_cohort
-from pipelines.comparison import ComparisonPlan, as_groups, covariates_read
+from pipelines.comparison import (
+    ComparisonPlan,
+    as_groups,
+    comparison_cautions,
+    covariates_read,
+)
 from pipelines.config import DEFAULT_CONFIG, read_config
 
 
@@ -84,3 +89,14 @@ def test_what_is_read_grows_with_the_learners(with_learners):
     read = covariates_read(config, with_learners)
     assert read[0] == "prior_hma"
     assert ("ecog" in read) is with_learners
+
+
+def test_transplants_after_the_last_contact_are_a_caution():
+    plan = plan_of()
+    months = np.full(70, np.nan)
+    months[:3] = 1.0, 400.0, 250.0
+    late = dataclasses.replace(plan.checked.cohort, transplant_months=months)
+    checked = dataclasses.replace(plan.checked, cohort=late)
+    told = comparison_cautions(dataclasses.replace(plan, checked=checked))
+    assert any("2 of 3 transplants lie after the patient's last contact" in text for text in told)
+    assert not any("transplants lie" in text for text in comparison_cautions(plan))
