@@ -534,6 +534,9 @@ def _adjust(plan: ComparisonPlan, endpoint: str) -> AdjustedComparison:
         seed=task_seed(config.seed, "comparison", endpoint),
         missing=own.missing,
         imputations=own.imputations,
+        trim=None if own.trim is None else (own.trim, 100 - own.trim),
+        interval=own.interval,
+        replicates=own.replicates,
         common_outcome=outcome.n_events > COMMON_OUTCOME * len(outcome),
     )
     assert dataset.regimen is not None

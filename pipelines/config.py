@@ -259,6 +259,16 @@ class ComparisonConfig(_Section):
     )
     missing: Literal["impute", "indicator", "complete"] = "impute"
     imputations: int = Field(default=10, ge=2, le=100)
+    trim: float | None = Field(
+        default=None,
+        gt=0,
+        lt=50,
+        description="Percentile: a further row with the weights cut there and at its mirror image",
+    )
+    interval: Literal["sandwich", "bootstrap"] = Field(
+        default="sandwich",
+        description="Of the weighted, standardised and doubly robust rows; bootstrap: `replicates`",
+    )
     early_death_days: tuple[float, ...] = (30.0, 60.0)
     death: str = Field(
         default="", description="Key of the endpoint that is death of any cause; `os` if empty"
@@ -270,6 +280,13 @@ class ComparisonConfig(_Section):
         default=0, ge=0, le=1000, description="Of the search with --with-learners; 0: defaults"
     )
     target_trial: TargetTrialConfig = TargetTrialConfig()
+
+    @field_validator("trim", mode="before")
+    @classmethod
+    def _none(cls, trim: object) -> object:
+        if isinstance(trim, bool):
+            raise ValueError("a percentile above 0 and below 50, or none")
+        return None if trim == "none" else trim
 
     @field_validator("landmark_months", "early_death_days")
     @classmethod

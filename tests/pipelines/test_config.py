@@ -335,3 +335,17 @@ def test_what_is_evaluated_is_checked(tmp_path, key, value, told):
     (problem,) = refused(tmp_path, changed(f"evaluation.{key}", value))
     assert problem.where.startswith(f"mine.yaml: evaluation.{key}")
     assert told in problem.allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("trim", 0), ("trim", 50), ("trim", True), ("interval", "wald")]
+)
+def test_an_unusable_trim_or_interval_of_the_comparison_is_named(tmp_path, key, value):
+    (problem,) = refused(tmp_path, changed(f"comparison.{key}", value))
+    assert problem.where == f"mine.yaml: comparison.{key}"
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("none", None), (None, None), (2.5, 2.5)])
+def test_trim_is_a_percentile_or_none(tmp_path, stated, kept):
+    config = read_config(written(tmp_path, changed("comparison.trim", stated)))
+    assert config.comparison.trim == kept
