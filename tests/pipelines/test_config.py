@@ -174,8 +174,18 @@ def test_horizons_increase_from_above_zero(tmp_path, horizons):
 
 def test_the_modelled_endpoint_is_among_the_endpoints(tmp_path):
     (problem,) = refused(tmp_path, changed("endpoint", "pfs"))
-    assert "endpoint 'pfs' is not among cohort.columns.endpoints: " in problem.allowed
+    assert (problem.where, problem.got) == ("mine.yaml: endpoint", "pfs")
     assert {"os", "efs"} <= set(problem.allowed.replace(",", "").split())
+
+
+def test_each_wrong_endpoint_of_the_comparison_is_told_with_its_key(tmp_path):
+    content = changed("comparison.endpoints", ["os", "pfs"])
+    content["comparison"] |= {"death": "dead", "competing": {"relaps": "death"}}
+    assert [(p.where, p.got) for p in refused(tmp_path, content)] == [
+        ("mine.yaml: comparison.endpoints", "pfs"),
+        ("mine.yaml: comparison.death", "dead"),
+        ("mine.yaml: comparison.competing", "relaps"),
+    ]
 
 
 def test_every_mistake_is_told_at_once(tmp_path):
