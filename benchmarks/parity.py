@@ -1,8 +1,9 @@
-"""Our measures beside those of R on two public cohorts: python -m benchmarks.parity [FOLDER].
+"""Our measures beside those of R on public cohorts: python -m benchmarks.parity [FOLDER].
 
-FOLDER holds data/leuksurv.csv, data/bmt.csv and references/*.json, the values that R gave with the
-call beside each; by default the folder `shared` beside the checkout. Without it there is nothing to
-compare with, and that is said. Exit status 1 when a difference is larger than the tolerance.
+FOLDER holds data/leuksurv.csv, data/bmt.csv, for the comparisons of regimens also
+data/mdacc_venhma_ldac.csv, and references/*.json, the values that R gave with the call beside each;
+by default the folder `shared` beside the checkout. Without it there is nothing to compare with, and
+that is said. Exit status 1 when a difference is larger than the tolerance.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.regimen_parity import regimen_rows
 from evaluation.auc import replicate_auc
 from evaluation.brier import brier_losses, brier_score, integrated_brier
 from evaluation.calibration import calibration_slope, observed_expected
@@ -90,6 +92,7 @@ def compare(folder: Path) -> pd.DataFrame:
         rows += [(name, *row) for row in _single_event(cohort, references)]
         if "cr_status" in table:
             rows += [(name, *row) for row in _competing(table, references)]
+    rows += regimen_rows(folder, references)
     result = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
     return result.assign(difference=(result["ours"] - result["R"]).abs())
 

@@ -44,6 +44,9 @@ def early_deaths(outcome: Outcome, days: float) -> Counts:
 def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> Iterator[Row]:
     """Rate of death by each day in each arm (exact), and differences (Newcombe).
 
+    An arm of which nobody was followed to the day, some having been censored before, has no rate:
+    those known would be the dead alone.
+
     Parameters
     ----------
     by_arm : mapping of arm -> Outcome
@@ -51,7 +54,7 @@ def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> It
     days : sequence of float
     """
     for day in days:
-        counts = {arm: early_deaths(outcome, day) for arm, outcome in by_arm.items()}
+        counts = {arm: _where_followed(outcome, day) for arm, outcome in by_arm.items()}
         for row in rate_rows(f"death by day {day:g}", "early death", counts, ("newcombe",)):
             left_out = row["note"].replace(
                 "with a missing value left out", f"censored by day {day:g} left out"
@@ -62,3 +65,10 @@ def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> It
                 "horizon": day / DAYS_PER_MONTH,
                 "note": join_notes(left_out, "nobody was followed so long" if unseen else ""),
             }
+
+
+def _where_followed(outcome: Outcome, day: float) -> Counts:
+    counts = early_deaths(outcome, day)
+    if counts.unknown and counts.events == counts.n:
+        return Counts(0, 0, counts.unknown)
+    return counts

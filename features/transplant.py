@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -63,8 +64,9 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
     Raises
     ------
     InputError
-        For a column that is not there, a cell that is no number or date, or a transplant before the
-        index date, which is a baseline covariate (`prior_allo_hsct`).
+        For a column that is not there, a cell that is no number or date, a column that says
+        whether and not when, or a transplant before the index date, which is a baseline covariate
+        (`prior_allo_hsct`).
     """
     named = {"transplant": source.time or source.date, "transplant, origin": source.origin}
     check_columns(table, {purpose: column for purpose, column in named.items() if column})
@@ -91,6 +93,7 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
             "The time of a transplant is no number",
             "leave the cell empty when there was none",
         )
+        _refuse_no_time(source, months[np.isfinite(months)])
         months = months * MONTHS[source.unit]
     _refuse(
         table,
@@ -100,6 +103,56 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
         "leave the cell empty: an earlier transplant is the baseline covariate prior_allo_hsct",
     )
     return months
+
+
+def transplant_caution(
+    months: np.ndarray | None, followed: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> str:
+    """A sentence on transplants later than the patient was followed; empty when there are none.
+
+    Parameters
+    ----------
+    months : ndarray of shape (n,), float, or None
+        As `derive_transplant` returns it.
+    followed : iterable of (rows, time)
+        Of each endpoint: which of the n patients it counts (bool), and their months of follow-up.
+    """
+    if months is None:
+        return ""
+    last = np.full(len(months), -np.inf)
+    for rows, time in followed:
+        last[rows] = np.maximum(last[rows], time)
+    placed = np.isfinite(months) & np.isfinite(last)
+    # Dates and rounded months of one patient may differ by a day.
+    late = int((placed & (np.nan_to_num(months) > last + _DAYS + 1e-9)).sum())
+    if not late:
+        return ""
+    return (
+        f"{late} of {int(placed.sum())} transplants lie after the patient's last contact: check "
+        "the unit of cohort.columns.transplant, such as days read as months."
+    )
+
+
+def _refuse_no_time(source: TransplantColumn, known: np.ndarray) -> None:
+    """Refuse a column that says whether there was a transplant, or 0 for none, as a time."""
+    zeros, ones = int((known == 0).sum()), int((known == 1).sum())
+    # A single 1 may be one patient transplanted after one unit of time.
+    is_flag = len(known) > 1 and zeros + ones == len(known)
+    if not is_flag and 2 * zeros <= len(known):
+        return
+    raise InputError(
+        Problem(
+            what="The time of a transplant says whether there was one, not when"
+            if is_flag
+            else "Most times of a transplant are 0, as if 0 stood for none",
+            where=f"transplant, column {source.time}",
+            got=f"{zeros} times 0, {ones} times 1, among {len(known)} known values",
+            allowed=f"{source.unit} from the index date to the transplant, empty where there was "
+            "none",
+            remedy="name the column of the time, or `date` with `origin`; leave the cell empty for "
+            "a patient without a transplant",
+        )
+    )
 
 
 def _refuse(table: pd.DataFrame, bad: np.ndarray, column: str, what: str, remedy: str) -> None:

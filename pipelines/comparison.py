@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 
 from evaluation.arms import outcomes_by_arm
+from evaluation.early_death import DAYS_PER_MONTH
 from evaluation.regimen_adjusted import AdjustedComparison, AdjustedSettings, compare_adjusted
 from evaluation.regimen_comparison import FurtherComparisons
 from evaluation.regimen_subgroups import MAX_LEVELS, subgroup_effects
@@ -24,12 +25,13 @@ from evaluation.triangulation import (
     triangulation_paragraph,
 )
 from features.cohort import Cohort
-from features.covariates import derive_covariates, describe_covariates
+from features.covariates import derive_covariates, describe_covariates, needed_inputs
 from features.dataset import REGIMEN, Dataset
-from features.dictionary import Covariate
-from features.errors import InputError, Problem, name_some
+from features.dictionary import Covariate, read_dictionary
+from features.errors import InputError, Problem, collect, name_some
 from features.guard_settings import Severity
 from features.outcome import Outcome
+from features.transplant import transplant_caution
 from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
@@ -199,6 +201,43 @@ class ComparisonPlan:
             *horizon_problems(self.config, self.cohort),
             *self._tau_problems(),
             *self._level_problems(),
+            *self._competing_problems(),
+            *self._early_death_problems(),
+        ]
+
+    def _competing_problems(self) -> list[Problem]:
+        endpoints = self.config.cohort.columns.endpoints
+        outcomes = self.checked.cohort.outcomes
+        return [
+            Problem(
+                what="The endpoint has no competing events",
+                where=f"comparison.competing: {key}",
+                got=name,
+                allowed="an endpoint that lists competing events",
+                remedy="state them under cohort.columns.endpoints, or take the line out",
+            )
+            for key, name in self.config.comparison.competing.items()
+            if outcomes[endpoints[key].label].competing is None
+        ]
+
+    def _early_death_problems(self) -> list[Problem]:
+        """Days that nobody was followed to: whoever is known to have died would be everybody."""
+        own, endpoints = self.config.comparison, self.config.cohort.columns.endpoints
+        death = endpoints.get(own.death or "os")
+        if death is None or death.label not in self.cohort.outcomes:
+            return []
+        days = self.cohort.outcomes[death.label].follow_up * DAYS_PER_MONTH
+        beyond = [day for day in own.early_death_days if day > days]
+        if not beyond:
+            return []
+        return [
+            Problem(
+                what="Early death is asked for beyond the follow-up",
+                where="comparison.early_death_days",
+                got=name_some(f"{day:g}" for day in beyond),
+                allowed=f"up to {days:.0f} days, the follow-up of {death.label}",
+                remedy="ask for earlier days, or check the unit of the endpoint's time",
+            )
         ]
 
     def _tau_problems(self) -> list[Problem]:
@@ -296,7 +335,25 @@ class ComparisonPlan:
 
 
 def covariates_read(config: TrainConfig, with_learners: bool) -> tuple[str, ...]:
-    """What the comparison needs of a table."""
+    """What the comparison needs of a table.
+
+    Raises
+    ------
+    InputError
+        For a name under `comparison:` that is no baseline covariate, naming its key.
+    """
+    stated, problems = config.comparison, list[Problem]()
+    dictionary = read_dictionary(config.dictionary)
+    for key, names in (
+        ("adjust_for", stated.adjust_for),
+        ("subgroups", tuple(stated.subgroups or {})),
+        ("strata", stated.strata),
+    ):
+        found = list[Problem]()
+        collect(found, partial(needed_inputs, names, dictionary))
+        problems += [replace(problem, where=f"comparison.{key}") for problem in found]
+    if problems:
+        raise InputError(problems)
     own = config.compared_covariates
     learners = config.all_covariates if with_learners else ()
     return tuple(dict.fromkeys((*own, *learners)))
@@ -430,9 +487,16 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
         if size < FEW_PATIENTS
     ]
     departures = plan.config.comparison.target_trial.departures.strip()
+    # Whatever is compared, a patient was seen as long as the longest of the endpoints says.
+    whole = plan.checked.cohort
+    late = transplant_caution(
+        whole.transplant_months,
+        ((whole.of_endpoint(label), outcome.time) for label, outcome in whole.outcomes.items()),
+    )
     return (
         *told,
         *few,
+        *([late] if late else []),
         *([departures] if departures else []),
         *population_cautions(plan.cohort, plan.reference_arm),
         # Whom it is about goes without saying where it is everybody.
@@ -518,6 +582,9 @@ def _adjust(plan: ComparisonPlan, endpoint: str) -> AdjustedComparison:
         seed=task_seed(config.seed, "comparison", endpoint),
         missing=own.missing,
         imputations=own.imputations,
+        trim=None if own.trim is None else (own.trim, 100 - own.trim),
+        interval=own.interval,
+        replicates=own.replicates,
         common_outcome=outcome.n_events > COMMON_OUTCOME * len(outcome),
     )
     assert dataset.regimen is not None

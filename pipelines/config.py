@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -259,6 +260,16 @@ class ComparisonConfig(_Section):
     )
     missing: Literal["impute", "indicator", "complete"] = "impute"
     imputations: int = Field(default=10, ge=2, le=100)
+    trim: float | None = Field(
+        default=None,
+        gt=0,
+        lt=50,
+        description="Percentile: a further row with the weights cut there and at its mirror image",
+    )
+    interval: Literal["sandwich", "bootstrap"] = Field(
+        default="sandwich",
+        description="Of the weighted, standardised and doubly robust rows; bootstrap: `replicates`",
+    )
     early_death_days: tuple[float, ...] = (30.0, 60.0)
     death: str = Field(
         default="", description="Key of the endpoint that is death of any cause; `os` if empty"
@@ -270,6 +281,13 @@ class ComparisonConfig(_Section):
         default=0, ge=0, le=1000, description="Of the search with --with-learners; 0: defaults"
     )
     target_trial: TargetTrialConfig = TargetTrialConfig()
+
+    @field_validator("trim", mode="before")
+    @classmethod
+    def _none(cls, trim: object) -> object:
+        if isinstance(trim, bool):
+            raise ValueError("a percentile above 0 and below 50, or none")
+        return None if trim == "none" else trim
 
     @field_validator("landmark_months", "early_death_days")
     @classmethod
@@ -388,19 +406,25 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _endpoint_exists(self) -> TrainConfig:
-        known = self.cohort.columns.endpoints
-        if self.endpoint not in known:
-            raise ValueError(
-                f"endpoint {self.endpoint!r} is not among cohort.columns.endpoints: "
-                + ", ".join(known)
-            )
-        own = self.comparison
-        asked = (*own.endpoints, *own.competing, *((own.death,) if own.death else ()))
-        unknown = sorted(set(asked) - set(known))
+        known, own = self.cohort.columns.endpoints, self.comparison
+        asked = {
+            "endpoint": (self.endpoint,),
+            "comparison.endpoints": own.endpoints,
+            "comparison.death": (own.death,) if own.death else (),
+            "comparison.competing": tuple(own.competing),
+        }
+        unknown = [(key, name) for key, names in asked.items() for name in names
+                   if name not in known]  # fmt: skip
         if unknown:
-            raise ValueError(
-                f"comparison names endpoint {', '.join(unknown)}, which is not among "
-                "cohort.columns.endpoints: " + ", ".join(known)
+            raise InputError(
+                Problem(
+                    what="There is no such endpoint",
+                    where=key,
+                    got=name,
+                    allowed=f"a key of cohort.columns.endpoints: {name_some(known)}",
+                    remedy=did_you_mean(name, known) + "name one of them, or describe the endpoint",
+                )
+                for key, name in unknown
             )
         return self
 
@@ -442,7 +466,9 @@ def read_config(path: Path) -> TrainConfig:
     try:
         config = TrainConfig.model_validate(content)
     except ValidationError as error:
-        raise InputError([_problem(detail, path) for detail in error.errors()]) from error
+        raise InputError(
+            [problem for detail in error.errors() for problem in _problems(detail, path)]
+        ) from error
     folder = path.parent.resolve()
     table = config.cohort.path
     if table != REFERENCE_STUDY:
@@ -465,6 +491,14 @@ def resolved_yaml(config: TrainConfig) -> str:
     content = config.model_dump(mode="json")
     content["cohort"]["path"] = Path(content["cohort"]["path"]).name
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _problems(detail: Any, path: Path) -> list[Problem]:
+    told = detail.get("ctx", {}).get("error")
+    if isinstance(told, InputError):
+        # What a check of several sections found names its own places.
+        return [replace(p, where=f"{path.name}: {p.where}") for p in told.problems]
+    return [_problem(detail, path)]
 
 
 def _problem(detail: Any, path: Path) -> Problem:

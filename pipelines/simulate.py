@@ -98,6 +98,7 @@ def claims(
     from evaluation.published import check_published_claims
 
     study = _read_study(study_file)
+    told = "" if study_file is None else f", --study {study_file}"
     if cohort is not None:
         table, name = _read_table(cohort), str(cohort)
     else:
@@ -106,18 +107,15 @@ def claims(
     try:
         checked = check_published_claims(table, study)
     except ValueError as problem:
-        _refuse(f"{name}: {problem}")
-    except (KeyError, TypeError, AttributeError) as problem:
-        if study_file is None:
-            raise
-        # A part of the file has another shape than a claim has.
-        _refuse(f"--study {study_file}: not in the form of configs/reference_study.yaml: {problem}")
+        _refuse(f"{name}{told}: {problem}")
     _print_claims(checked, f"{name}: {_provenance(table)}")
 
 
 def _read_study(path: Path | None) -> dict[str, Any]:
     import yaml
 
+    from evaluation.published_study import check_study
+    from features.errors import InputError
     from features.reference_study import read_reference_study
 
     try:
@@ -128,6 +126,11 @@ def _read_study(path: Path | None) -> dict[str, Any]:
         _refuse(f"--study {path} is not valid YAML: {problem}")
     if not isinstance(study, dict):
         _refuse(f"--study {path} is empty or not a mapping; configs/reference_study.yaml is one")
+    if path is not None:
+        try:
+            check_study(study, path.name)
+        except InputError as problem:
+            _refuse(str(problem))
     return study
 
 

@@ -55,3 +55,18 @@ def test_nobody_followed_so_long():
     assert np.isnan(table.loc[0, "estimate"])
     assert "nobody was followed so long" in table.loc[0, "note"]
     assert "not estimable" in table.loc[2, "note"]
+
+
+def test_an_arm_that_nobody_was_followed_in_has_no_rate():
+    # Day 60: of A three are dead and one was lost before; of B one of two lives on.
+    by_arm = {"A": outcome_of([5, 20, 40, 50], [1, 1, 1, 0]), "B": outcome_of([9, 90], [1, 0])}
+    table = regimen_table(early_death_rows(by_arm, [60])).set_index("arm")
+    alone = table[table["scale"] == "probability"]
+    assert np.isnan(alone.loc["A", "estimate"])
+    assert "nobody was followed so long" in alone.loc["A", "note"]
+    assert alone.loc["B", "estimate"] == 0.5
+    assert table.loc[table["scale"] == "probability difference", "estimate"].isna().all()
+    # Everybody dead is known to the last patient.
+    dead = {"A": outcome_of([5, 20], [1, 1]), "B": by_arm["B"]}
+    rates = regimen_table(early_death_rows(dead, [60])).set_index("arm")["estimate"]
+    assert rates.loc["A"].iloc[0] == 1.0

@@ -352,6 +352,11 @@ def one_arm(config):
     config["cohort"]["inclusion"] = [{"name": "HMA", "column": "regimen", "one_of": ["HMA"]}]
 
 
+AT_DAY_30 = {
+    "name": "blasts_30", "label": "Blasts at day 30", "kind": "flag", "timing": "post_baseline",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -359,12 +364,25 @@ def one_arm(config):
         (one_arm, ["nobody to compare with", "HMA: 42 patients"]),
         (lambda c: c["comparison"].update(tau=40), ["tau lies beyond", "40 months", "16."]),
         (lambda c: c["comparison"].update(adjust_for=["age_year"]),
-         ["Unknown covariate", "age_year", "age_years"]),
+         ["Unknown covariate", "where:   comparison.adjust_for", "'age_years'"]),
+        (lambda c: c["comparison"].update(subgroups={"neutrophils": [1]}),
+         ["Unknown covariate", "where:   comparison.subgroups", "got:     neutrophils"]),
+        (lambda c: c["comparison"].update(strata=["sexx"]),
+         ["Unknown covariate", "where:   comparison.strata", "got:     sexx"]),
+        (lambda c: (c.update(dictionary=[AT_DAY_30]), c["comparison"].update(strata=["blasts_30"])),
+         ["Not a baseline covariate", "comparison.strata", "blasts_30 (post_baseline)"]),
+        (lambda c: c["comparison"].update(death="oss"),
+         ["no such endpoint", "config.yaml: comparison.death", "did you mean 'os'"]),
+        (lambda c: c["comparison"].update(competing={"os": "relapse"}),
+         ["no competing events", "comparison.competing: os", "got:     relapse"]),
+        (lambda c: c["comparison"].update(early_death_days=[30, 6000]),
+         ["Early death", "comparison.early_death_days", "got:     6000", "up to "]),
         (lambda c: c["comparison"].update(subgroups={"log_wbc": []}),
          ["too many values to make groups", "log_wbc", "where to cut"]),
         (lambda c: c["comparison"].update(strata=["age_years"]),
          ["too many values to make groups", "comparison.strata"]),
-        (lambda c: c["comparison"].update(endpoints=["pfs"]), ["pfs", "efs, os"]),
+        (lambda c: c["comparison"].update(endpoints=["pfs"]),
+         ["config.yaml: comparison.endpoints", "got:     pfs", "efs, os"]),
         (lambda c: c["comparison"].update(adjustment=["ecog"]), ["adjustment", "adjust_for"]),
         (lambda c: c.update(evaluation={"horizons": [6, 60]}), ["beyond the follow-up", "60"]),
     ],

@@ -6,7 +6,13 @@ import pytest
 
 from features.dictionary import Covariate
 from pipelines.cohorts import check_cohort
-from pipelines.comparison import ComparisonPlan, as_groups, covariates_read
+from pipelines.comparison import (
+    ComparisonPlan,
+    _adjust,
+    as_groups,
+    comparison_cautions,
+    covariates_read,
+)
 from pipelines.config import DEFAULT_CONFIG, read_config
 
 
@@ -84,3 +90,40 @@ def test_what_is_read_grows_with_the_learners(with_learners):
     read = covariates_read(config, with_learners)
     assert read[0] == "prior_hma"
     assert ("ecog" in read) is with_learners
+
+
+def test_transplants_after_the_last_contact_are_a_caution():
+    plan = plan_of()
+    months = np.full(70, np.nan)
+    months[:3] = 1.0, 400.0, 250.0
+    late = dataclasses.replace(plan.checked.cohort, transplant_months=months)
+    checked = dataclasses.replace(plan.checked, cohort=late)
+    told = comparison_cautions(dataclasses.replace(plan, checked=checked))
+    assert any("2 of 3 transplants lie after the patient's last contact" in text for text in told)
+    assert not any("transplants lie" in text for text in comparison_cautions(plan))
+
+
+def test_what_is_trimmed_and_bootstrapped_is_what_the_configuration_says(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "pipelines.comparison.compare_adjusted", lambda *args: seen.append(args[3]) or args[3]
+    )
+    for own in ({}, {"trim": 2.5, "interval": "bootstrap", "replicates": 321}):
+        plan = plan_of(**own)
+        _adjust(plan, plan.endpoint)
+    left_out, stated = seen
+    assert (left_out.trim, left_out.interval, left_out.replicates) == (None, "sandwich", 2000)
+    assert (stated.trim, stated.interval, stated.replicates) == ((2.5, 97.5), "bootstrap", 321)
+
+
+def test_the_adjusted_rows_have_the_intervals_that_were_asked_for():
+    small = {"missing": "indicator", "adjust_for": ("age_years", "ecog"), "replicates": 100}
+    plain = plan_of(**small)
+    asked = plan_of(**small, trim=5.0, interval="bootstrap")
+    before, table = (_adjust(plan, plan.endpoint).table for plan in (plain, asked))
+    assert not before["ci_method"].str.contains("bootstrap").any()
+    weighted = table[table["estimator"].str.contains("Kaplan-Meier")]
+    assert weighted["ci_method"].str.contains("bootstrap of the whole procedure, 100").all()
+    further = set(table["estimator"]) - set(before["estimator"])
+    assert further
+    assert all("trimmed" in name for name in further)

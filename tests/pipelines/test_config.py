@@ -174,8 +174,18 @@ def test_horizons_increase_from_above_zero(tmp_path, horizons):
 
 def test_the_modelled_endpoint_is_among_the_endpoints(tmp_path):
     (problem,) = refused(tmp_path, changed("endpoint", "pfs"))
-    assert "endpoint 'pfs' is not among cohort.columns.endpoints: " in problem.allowed
+    assert (problem.where, problem.got) == ("mine.yaml: endpoint", "pfs")
     assert {"os", "efs"} <= set(problem.allowed.replace(",", "").split())
+
+
+def test_each_wrong_endpoint_of_the_comparison_is_told_with_its_key(tmp_path):
+    content = changed("comparison.endpoints", ["os", "pfs"])
+    content["comparison"] |= {"death": "dead", "competing": {"relaps": "death"}}
+    assert [(p.where, p.got) for p in refused(tmp_path, content)] == [
+        ("mine.yaml: comparison.endpoints", "pfs"),
+        ("mine.yaml: comparison.death", "dead"),
+        ("mine.yaml: comparison.competing", "relaps"),
+    ]
 
 
 def test_every_mistake_is_told_at_once(tmp_path):
@@ -335,3 +345,17 @@ def test_what_is_evaluated_is_checked(tmp_path, key, value, told):
     (problem,) = refused(tmp_path, changed(f"evaluation.{key}", value))
     assert problem.where.startswith(f"mine.yaml: evaluation.{key}")
     assert told in problem.allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("trim", 0), ("trim", 50), ("trim", True), ("interval", "wald")]
+)
+def test_an_unusable_trim_or_interval_of_the_comparison_is_named(tmp_path, key, value):
+    (problem,) = refused(tmp_path, changed(f"comparison.{key}", value))
+    assert problem.where == f"mine.yaml: comparison.{key}"
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("none", None), (None, None), (2.5, 2.5)])
+def test_trim_is_a_percentile_or_none(tmp_path, stated, kept):
+    config = read_config(written(tmp_path, changed("comparison.trim", stated)))
+    assert config.comparison.trim == kept

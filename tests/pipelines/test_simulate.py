@@ -4,6 +4,8 @@ import sys
 import pandas as pd
 import pytest
 
+from evaluation.published_study import check_study
+from features.reference_study import read_reference_study
 from pipelines.simulate import main
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"
@@ -225,7 +227,7 @@ def test_the_claims_of_any_study_are_checked_on_its_own_table(tmp_path, capsys):
         ("a: [", "is not valid YAML"),
         ("- 1", "not a mapping"),
         ("arms: {A: {n: 1}}", "at least two arms"),
-        ("arms: [A, B]", "not in the form of configs/reference_study.yaml"),
+        ("arms: [A, B]", "where:   study file study.yaml: arms"),
     ],
 )
 def test_a_study_file_that_is_none_is_refused(tmp_path, capsys, text, words):
@@ -240,3 +242,42 @@ def test_another_study_needs_its_table(tmp_path, capsys):
     (tmp_path / "study.yaml").write_text(STUDY)
     message = refused(capsys, ["claims", "--study", f"{tmp_path / 'study.yaml'}"])
     assert "needs --cohort" in message
+
+
+ARMS = "arms: {A: {n: 4}, B: {n: 3}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ARMS + "p_value: {os: 0.04}", ["Unknown key", "study.yaml: p_value", "'p_values'"]),
+        ("arms: {A: {n: 4, responce: {percent: 5}}, B: {n: 3}}",
+         ["Unknown key", "study.yaml: arms.A.responce", "'response'", "median_ENDPOINT_months"]),
+        ("arms: {A: {n: 4, median_os_months: {estimat: 5}}, B: {n: 3}}",
+         ["Unknown key", "study.yaml: arms.A.median_os_months.estimat", "'estimate'"]),
+        ("arms: {A: {n: many}, B: {n: 3}}", ["study.yaml: arms.A.n", "got:     many"]),
+        ("arms: {A: {n: 4}, B: }", ["study.yaml: arms.B"]),
+        ("arms: {A: {n: 4, median_os_months: {estimate: 5, ci_low: 3}}, B: {n: 3}}",
+         ["study.yaml: arms.A.median_os_months", "belong together"]),
+        (ARMS + "p_values: {os: '.04'}", ["study.yaml: p_values.os", "got:     .04"]),
+        (ARMS + "hazard_ratios: {os: {arm: A, estimate: 0.5}}",
+         ["A key is missing", "study.yaml: hazard_ratios.os.reference_arm"]),
+        (ARMS + "period: {start: soon, end: 2020-01-31}", ["study.yaml: period.start"]),
+        (ARMS + "median_interval: logit", ["study.yaml: median_interval", "got:     logit"]),
+        (ARMS + "early_deaths: {count: none, days: [30]}", ["study.yaml: early_deaths.count"]),
+        (ARMS + "hazard_ratios: {os: {arm: A, reference_arm: C, estimate: 0.5}}",
+         ["study.yaml: hazard_ratios", "'C' is not among the arms"]),
+    ],
+)  # fmt: skip
+def test_what_a_study_file_cannot_hold_is_one_clear_block(tmp_path, capsys, text, words):
+    study, cohort = tmp_path / "study.yaml", tmp_path / "cohort.csv"
+    cohort.write_text(PATIENTS)
+    study.write_text(text)
+    message = refused(capsys, ["claims", "--study", f"{study}", "--cohort", f"{cohort}"])
+    assert message.count("error:") == 1
+    for word in words:
+        assert word in message, message
+
+
+def test_the_embedded_study_is_in_the_form_of_a_study_file():
+    check_study(read_reference_study(), "reference_study.yaml")
