@@ -304,6 +304,10 @@ def test_a_tiny_arm_leaves_estimates_without_interval_and_p(cohort, interval):
     assert (rows["ci_method"].fillna("") == "").all()
     assert rows["note"].str.contains("no interval: an arm has 9 patients, fewer than 10").all()
     assert not rows["note"].str.contains("weights taken as known").any()
+    bias = table.set_index("estimator").loc["E-value of overlap Cox"]
+    assert bias["estimate"] >= 1
+    assert np.isnan(bias["ci_low"])
+    assert bias["note"] == "no limit: the hazard ratio has no interval"
     # The penalised likelihood of the multivariable model does not rest on the arm's size.
     assert table.iloc[0][["ci_low", "ci_high"]].notna().all()
 
