@@ -487,13 +487,17 @@ class _Pairs:
         found = e_value(
             row["estimate"], row["ci_low"], row["ci_high"], self.settings.common_outcome
         )
+        note = "" if np.isfinite(found.limit) else "no limit: the hazard ratio has no interval"
+        if not np.isfinite(found.estimate):
+            note = "not estimable: no hazard ratio"
         return self._row(
             f"E-value of {row['estimator']}", "risk ratio",
-            estimate=found.estimate, ci_low=found.limit, ci_method="that of the limit nearer to 1",
+            estimate=found.estimate, ci_low=found.limit,
+            ci_method="that of the limit nearer to 1" if np.isfinite(found.limit) else "",
             population=row["population"], effective_n=row["effective_n"],
             assumption="one unmeasured confounder, equally strong with regimen and outcome",
             verdict="cannot be checked",
-            note="" if np.isfinite(found.estimate) else "not estimable: no hazard ratio",
+            note=note,
         )  # fmt: skip
 
     def _row(self, estimator: str, scale: str, **rest: Any) -> Row:

@@ -145,7 +145,8 @@ def test_missing_values_are_imputed_and_pooled(cohort):
 
 def test_checks_of_two_endpoints_of_the_same_patients_agree(cohort):
     # The outcome goes into the imputation, so the completed tables differ by endpoint; what is
-    # said of the patients themselves has to stay. One table alone differs by far more.
+    # said of the patients themselves has to stay. The first tables alone differ by 0.08 SD, by 14%
+    # in effective size and by 17 points in its share.
     (outcome, regimen, covariates), _ = with_gaps(cohort, 0.3)
     other = Outcome(np.roll(outcome.time, 7), np.roll(outcome.event, 7))
     several = settings(imputations=20)
@@ -153,11 +154,11 @@ def test_checks_of_two_endpoints_of_the_same_patients_agree(cohort):
     keys = ["term", "weighting"]
     smd = one.balance.merge(two.balance, on=keys, suffixes=("", "_other"))
     assert len(smd) == len(one.balance) == len(two.balance)
-    np.testing.assert_allclose(smd["smd"], smd["smd_other"], atol=0.08)
+    np.testing.assert_allclose(smd["smd"], smd["smd_other"], atol=0.06)
     sizes = [f.table.drop_duplicates("estimator")["effective_n"] for f in (one, two)]
-    np.testing.assert_allclose(*sizes, rtol=0.04)
+    np.testing.assert_allclose(*sizes, rtol=0.03)
     for name in ("outside", "effective_share"):
-        np.testing.assert_allclose(one.positivity[name], two.positivity[name], atol=0.05)
+        np.testing.assert_allclose(one.positivity[name], two.positivity[name], atol=0.03)
 
 
 def test_checks_are_those_of_all_completed_tables(cohort):
@@ -304,6 +305,10 @@ def test_a_tiny_arm_leaves_estimates_without_interval_and_p(cohort, interval):
     assert (rows["ci_method"].fillna("") == "").all()
     assert rows["note"].str.contains("no interval: an arm has 9 patients, fewer than 10").all()
     assert not rows["note"].str.contains("weights taken as known").any()
+    bias = table.set_index("estimator").loc["E-value of overlap Cox"]
+    assert bias["estimate"] >= 1
+    assert np.isnan(bias["ci_low"])
+    assert bias["note"] == "no limit: the hazard ratio has no interval"
     # The penalised likelihood of the multivariable model does not rest on the arm's size.
     assert table.iloc[0][["ci_low", "ci_high"]].notna().all()
 
