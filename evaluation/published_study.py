@@ -180,7 +180,7 @@ def _problem(detail: Any, name: str) -> Problem:
 
 def _keys_beside(place: list[str]) -> list[str]:
     """The keys that the section of an unknown key may have."""
-    parents = {
+    parents: dict[str, type[BaseModel]] = {
         "arms": _Arm, "hazard_ratios": _Ratio, "period": _Period, "early_deaths": _EarlyDeaths,
         "adverse_events": _Share,
     }  # fmt: skip

@@ -28,7 +28,7 @@ from models.registry import register
 from models.resampling import bootstrap_strata
 from pipelines import tracking
 from pipelines.champion_tables import subgroups
-from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.cohorts import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import resolved_yaml
 from pipelines.model_cohort import ModelCohort
 from pipelines.nested_validation import prediction_times, task_seed
@@ -41,6 +41,8 @@ HOW = (
 )
 # What recalibration in the large or by a slope leaves as it is.
 ORDER = ("harrell_c", "uno_c", "auc", "integrated_auc")
+# Follow-up this many times longer or shorter than the model's is likely in another unit.
+OTHER_FOLLOW_UP = 10.0
 REGISTERED = re.compile(r"^models:/+([^/@]+)[/@][^/@]+$")
 
 
@@ -143,9 +145,11 @@ def validate_externally(
     Raises
     ------
     InputError
-        When the cohort cannot support the recalibration.
+        When the follow-up is longer than a life, or the cohort cannot support the recalibration.
     """
     config, dataset = given.config, given.dataset
+    if dataset.outcome.follow_up > MAX_FOLLOW_UP:
+        raise InputError(horizon_problems(config, given.checked.cohort))
     horizons, thresholds = config.evaluation.horizons, config.evaluation.thresholds
     groups = subgroup_labels(
         given.checked.cohort, endpoint_label(config), config.evaluation.subgroups
@@ -277,6 +281,12 @@ def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tup
     ):
         if provenance:
             found.append(f"{who} not real: {provenance}.")
+    ratio = outcome.follow_up / card.follow_up
+    if not 1 / OTHER_FOLLOW_UP <= ratio <= OTHER_FOLLOW_UP:
+        found.append(
+            f"The longest follow-up is {outcome.follow_up:.1f} months here and "
+            f"{card.follow_up:.1f} in the model's training: check the unit of the endpoint's time."
+        )
     if outcome.n_events < ADVISED_EVENTS:
         found.append(
             f"{outcome.n_events} events: an external validation is advised to have "

@@ -272,6 +272,28 @@ def test_every_mismatch_is_told_at_once(hospitals):
     assert said.startswith("2 errors")
 
 
+def test_days_read_as_months_are_refused(hospitals):
+    def change(content):
+        content["cohort"]["columns"]["endpoints"]["os"]["unit"] = "months"
+
+    said = refused(hospitals, change=change)
+    assert "The follow-up is longer than a life" in said
+    assert "are these days?" in said
+
+
+def test_a_follow_up_of_another_size_is_a_caution(hospitals):
+    table = pd.read_csv(hospitals.folder / "other.csv")
+    # Longest follow-up of the training: years; here at most 13 months.
+    table = table.assign(event=table["event"].where(table["time"] <= 400, 0))
+    table.assign(time=table["time"].clip(upper=400)).to_csv(
+        hospitals.folder / "brief.csv", index=False
+    )
+    status, _, said = hospitals.evaluate("--out", hospitals.folder / "brief", table="brief.csv")
+    assert status == 0, said
+    told = json.loads((hospitals.folder / "brief" / "summary.json").read_text())["cautions"]
+    assert any("longest follow-up is 13.1 months here" in text.lower() for text in told)
+
+
 def test_the_cohort_of_the_training_is_refused(hospitals):
     assert "on this very cohort" in refused(hospitals, table="own.csv")
     # Its order, and columns that the model does not see, change nothing of that.
