@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from evaluation.displays import _GREY, _new_axes, _note, _tidy
 from evaluation.palette import arm_styles
-from evaluation.propensity import PROPENSITY_RANGE
+from evaluation.propensity import propensity_limits
 
 BINS = 20
 _CHARACTERS = 84  # in a line under the picture
@@ -63,7 +63,9 @@ class OverlapDisplay:
                 color=styles[name].color, edgecolor="white", linewidth=0.6,
                 hatch="" if side > 0 else "///",
             )  # fmt: skip
-        for limit in PROPENSITY_RANGE:
+        # Beyond these the verdict counts a patient as outside; without both arms there are none.
+        share = float((self.frame["regimen"] == arm).mean())
+        for limit in propensity_limits(share) if 0 < share < 1 else ():
             ax.axvline(limit, color=_GREY, lw=0.8, linestyle=(0, (4, 3)))
         ax.axhline(0, color="black", lw=0.8)
         step = max(1, round(highest / 3))

@@ -66,18 +66,15 @@ def _curves(found: Comparison) -> dict[str, Figure]:
 
 def _incidences(found: Comparison) -> dict[str, Figure]:
     figures = {}
-    columns = found.plan.config.cohort.columns.endpoints
-    named = {
-        columns[key].label: name for key, name in found.plan.config.comparison.competing.items()
-    }
+    named = found.plan.competing_names
     for label in found.plan.endpoints:
         outcome, regimen = found.plan.outcome(label)
         if outcome.competing is None or not outcome.competing.any():
             continue
-        competing = named.get(label, f"competing event of {label}")
-        display = CumulativeIncidenceDisplay.from_outcome(outcome, regimen, label, competing)
-        caption = f"Cumulative incidence of {label}, Aalen-Johansen, with 95% intervals"
-        figures[caption] = axes_figure(display.plot())
+        # An arm can have fewer events because more of its patients had the other one before.
+        for shown in CumulativeIncidenceDisplay.pair(outcome, regimen, label, named[label]):
+            caption = f"Cumulative incidence of {shown.event}, Aalen-Johansen, with 95% intervals"
+            figures[caption] = axes_figure(shown.plot())
     return figures
 
 

@@ -75,7 +75,7 @@ def test_a_horizon_beyond_follow_up_has_no_picture(judged):
     )
     found = assess(of(short, judged.learners, judged.folds), "good")
     assert [caption for caption in found.figures["utility"] if "12 months" in caption] == []
-    assert list(found.figures["calibration"])[0] == "good 6 months"
+    assert next(iter(found.figures["calibration"])) == "good 6 months"
     assert not [caption for caption in found.figures["calibration"] if "12 months" in caption]
     assert found.tables["observed_expected_over_time"]["time"].max() <= 8
 
