@@ -648,9 +648,10 @@ def say_time(reading: Reading) -> str:
         )
     elif shape == "early":
         unseen = "crude" in tests and checks.trend_p >= CHANGES
+        by_whom = "crude test" if changing else "test"
         parts.append(
             f"The difference is one of the first months ({figures}); one hazard ratio hides that"
-            f"{', though the test does not see it' if unseen else ''} (proportional hazards: "
+            f"{f', though the {by_whom} does not see it' if unseen else ''} (proportional hazards: "
             f"{crude_test})."
         )
     elif shape == "late":
