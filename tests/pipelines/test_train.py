@@ -164,10 +164,12 @@ def test_without_a_regimen_the_comparison_is_skipped_and_said(leuksurv):
     assert sorted(path.name for path in leuksurv.out.iterdir()) == [
         "auc_over_time.csv",
         "brier_over_time.csv",
+        "d_calibration.csv",
         "decision_curve.csv",
         "instability.csv",
         "learner_differences.csv",
         "metrics.csv",
+        "observed_expected_over_time.csv",
         "report.html",
         "subgroups.csv",
         "summary.json",
