@@ -21,7 +21,7 @@ HALF_A_DAY = 0.5 * 12 / 365.25
 # Below this the start of threads costs more than they save.
 THREADS_FROM = 5000
 
-# Margins and weights, in the order of the rows, to gradient and Hessian of each row.
+# Margins in the order of the rows, and the data, to gradient and Hessian of each row.
 Objective = Callable[[np.ndarray, xgboost.DMatrix], tuple[np.ndarray, np.ndarray]]
 
 

@@ -1,8 +1,8 @@
 """scikit-survival's forests without the bookkeeping that takes longer than a small tree itself.
 
-At 70 patients two thirds of the time of a fit go into cloning each tree, reading its signature and
-checking its parameters. Here a tree is made once, from parameters that the forest has checked; the
-trees are the same, split by split.
+At 70 patients more than half of the time of a fit goes into cloning each tree, reading its
+signature and checking its parameters. Here a tree is made once, from parameters that the forest has
+checked; the trees are the same, split by split.
 """
 
 from __future__ import annotations
