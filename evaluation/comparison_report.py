@@ -105,7 +105,7 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
             None if report.heterogeneity is None else readable_heterogeneity(report.heterogeneity)
         ),
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -90,7 +90,7 @@ def write_data_report(path: Path, report: DataReport) -> None:
         endpoints=html_table(_once(readable_endpoints(report.endpoints), "endpoint")),
         dictionary=html_table(readable_dictionary(report.dictionary)),
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def readable_missingness(missingness: pd.DataFrame) -> pd.DataFrame:

@@ -142,7 +142,7 @@ def write_report(path: Path, report: Report) -> None:
         recalibration=_if_any(report.recalibration, readable_recalibration),
         **readable,
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _by_horizon(metrics: pd.DataFrame) -> Markup | None:

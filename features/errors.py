@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
+from features.plain_text import one_line, shown
+
 T = TypeVar("T")
+# Of one part of a problem; a table's cell or a file's name may have any length.
+LONGEST_PART = 2_000
+# Further lines of a part stand under its first, so that no text of a table passes for another part.
+INDENT = "\n" + " " * 11
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,17 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        parts = [self.what]
+        parts = [_harmless(self.what)]
         for label in ("where", "got", "allowed", "remedy"):
             text = getattr(self, label)
             if text:
-                parts.append(f"  {label + ':':<9}{text}")
+                parts.append(f"  {label + ':':<9}{_harmless(text)}")
         return "\n".join(parts)
+
+
+def _harmless(text: str) -> str:
+    cut = text if len(text) <= LONGEST_PART else text[:LONGEST_PART] + " ..."
+    return shown(cut).replace("\n", INDENT)
 
 
 class InputError(ValueError):
@@ -58,7 +69,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def name_some(names: Iterable[object], most: int = 12) -> str:
-    """List names, cut after `most` of them with the number left out."""
+    """List names, each in one line, cut after `most` of them with the number left out."""
     every = [str(name) for name in names]
-    shown = ", ".join(every[:most])
-    return shown if len(every) <= most else f"{shown}, ... ({len(every) - most} more)"
+    told = ", ".join(one_line(name) for name in every[:most])
+    return told if len(every) <= most else f"{told}, ... ({len(every) - most} more)"

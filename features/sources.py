@@ -111,7 +111,7 @@ def read_table(
         When the file is missing, empty, of an unknown kind, or cannot be parsed.
     """
     if str(path) == "-":
-        text = (stdin.read() if stdin else "").strip()
+        text = _stdin_text(stdin).strip()
         return _read_json(text, "-") if text[:1] in "[{" and text else _read_csv_text(text, "-")
     path = Path(path)
     if not path.is_file():
@@ -158,6 +158,14 @@ def _unknown_kind(path: Path) -> InputError:
             else "save the table in one of these and give that file",
         )
     )
+
+
+def _stdin_text(stdin: IO[str] | None) -> str:
+    """What a stream holds, refused like a file where its bytes are no UTF-8; none if closed."""
+    if stdin is None:
+        return ""
+    raw = getattr(stdin, "buffer", None)
+    return stdin.read() if raw is None else check_text(raw.read(), "-").decode("utf-8")
 
 
 def _read_csv_text(text: str, where: str) -> pd.DataFrame:

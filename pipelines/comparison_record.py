@@ -21,6 +21,7 @@ from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.comparison_pictures import comparison_pictures
 from pipelines.config import resolved_yaml
+from pipelines.files import write_bytes, write_csv, write_text
 
 KIND = "comparison"
 
@@ -76,9 +77,9 @@ class ComparisonRecord:
             }
         for name, table in tables.items():
             if table is not None and len(table):
-                table.to_csv(folder / name, index=False)
-        (folder / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n")
-        (folder / "config.yaml").write_text(resolved_yaml(plan.config))
+                write_csv(folder / name, table)
+        write_text(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
+        write_text(folder / "config.yaml", resolved_yaml(plan.config))
 
     def summary(self) -> dict[str, object]:
         """The comparison in a form for other programs."""
@@ -218,4 +219,4 @@ class ComparisonRecord:
     @staticmethod
     def _copy(folder: Path, out: Path) -> None:
         for file in folder.iterdir():
-            (out / file.name).write_bytes(file.read_bytes())
+            write_bytes(out / file.name, file.read_bytes())

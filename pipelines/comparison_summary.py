@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.markup import escape
 
 from evaluation.results import format_estimate, format_p
 from evaluation.triangulation import EVENT_PROBABILITY, FAMILIES, HAZARD_RATIO, RMST
 from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
-from pipelines.summary import _print_table, _short, console
+from pipelines.summary import short
+from pipelines.terminal import console, print_heading, print_table
 
 _DIGITS = {HAZARD_RATIO: 2, RMST: 1, EVENT_PROBABILITY: 0}
 
@@ -22,13 +22,14 @@ def print_comparison_start(plan: ComparisonPlan) -> None:
     outcome, regimen = plan.outcome(plan.endpoint)
     sizes = pd.Series(regimen).value_counts()
     arms = ", ".join(f"{arm} {sizes[arm]}" for arm in (plan.reference_arm, *plan.arms))
-    console.print(
-        f"[bold]{escape(cohort_name(plan.config))}[/bold]: {len(outcome)} patients ({arms}), "
+    print_heading(
+        cohort_name(plan.config),
+        f": {len(outcome)} patients ({arms}), "
         f"{outcome.n_events} {plan.endpoint} events, adjusted for "
-        f"{len(plan.config.adjustment_set)} covariates"
+        f"{len(plan.config.adjustment_set)} covariates",
     )
     if plan.cohort.provenance:
-        console.print(f"[yellow]{escape(plan.cohort.provenance)}[/yellow]")
+        console.print(plan.cohort.provenance, style="yellow")
 
 
 def print_comparison(
@@ -41,8 +42,8 @@ def print_comparison(
         # One table for the modelled endpoint; the others are in the report.
         if endpoint == plan.endpoint and len(table):
             title = f"{endpoint}, {arm} against {plan.reference_arm}, estimate (95% interval)"
-            _print_table(title, table)
-        console.print(paragraph, markup=False)
+            print_table(title, table)
+        console.print(paragraph)
         console.print()
     console.print(
         "A hazard ratio below 1, a difference in event probability (percentage points) below 0 "
@@ -52,11 +53,11 @@ def print_comparison(
         style="dim",
     )
     if found.transplant is not None:
-        _print_table("Transplantation after the start of treatment", _transplant(found.transplant))
+        print_table("Transplantation after the start of treatment", _transplant(found.transplant))
     if found.cautions:
-        console.print("[bold]What these data cannot support[/bold]")
+        console.print("What these data cannot support", style="bold")
         for caution in found.cautions:
-            console.print(f"  - {caution}", markup=False)
+            console.print(f"  - {caution}")
         console.print()
     _print_places(plan, out, place, seconds)
 
@@ -123,7 +124,7 @@ def _print_places(
     from pipelines.tracking import run_page
 
     if out is not None:
-        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV and JSON")
+        console.print(f"Report   {short(out / 'report.html')}, with the tables as CSV and JSON")
     else:
         console.print(
             "Report   report.html among the run's artifacts; --out DIR writes it here too"

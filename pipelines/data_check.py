@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from evaluation.attrition import AttritionDisplay
 from evaluation.data_report import DataReport, write_data_report
@@ -29,6 +25,8 @@ from features.guard_settings import Severity
 from features.missing import structural_mask
 from pipelines.cohorts import CheckedCohort, cohort_name
 from pipelines.config import TrainConfig
+from pipelines.files import write_csv
+from pipelines.terminal import console, print_heading, print_table
 
 VERDICTS = {
     Severity.FAIL: "Not usable as it stands: mend or decide the failures first.",
@@ -79,32 +77,31 @@ def write_check(config: TrainConfig, checked: CheckedCohort, folder: Path) -> Pa
     )
     path = folder / "data_report.html"
     write_data_report(path, report)
-    findings.to_csv(folder / "findings.csv", index=False)
-    first.to_csv(folder / "table_one.csv", index=False)
+    write_csv(folder / "findings.csv", findings)
+    write_csv(folder / "table_one.csv", first)
     return path
 
 
 def print_check(config: TrainConfig, checked: CheckedCohort, report: Path) -> None:
     """Print the findings, the endpoints and where the report is."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     cohort = checked.cohort
     hide = config.cohort.suppress_below
-    console.print(f"[bold]{escape(cohort_name(config))}[/bold]: {len(cohort)} patients")
+    print_heading(cohort_name(config), f": {len(cohort)} patients")
     if cohort.provenance:
-        console.print(f"[yellow]{escape(cohort.provenance)}[/yellow]")
+        console.print(cohort.provenance, style="yellow")
     attrition = _attrition(checked, hide)
     if attrition is not None:
-        _print_table(console, "Inclusion", attrition.drop(columns="criterion"))
+        print_table("Inclusion", attrition.drop(columns="criterion"))
     if cohort.regimen_counts is not None:
         counts = cohort.regimen_counts
         shown = counts.assign(patients=_shown(counts["patients"].to_numpy(), hide))
-        _print_table(console, "Regimens from drug records", shown)
-    _print_table(console, "Endpoints", readable_endpoints(_endpoints(cohort, hide)))
+        print_table("Regimens from drug records", shown)
+    print_table("Endpoints", readable_endpoints(_endpoints(cohort, hide)))
     for finding in checked.findings:
-        console.print(str(finding), markup=False)
+        console.print(str(finding))
         console.print()
     console.print(VERDICTS[worst_severity(checked)], style="bold")
-    console.print(f"Report   {report}", markup=False)
+    console.print(f"Report   {report}")
 
 
 def _facts(config: TrainConfig, checked: CheckedCohort) -> dict[str, str]:
@@ -218,13 +215,3 @@ def _pictures(
             display.plot()
         )
     return pictures
-
-
-def _print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in frame.columns:
-        table.add_column(escape(str(column)), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*("" if pd.isna(cell) else escape(str(cell)) for cell in row))
-    console.print(table)
-    console.print()

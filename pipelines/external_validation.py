@@ -30,6 +30,7 @@ from pipelines import tracking
 from pipelines.champion_tables import subgroups
 from pipelines.cohorts import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import resolved_yaml
+from pipelines.files import write_csv, write_text
 from pipelines.model_cohort import ModelCohort
 from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.subgroup_labels import subgroup_labels
@@ -92,8 +93,8 @@ class Validation:
             "run_id": kept.run_id,
             "versions": software_versions(),
         }
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-        (folder / "report.html").write_text(kept.html, encoding="utf-8")
+        write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+        write_text(folder / "report.html", kept.html)
 
 
 @dataclass(frozen=True)
@@ -338,7 +339,7 @@ def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "config.yaml").write_text(resolved_yaml(config))
+        write_text(folder / "config.yaml", resolved_yaml(config))
         facts = {
             "data_fingerprint": given.checked.cohort.fingerprint,
             "model": result.model_uri,
@@ -346,7 +347,7 @@ def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
             "git_commit": tracking.git_commit(),
             "versions": software_versions(),
         }
-        (folder / "reproduce.json").write_text(json.dumps(facts, indent=2) + "\n")
+        write_text(folder / "reproduce.json", json.dumps(facts, indent=2) + "\n")
         write_tables(folder, result)
         for section, figures in result.assessment.figures.items():
             (folder / "figures").mkdir(exist_ok=True)
@@ -378,9 +379,9 @@ def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
 
 def write_tables(folder: Path, result: Validation) -> None:
     """Write metrics.csv and the other tables as CSV into a folder."""
-    result.metrics.to_csv(folder / "metrics.csv", index=False)
+    write_csv(folder / "metrics.csv", result.metrics)
     for name, table in result.assessment.tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_csv(folder / f"{name}.csv", table)
 
 
 def _facts(result: Validation, recalibrated_uri: str) -> Mapping[str, str]:

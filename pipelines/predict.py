@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 SHOWN = ("uno_c", "c", "ipa", "oe", "calibration_oe", "calibration_slope")
+# Of what is missing or unusual about a patient, printed in a table.
+LONGEST_NOTE = 1_000
 DEFAULT_MODEL = "models:/vensurv@champion"
 
 
@@ -74,6 +76,7 @@ def _predict(
 ) -> None:
     from features.sources import read_table
     from models.patients import predict_patients
+    from pipelines.files import csv_text
 
     months = None if horizons is None else _read_horizons(horizons)
     table = read_table(patients, sys.stdin)
@@ -84,7 +87,7 @@ def _predict(
     if output is Format.csv:
         provenance = card.training.get("provenance")
         told = result.assign(provenance=provenance) if provenance else result
-        text = told.to_csv(index=False)
+        text = csv_text(told)
     elif output is Format.json:
         text = _as_json(result, card)
     else:
@@ -142,12 +145,13 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
     from io import StringIO
 
     import pandas as pd
-    from rich.console import Console
     from rich.table import Table
 
+    from features.plain_text import LONGEST_NAME, one_line
+    from pipelines.terminal import PlainConsole
+
     buffer = StringIO()
-    width = None if sys.stdout.isatty() else 120
-    console = Console(file=buffer, width=width, highlight=False)
+    console = PlainConsole(buffer)
     description = _description(card)
     console.print(f"{uri}: {description['learner']}, trained on {description['trained on']}")
     if card.recalibration:
@@ -168,7 +172,7 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
             elif isinstance(value, float):
                 cells.append(f"{value:.3g}")
             else:
-                cells.append(str(value))
+                cells.append(one_line(value, LONGEST_NOTE if column == "note" else LONGEST_NAME))
         table.add_row(*cells)
     console.print(table)
     console.print(

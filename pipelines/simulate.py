@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from features.plain_text import shown
+from pipelines.command import guarded
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,6 +35,7 @@ SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the sa
 
 
 @app.command()
+@guarded
 def reference(
     out: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     seed: SeedOption = 1,
@@ -45,6 +49,7 @@ def reference(
 
 
 @app.command()
+@guarded
 def cohort(
     out: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     n: Annotated[int, typer.Option(min=1, help="Number of patients.")] = 300,
@@ -73,6 +78,7 @@ def cohort(
 
 
 @app.command()
+@guarded
 def claims(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Rebuild the study with this seed; 1 if left out.")
@@ -144,11 +150,13 @@ def _rebuild(seed: int) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
+    from pipelines.files import write_bytes, write_csv
+
     try:
         if out.suffix.lower() == ".csv":
-            table.to_csv(out, index=False)
+            write_csv(out, table)
         else:
-            table.to_parquet(out, index=False)
+            write_bytes(out, table.to_parquet(index=False))
     except OSError as problem:
         _refuse(f"cannot write --out {out}: {problem.strerror or problem}; name a writable file")
 
@@ -184,23 +192,23 @@ def _provenance(table: pd.DataFrame) -> str:
 
 
 def _print_claims(checked: pd.DataFrame, caption: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title="Published claims, recomputed", title_justify="left")
+    from pipelines.terminal import console
+
+    told = Table(title="Published claims, recomputed", title_justify="left")
     for column in checked.columns:
-        shown.add_column(column, overflow="fold")
+        told.add_column(column, overflow="fold")
     for row in checked.itertuples(index=False):
-        shown.add_row(*map(str, row))
-    console = Console()
-    console.print(shown)
+        told.add_row(*map(str, row))
+    console.print(told)
     # The origin stays on one line, however narrow the terminal, so that it can be searched for.
-    console.print(caption, soft_wrap=True, highlight=False, markup=False)
+    console.print(caption, soft_wrap=True)
 
 
 def _refuse(message: str) -> NoReturn:
     """End with one message and exit status 2: the remedy is the user's."""
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(shown(f"error: {message}"), err=True)
     raise typer.Exit(2)
 
 

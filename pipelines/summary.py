@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from evaluation.report import describe_arms, metrics_by_learner
 from evaluation.results import format_estimate, format_p
+from features.plain_text import one_line
 from models.learners import LEARNERS
 from pipelines.cohorts import cohort_name, endpoint_label
+from pipelines.terminal import console, print_heading, print_table
 
 if TYPE_CHECKING:
     from pipelines.external_validation import Kept, Validation
@@ -25,9 +24,13 @@ if TYPE_CHECKING:
     from pipelines.training import Advance
     from pipelines.training_result import TrainingResult
 
-# Without a terminal there is no width to fit; 120 columns suit a log.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-
+PROGRESS_COLUMNS = (
+    TextColumn("{task.description:<36}", markup=False),
+    BarColumn(),
+    TextColumn("{task.percentage:>3.0f}%", markup=False),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
 TERMINAL_TABLES = {
     "Out-of-fold performance, estimate (95% bootstrap interval); * chosen\n"
     "C, IPA: higher is better; IBS: lower is better": (
@@ -46,37 +49,31 @@ TERMINAL_TABLES = {
 def print_start(plan: TrainingPlan, *, resumed: bool = False) -> None:
     """Say what is about to be trained, on whom, and how much such a cohort supports."""
     outcome, config = plan.dataset.outcome, plan.config
-    console.print(
-        f"[bold]{cohort_name(config)}[/bold]: {len(plan.cohort)} patients, "
+    print_heading(
+        cohort_name(config),
+        f": {len(plan.cohort)} patients, "
         f"{outcome.n_events} {plan.endpoint} events, "
-        f"{len(config.covariates)} covariates"
+        f"{len(config.covariates)} covariates",
     )
     if plan.cohort.provenance:
-        console.print(f"[yellow]{plan.cohort.provenance}[/yellow]")
+        console.print(plan.cohort.provenance, style="yellow")
     if plan.cohort.regimen is None:
         console.print(
             "No regimen column is configured: regimen comparison and effects are skipped."
         )
     console.print(f"Sample size: {plan.sample_size_text}.")
     if resumed:
-        console.print("[yellow]Going on with this training where it was stopped.[/yellow]")
+        console.print("Going on with this training where it was stopped.", style="yellow")
 
 
 @contextmanager
 def progress_bar(steps: int) -> Iterator[Advance]:
     """Show a bar with elapsed and remaining time; yields what moves it."""
-    columns = (
-        TextColumn("{task.description:<36}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*PROGRESS_COLUMNS, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=steps)
 
         def advance(description: str, count: int) -> None:
-            progress.update(task, description=description, advance=count)
+            progress.update(task, description=one_line(description), advance=count)
 
         yield advance
 
@@ -88,7 +85,7 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
         table = metrics_by_learner(shown)
         chosen = table["learner"] == result.champion.learner
         table.insert(0, "", chosen.map({True: "*", False: ""}))
-        _print_table(title, table)
+        print_table(title, table)
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
             console.print(f"not estimable: {note}\n", style="dim")
     console.print(f"Chosen: {LEARNERS[result.champion.learner].label}. {result.champion.reason}.\n")
@@ -107,7 +104,7 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
             )
         console.print()
     if result.cautions:
-        console.print("[bold]What these data cannot support[/bold]")
+        console.print("What these data cannot support", style="bold")
         for caution in result.cautions:
             console.print(f"  - {caution}")
         console.print()
@@ -117,14 +114,15 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
 def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: float) -> None:
     """Print what a stored model is worth on new patients, and where that is kept."""
     card, outcome = result.card, result.given.dataset.outcome
-    console.print(
-        f"[bold]{result.name}[/bold]: {len(outcome)} patients, {outcome.n_events} events; "
-        f"{result.model_uri}, {card.learner_label}, trained on {card.training.get('cohort', '')}"
+    print_heading(
+        result.name,
+        f": {len(outcome)} patients, {outcome.n_events} events; "
+        f"{result.model_uri}, {card.learner_label}, trained on {card.training.get('cohort', '')}",
     )
     for title, metrics in TERMINAL_TABLES.items():
         shown = result.metrics[result.metrics["metric"].isin(metrics)]
         title = title.replace("Out-of-fold performance", "Performance on these patients")
-        _print_table(title.replace("; * chosen", ""), metrics_by_learner(shown))
+        print_table(title.replace("; * chosen", ""), metrics_by_learner(shown))
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
             console.print(f"not estimable: {note}\n", style="dim")
     if result.recalibration is not None:
@@ -132,12 +130,12 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
         console.print(f"{statement[0].upper()}{statement[1:]}.")
         console.print(f"Stored as {kept.recalibrated_uri}; validate it on other patients.\n")
     if result.cautions:
-        console.print("[bold]What these data cannot support[/bold]")
+        console.print("What these data cannot support", style="bold")
         for caution in result.cautions:
             console.print(f"  - {caution}")
         console.print()
     if out is not None:
-        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV")
+        console.print(f"Report   {short(out / 'report.html')}, with the tables as CSV")
     console.print(f"Run      {kept.run_id}, kind evaluation")
     console.print(f"Time     {seconds:.0f} s")
 
@@ -150,10 +148,10 @@ def _print_regimen(result: TrainingResult) -> None:
     regimen = result.regimen[~result.regimen["estimator"].str.startswith("adverse event")]
     classical = regimen[regimen["family"] == "classical"]
     by_arm = classical["reference_arm"].isna() & (classical["estimator"] != "log-rank")
-    _print_table("Regimens, as treated, unadjusted", _regimen_rows(classical[by_arm]))
+    print_table("Regimens, as treated, unadjusted", _regimen_rows(classical[by_arm]))
     modelled = regimen[(regimen["family"] != "classical") & (regimen["endpoint"] == endpoint)]
     contrasts = pd.concat([classical[~by_arm], modelled])
-    _print_table("Regimens compared", _regimen_rows(contrasts))
+    print_table("Regimens compared", _regimen_rows(contrasts))
     console.print(
         "Differences are in probability, arm minus reference; a hazard ratio above 1 is worse than "
         "the reference.\nModel-based rows: contribution of the regimen to a model's prediction; "
@@ -182,25 +180,15 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _print_table(title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in frame.columns:
-        table.add_column(str(column), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table)
-    console.print()
-
-
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
     from pipelines.tracking import connect, experiment_page, own_store_uri, store_folder
 
     name = result.config.tracking.model_name
     uri = connect()
-    own = f"sqlite:///{_short(store_folder() / 'mlflow.db')}"
+    own = f"sqlite:///{short(store_folder() / 'mlflow.db')}"
     store = own if uri == own_store_uri() else uri
     if out is not None:
-        console.print(f"Report   {_short(out / 'report.html')}, with the tables as CSV and JSON")
+        console.print(f"Report   {short(out / 'report.html')}, with the tables as CSV and JSON")
     else:
         console.print(
             "Report   report.html among the run's artifacts; --out DIR writes it here too"
@@ -215,7 +203,8 @@ def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> N
     console.print(f"Time     {seconds:.0f} s")
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
+    """A path from the working folder, where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -37,6 +37,7 @@ from models.tuning import searched_params
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
 from pipelines.config import resolved_yaml
+from pipelines.files import write_csv, write_text
 from pipelines.mlflow_views import page, shared_views, trials_view
 from pipelines.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.plan import TrainingPlan
@@ -143,8 +144,8 @@ class TrainingRecord:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             self._write_run_facts(folder)
-            plan.resampling.table().to_csv(folder / "folds.csv", index=False)
-            plan.sample_size.to_csv(folder / "sample_size.csv", index=False)
+            write_csv(folder / "folds.csv", plan.resampling.table())
+            write_csv(folder / "sample_size.csv", plan.sample_size)
             tracking.log_run(run_id, params=params, artifacts=folder)
         tracking.save_views(experiment_id, shared_views(self._searched, max(plan.horizons)))
         name = f"{cohort_name(config)}, {plan.endpoint}"
@@ -170,12 +171,12 @@ class TrainingRecord:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             self._write_run_facts(folder)
-            metrics.to_csv(folder / "metrics.csv", index=False)
-            folds.to_csv(folder / "fold_scores.csv", index=False)
-            fit.searches.to_csv(folder / "outer_folds.csv", index=False)
-            trials.to_csv(folder / "trials.csv", index=False)
+            write_csv(folder / "metrics.csv", metrics)
+            write_csv(folder / "fold_scores.csv", folds)
+            write_csv(folder / "outer_folds.csv", fit.searches)
+            write_csv(folder / "trials.csv", trials)
             if effect is not None:
-                effect.to_csv(folder / "regimen_effects.csv", index=False)
+                write_csv(folder / "regimen_effects.csv", effect)
             judged = Judged(
                 self.plan.dataset.outcome,
                 {fit.learner: fit.predictions},
@@ -189,7 +190,7 @@ class TrainingRecord:
             for caption, figure in found.figures.get("calibration", {}).items():
                 save_figure(figure, folder / f"calibration_{caption.replace(' ', '_')}.png")
             for name, table in found.tables.items():
-                table.to_csv(folder / f"{name}.csv", index=False)
+                write_csv(folder / f"{name}.csv", table)
             tracking.log_run(
                 run_id,
                 params={
@@ -238,14 +239,14 @@ class TrainingRecord:
         )
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            metrics.to_csv(folder / "metrics.csv", index=False)
-            conclusion.differences.to_csv(folder / "learner_differences.csv", index=False)
+            write_csv(folder / "metrics.csv", metrics)
+            write_csv(folder / "learner_differences.csv", conclusion.differences)
             if conclusion.regimen is not None:
-                conclusion.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+                write_csv(folder / "regimen_effects.csv", conclusion.regimen)
             for name, table in conclusion.assessment.tables.items():
-                table.to_csv(folder / f"{name}.csv", index=False)
+                write_csv(folder / f"{name}.csv", table)
             if conclusion.claims is not None:
-                conclusion.claims.to_csv(folder / "published_claims.csv", index=False)
+                write_csv(folder / "published_claims.csv", conclusion.claims)
             for section, figures in pictures.items():
                 for number, figure in enumerate(figures.values(), start=1):
                     (folder / "figures").mkdir(exist_ok=True)
@@ -285,7 +286,7 @@ class TrainingRecord:
     # -- texts and tables --------------------------------------------------------------------
 
     def _write_run_facts(self, folder: Path) -> None:
-        (folder / "config.yaml").write_text(resolved_yaml(self.plan.config))
+        write_text(folder / "config.yaml", resolved_yaml(self.plan.config))
         facts = {
             "data_fingerprint": self.plan.cohort.fingerprint,
             "provenance": self.plan.cohort.provenance,
@@ -293,7 +294,7 @@ class TrainingRecord:
             "git_commit": tracking.git_commit(),
             "versions": software_versions(),
         }
-        (folder / "reproduce.json").write_text(json.dumps(facts, indent=2) + "\n")
+        write_text(folder / "reproduce.json", json.dumps(facts, indent=2) + "\n")
 
     def _card(self, conclusion: Conclusion) -> ModelCard:
         plan, fit = self.plan, conclusion.best

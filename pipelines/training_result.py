@@ -13,6 +13,7 @@ from evaluation.champion import Champion
 from models.card import software_versions
 from pipelines.cohorts import cohort_name, endpoint_label
 from pipelines.config import TrainConfig
+from pipelines.files import write_csv, write_text
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,16 @@ class TrainingResult:
     def write(self, folder: Path) -> None:
         """Write the tables as CSV, summary.json and report.html into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.metrics.to_csv(folder / "metrics.csv", index=False)
+        write_csv(folder / "metrics.csv", self.metrics)
         if self.regimen is not None:
-            self.regimen.to_csv(folder / "regimen_effects.csv", index=False)
+            write_csv(folder / "regimen_effects.csv", self.regimen)
         if len(self.differences):
-            self.differences.to_csv(folder / "learner_differences.csv", index=False)
+            write_csv(folder / "learner_differences.csv", self.differences)
         for name, table in self.tables.items():
             if not name.startswith("calibration_"):
-                table.to_csv(folder / f"{name}.csv", index=False)
-        (folder / "summary.json").write_text(json.dumps(self.summary(), indent=2) + "\n")
-        (folder / "report.html").write_text(self.html, encoding="utf-8")
+                write_csv(folder / f"{name}.csv", table)
+        write_text(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
+        write_text(folder / "report.html", self.html)
 
     def summary(self) -> dict[str, object]:
         """The result in a form for other programs."""

@@ -1,0 +1,74 @@
+"""Files that the commands write: whole or not at all, and tables that a spreadsheet takes as text.
+
+A cell or a column's name that begins with = + - @ would be computed by a spreadsheet, which may
+start programs or send the table away. Such text gets a leading apostrophe (OWASP, CSV injection);
+numbers stay numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+
+# As typed, and in the full width of East Asian keyboards, which spreadsheets take for the same;
+# blanks before it are cut off by some.
+_COMPUTED = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def safe_cell(value: object) -> object:
+    """Text as a spreadsheet takes it for text; anything else, and text that is a number, as it is.
+
+    >>> safe_cell("=1+1"), safe_cell("-0.5"), safe_cell(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    if isinstance(value, str) and _COMPUTED.match(value) and not _NUMBER.fullmatch(value):
+        return "'" + value
+    return value
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV without its index, every cell and name as `safe_cell` has it."""
+    safe = table.copy()
+    for place, (_, column) in enumerate(table.items()):
+        if not (is_numeric_dtype(column) or is_datetime64_any_dtype(column)):
+            safe.isetitem(place, column.astype(object).map(safe_cell))
+    safe.columns = [safe_cell(str(name)) for name in table.columns]
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV without its index, by `csv_text`."""
+    write_text(path, csv_text(table))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written, as on a full disk; a file that stood there before is as it was.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; errors are those of `write_text`."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # A pipe or a device, such as /dev/stdout.
+        return
+    path = path.resolve()
+    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
