@@ -91,9 +91,17 @@ def readable_endpoints(summary: pd.DataFrame) -> pd.DataFrame:
             "median, months (95% CI)": _medians(summary, "median", "ci_low", "ci_high"),
         }
     )
+    # Where everybody's follow-up ended with an event there is no censoring to time.
+    ended = summary["events"].map(_count) + summary["competing"].fillna(0).map(_count)
+    table.loc[ended == summary["n"], table.columns[-2]] = "complete"
     competing = summary["competing"].notna()
     table.loc[competing, table.columns[-1]] = "none: competing events"
     return table if competing.any() else table.drop(columns="competing")
+
+
+def _count(count: object) -> float:
+    """A count, or NaN where it is hidden."""
+    return float(count) if isinstance(count, int | np.integer) else np.nan
 
 
 def _groups(n: int, regimen: np.ndarray | None) -> dict[str, np.ndarray]:

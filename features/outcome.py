@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,11 @@ class Outcome:
     def follow_up(self) -> float:
         """Longest observed time, in months; nothing is known beyond it."""
         return float(self.time.max()) if len(self) else 0.0
+
+    @property
+    def first_event(self) -> float:
+        """Time of the earliest observed event, in months; infinite without one."""
+        return float(self.time[self.event].min()) if self.n_events else math.inf
 
     def take(self, rows: ArrayLike) -> Outcome:
         """Return the outcome of the selected patients (integer positions or a mask)."""

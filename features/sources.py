@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -24,7 +25,7 @@ from features.table_checks import (
     unreadable,
 )
 
-__all__ = ["MISSING_WORDS", "FileSource", "Source", "read_source", "read_table"]
+__all__ = ["MISSING_WORDS", "FileSource", "Source", "read_source", "read_table", "source_name"]
 
 KINDS = ".csv, .parquet, .json, .xlsx, .xlsm"
 READABLE = "a .csv, .parquet or .json file, or of an .xlsx workbook"
@@ -52,6 +53,23 @@ Source = Annotated[
     FileSource | RedcapSource | CbioportalSource | SqlSource | OmopSource,
     Field(discriminator="kind"),
 ]
+
+
+def source_name(source: Source) -> str:
+    """What a cohort is called when nobody named it: its file, study folder or database."""
+    match source:
+        case FileSource():
+            return Path(source.path).stem
+        case RedcapSource():
+            return Path(source.export).stem
+        case CbioportalSource():
+            # The files of every study have the same names; its folder tells it.
+            patients = Path(source.patients)
+            return patients.parent.name or patients.stem
+        case SqlSource() | OmopSource():
+            # A URL's last part names the database; one from the environment is not repeated.
+            database = Path(source.url.split("?")[0].rpartition("/")[2]).stem
+            return database if re.fullmatch(r"[\w-]+", database) else source.kind
 
 
 def read_source(source: Source, folder: Path) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pipelines.cohorts import endpoint_label
 from pipelines.config import TrainConfig
 
 FEW_AT_RISK = 10
+FEW_EVENTS = 10
 MANY_MISSING = 0.2
 TOO_GOOD = 0.9
 
@@ -44,6 +45,17 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
                 f"Only {at_risk} patients were followed to {horizon:g} months: estimates at that "
                 "horizon rest on very few."
             )
+        events = int((outcome.event & (outcome.time <= horizon)).sum())
+        if events < FEW_EVENTS:
+            found.append(
+                f"Only {events} events by {horizon:g} months: estimates at that horizon rest on "
+                "very few."
+            )
+    if outcome.event.all():
+        found.append(
+            "Everybody had the event. Right where follow-up is complete; where only patients "
+            "whose event is known were put into the table, every risk is too high."
+        )
     missing = dataset.covariates.isna().mean()
     many = missing[missing > MANY_MISSING]
     if len(many):

@@ -26,7 +26,7 @@ from features.outcome import Outcome
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
 from models.fitted import check_size, fit_model
-from pipelines.config import REFERENCE_STUDY, TrainConfig
+from pipelines.config import TrainConfig
 
 # Findings that explain why values are then refused; the others are told by the reading itself.
 EXPLAINS_READING = (
@@ -44,7 +44,7 @@ def load_table(config: TrainConfig) -> pd.DataFrame:
     """Read the configured table, or rebuild the reference study with the configured seed."""
     if config.cohort.source is not None:
         return read_source(config.cohort.source, Path(config.cohort.folder))
-    if config.cohort.path == REFERENCE_STUDY:
+    if config.cohort.is_reference_study:
         from features.reference_study import rebuild_reference_study
 
         return rebuild_reference_study(config.seed)
@@ -235,7 +235,7 @@ def endpoint_label(config: TrainConfig) -> str:
 
 def cohort_name(config: TrainConfig) -> str:
     """Name of the cohort in tables and in MLflow."""
-    return config.cohort.name or Path(config.cohort.path).stem
+    return config.cohort.title
 
 
 def _covariate_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
@@ -262,16 +262,6 @@ def _size_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     folds = config.resampling.folds if config.resampling.kind == "repeated_kfold" else 2
     needed = 2 * folds
     problems = []
-    if outcome.event.all():
-        problems.append(
-            Problem(
-                what="Nobody is censored",
-                where=f"endpoint {endpoint_label(config)}",
-                got=f"{outcome.n_events} events among {len(outcome)} patients",
-                remedy="check the coding of the event; a cohort in which everybody has the event "
-                "by the end of follow-up is rare, and calibration cannot be checked on it",
-            )
-        )
     if outcome.n_events < needed:
         problems.append(
             Problem(
@@ -353,15 +343,30 @@ def horizon_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
                 remedy="check the unit of the endpoint's time: are these days?",
             )
         ]
+    problems = []
     beyond = [h for h in config.evaluation.horizons if h >= outcome.follow_up]
-    if not beyond:
-        return []
-    return [
-        Problem(
-            what="A horizon lies beyond the follow-up",
-            where="evaluation.horizons",
-            got=name_some(f"{h:g}" for h in beyond),
-            allowed=f"below {outcome.follow_up:.1f} months",
-            remedy="ask for earlier horizons, or check the unit of the endpoint's time",
+    if beyond:
+        problems.append(
+            Problem(
+                what="A horizon lies beyond the follow-up",
+                where="evaluation.horizons",
+                got=name_some(f"{h:g}" for h in beyond),
+                allowed=f"below {outcome.follow_up:.1f} months",
+                remedy="ask for earlier horizons, or check the unit of the endpoint's time",
+            )
         )
-    ]
+    # By a horizon that no event precedes, every estimate is 0 and every model looks perfect.
+    first = outcome.first_event
+    early = [h for h in config.evaluation.horizons if h < first]
+    if early and outcome.n_events:
+        problems.append(
+            Problem(
+                what="A horizon lies before the first event",
+                where="evaluation.horizons",
+                got=name_some(f"{h:g}" for h in early),
+                allowed=f"from {first:.2f} months, the first event of {endpoint_label(config)}",
+                remedy="ask for later horizons, or check the unit of the endpoint's time: nobody "
+                "had the event by then, so that nothing can be learned or compared",
+            )
+        )
+    return problems

@@ -15,7 +15,7 @@ from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
 from features.inclusion import InclusionRule
-from features.sources import Source
+from features.sources import Source, source_name
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -31,6 +31,8 @@ LearnerName = Literal[
     "xgboost_aft",
     "stack",
 ]
+# Keys under `cohort` that say where a file or database is.
+FILE_KEYS = {"path", "export", "dictionary", "patients", "samples", "query_file", "url"}
 SUBGROUPS = ("sex", "age", "center", "disease", "regimen")
 FEWEST_REFITS = 10
 # They do not see all of `covariates`, so that a stack does not combine them.
@@ -68,6 +70,19 @@ class CohortConfig(_Section):
         if self.source is not None and self.path != REFERENCE_STUDY:
             raise ValueError("give `path` or `source`, not both")
         return self
+
+    @property
+    def is_reference_study(self) -> bool:
+        """Whether the patients are those of the study that the project rebuilds."""
+        # Beside a source `path` keeps its default and says nothing.
+        return self.source is None and self.path == REFERENCE_STUDY
+
+    @property
+    def title(self) -> str:
+        """Name in tables and in MLflow: the stated one, else that of the file or database."""
+        if self.name:
+            return self.name
+        return Path(self.path).stem if self.source is None else source_name(self.source)
 
 
 class ResamplingConfig(_Section):
@@ -471,7 +486,7 @@ def read_config(path: Path) -> TrainConfig:
         ) from error
     folder = path.parent.resolve()
     table = config.cohort.path
-    if table != REFERENCE_STUDY:
+    if config.cohort.source is None and not config.cohort.is_reference_study:
         table = str((folder / table).resolve())
     place = {"path": table, "folder": str(folder)}
     return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
@@ -489,8 +504,26 @@ def configured(path: Path | None, table: Path | None) -> TrainConfig:
 def resolved_yaml(config: TrainConfig) -> str:
     """The configuration with every default filled in. Folders of the machine are left out."""
     content = config.model_dump(mode="json")
-    content["cohort"]["path"] = Path(content["cohort"]["path"]).name
+    if config.cohort.source is not None:
+        del content["cohort"]["path"]  # Its default would name another cohort.
+    content["cohort"] = _without_folders(content["cohort"])
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _without_folders(content: Any) -> Any:
+    """A part of a configuration in which absolute places of files are their names alone."""
+    if isinstance(content, list):
+        return [_without_folders(part) for part in content]
+    if not isinstance(content, dict):
+        return content
+    kept = {key: _without_folders(value) for key, value in content.items()}
+    for key in FILE_KEYS & set(kept):
+        value = kept[key]
+        if isinstance(value, str) and value.startswith("sqlite:////"):
+            kept[key] = "sqlite:///" + Path(value).name
+        elif isinstance(value, str) and Path(value).is_absolute():
+            kept[key] = Path(value).name
+    return kept
 
 
 def _problems(detail: Any, path: Path) -> list[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -36,7 +38,7 @@ def make_resampling(
     ------
     InputError
         When the cohort cannot be split so: one center, a column without dates, a part with nobody,
-        a training part that is not followed to the last horizon.
+        a training part that is not followed to the last horizon, or without an event by the first.
     """
     wanted = config.resampling
     if wanted.kind == "repeated_kfold":
@@ -51,6 +53,7 @@ def make_resampling(
     if wanted.kind in ("leave_one_center_out", "temporal"):
         _check_parts(made, dataset)
     _check_follow_up(made, dataset, max(config.evaluation.horizons))
+    _check_early_events(made, dataset, config.evaluation.horizons)
     return made
 
 
@@ -150,6 +153,28 @@ def _check_follow_up(resampling: Resampling, dataset: Dataset, horizon: float) -
             got=f"{horizon:g} months; the shortest part{left} ends at {short[place]:.1f}",
             allowed=f"horizons below {short[place]:.1f} months",
             remedy="ask for earlier horizons, or split otherwise",
+        )
+    )
+
+
+def _check_early_events(
+    resampling: Resampling, dataset: Dataset, horizons: Sequence[float]
+) -> None:
+    """Every training part needs an event by each horizon: its models predict 0 otherwise."""
+    first = [
+        dataset.outcome.take(resampling.train(*place)).first_event for place in resampling.places
+    ]
+    lacking = [h for h in horizons if h < max(first)]
+    if not lacking:
+        return
+    raise InputError(
+        Problem(
+            what="A training part has no event by a horizon",
+            where=f"evaluation.horizons, {sum(f > lacking[0] for f in first)} of {len(first)} "
+            "training parts",
+            got=name_some(f"{h:g}" for h in lacking),
+            allowed=f"from {max(first):.2f} months, when each of them had an event",
+            remedy="ask for later horizons, or use fewer folds",
         )
     )
 

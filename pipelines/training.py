@@ -29,7 +29,7 @@ from pipelines import tracking
 from pipelines.cautions import performance_cautions
 from pipelines.champion_tables import about_champion
 from pipelines.checkpoint import Checkpoint
-from pipelines.config import REFERENCE_STUDY, resolved_yaml
+from pipelines.config import resolved_yaml
 from pipelines.nested_validation import FINAL, LearnerFit, bootstrap_contrasts, validate_learner
 from pipelines.plan import TrainingPlan
 from pipelines.populations import compare_in_populations
@@ -323,7 +323,8 @@ def _conclude(
         else ""
     )
     claims = None
-    if config.cohort.path == REFERENCE_STUDY:
+    # What was published is about all patients of that study, and about nobody else.
+    if config.cohort.is_reference_study and not config.cohort.inclusion:
         from features.reference_study import read_reference_study
 
         claims = check_published_claims(plan.table, read_reference_study())

@@ -49,6 +49,14 @@ def test_competing_events_end_follow_up_and_leave_no_median():
     assert shown["competing"].tolist() == ["", "1"]
 
 
+def test_follow_up_is_complete_where_nobody_is_censored():
+    everybody = Outcome([2, 3, 5, 20], [1, 0, 1, 1], competing=np.array([0, 1, 0, 0], dtype=bool))
+    shown = readable_endpoints(endpoint_summary({"OS": OUTCOME, "CIR": everybody}, eligible=None))
+    follow_up = shown.columns[-2]
+    assert shown[follow_up].iloc[1] == "complete"
+    assert shown[follow_up].iloc[0] != "complete"
+
+
 def test_an_endpoint_may_be_about_some_patients_only():
     responders = np.array([True, False] * 4)
     summary = endpoint_summary(

@@ -12,6 +12,12 @@ def test_follow_up_and_events_are_those_of_the_patients():
     assert outcome.follow_up == 30.0
 
 
+def test_the_first_event_is_not_the_first_time():
+    # 1 month is a censoring; without an event there is no earliest.
+    assert Outcome([3.0, 1.0, 2.5, 7.0], [1, 0, 1, 1]).first_event == 2.5
+    assert Outcome([3.0, 1.0], [0, 0]).first_event == np.inf
+
+
 def test_an_outcome_of_nobody_has_no_follow_up():
     assert Outcome(np.array([]), np.array([], dtype=bool)).follow_up == 0.0
 

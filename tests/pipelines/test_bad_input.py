@@ -305,6 +305,17 @@ def test_every_mistake_is_told_at_once(refused_training):
             id="a horizon beyond the follow-up",
         ),
         pytest.param(
+            # The first of the made-up deaths is at .03 months.
+            lambda c: c["evaluation"].update(horizons=[0.02, 6]),
+            [
+                "horizon lies before the first event",
+                "got:     0.02",
+                "from 0.03 months, the first event of OS",
+                "later horizons",
+            ],
+            id="a horizon before the first event",
+        ),
+        pytest.param(
             lambda c: c["cohort"]["columns"]["regimen"].update(reference_arm="7+3"),
             ["reference_arm", "7+3", "HMA"],
             id="a reference arm that nobody received",

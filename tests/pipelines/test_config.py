@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import InputError, collect
-from pipelines.config import DEFAULT_CONFIG, REFERENCE_STUDY, read_config, resolved_yaml
+from pipelines.config import (
+    DEFAULT_CONFIG,
+    REFERENCE_STUDY,
+    configured,
+    read_config,
+    resolved_yaml,
+)
 
 DEFAULT = yaml.safe_load(DEFAULT_CONFIG.read_text("utf-8"))
 
@@ -255,6 +261,45 @@ def test_the_resolved_configuration_reads_back_and_names_no_folder(tmp_path):
     assert (resampling["folds"], resampling["repeats"], resampling["inner_folds"]) == (5, 3, 3)
     # Written to the same folder, it is the same configuration.
     assert read_config(written(tmp_path, text)) == config
+
+
+FILES = {"export": "records.csv", "dictionary": "fields.csv"}
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ({"kind": "file", "path": "{folder}/mine.csv"}, "mine"),
+        ({"kind": "redcap", **FILES}, "records"),
+        ({"kind": "cbioportal", "patients": "aml_x/data_clinical_patient.txt"}, "aml_x"),
+        ({"kind": "cbioportal", "patients": "data_clinical_patient.txt"}, "data_clinical_patient"),
+        ({"kind": "sql", "url": "sqlite:///{folder}/ward.db", "query": "select 1"}, "ward"),
+        ({"kind": "sql", "url": "postgresql://h/registry?a=b", "query": "select 1"}, "registry"),
+        ({"kind": "sql", "url": "${URL}", "query": "select 1"}, "sql"),
+        ({"kind": "omop", "url": "postgresql://h/${DATABASE}"}, "omop"),
+    ],
+)
+def test_a_source_is_the_cohort_whatever_its_kind(tmp_path, source, title):
+    content = changed("seed", 1)
+    del content["cohort"]["path"]
+    content["cohort"]["name"] = ""
+    content["cohort"]["source"] = {
+        key: value.replace("{folder}", str(tmp_path)) for key, value in source.items()
+    }
+    config = read_config(written(tmp_path, content))
+    assert not config.cohort.is_reference_study
+    assert config.cohort.title == title
+    text = resolved_yaml(config)
+    assert REFERENCE_STUDY not in text
+    assert str(tmp_path) not in text
+    again = read_config(written(tmp_path, text))
+    assert (again.cohort.is_reference_study, again.cohort.title) == (False, title)
+
+
+def test_the_study_is_the_cohort_where_nothing_else_is_named(tmp_path):
+    study = read_config(written(tmp_path, changed("cohort.path", REFERENCE_STUDY)))
+    assert study.cohort.is_reference_study
+    assert not configured(tmp_path / "mine.yaml", tmp_path / "mine.csv").cohort.is_reference_study
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,11 @@ def cohort():
 
 @pytest.fixture
 def split(cohort):
-    def make(table=None, center=cohort.center, **resampling):
+    def make(table=None, center=cohort.center, outcome=cohort.outcomes["OS"], **resampling):
         config = read_config(DEFAULT_CONFIG)
         wanted = config.resampling.model_copy(update=resampling)
         config = config.model_copy(update={"resampling": wanted})
-        dataset = Dataset(cohort.inputs, None, center, cohort.outcomes["OS"])
+        dataset = Dataset(cohort.inputs, None, center, outcome)
         return make_resampling(config, cohort, dataset, table)
 
     return make
@@ -49,6 +49,19 @@ def test_each_kind_says_what_it_is(split):
         "5-fold cross-validation repeated 2 times, stratified by event and regimen"
     )
     assert "7 bootstrap samples" in describe_resampling(split(kind="bootstrap", repeats=7))
+
+
+def test_every_training_part_has_an_event_by_each_horizon(split, cohort):
+    # One of the 60 dies by 6 months: the models that are to predict him saw nobody die by then.
+    late = cohort.outcomes["OS"]
+    time = np.where(np.arange(N) == 0, 3.0, late.time + 6.5)
+    outcome = Outcome(time, np.where(np.arange(N) == 0, True, late.event))
+    (found,) = problems(lambda: split(outcome=outcome, repeats=2))
+    assert found.what == "A training part has no event by a horizon"
+    assert found.where == "evaluation.horizons, 2 of 10 training parts"
+    assert found.got == "6"
+    second = np.sort(time[outcome.event])[1]
+    assert found.allowed.startswith(f"from {second:.2f} months")
 
 
 def test_a_center_too_small_to_be_judged_is_named(split):
