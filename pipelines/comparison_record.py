@@ -155,7 +155,7 @@ class ComparisonRecord:
         if plan.cohort.provenance:
             tags["provenance"] = plan.cohort.provenance
         run_id = tracking.start_run(experiment, plan.name, tags)
-        try:
+        with tracking.finishing(run_id):
             own = plan.config.comparison
             dataset = plan.cohort.dataset(plan.config.adjustment_set, plan.endpoint)
             params = {
@@ -174,10 +174,6 @@ class ComparisonRecord:
             tracking.log_run(run_id, params=params, metrics=self._metrics(), artifacts=folder)
             name = f"{cohort_name(plan.config)}, {plan.endpoint}"
             tracking.log_dataset(run_id, name, plan.cohort.fingerprint, dataset.predictors)
-        except BaseException:
-            tracking.finish_run(run_id, failed=True)
-            raise
-        tracking.finish_run(run_id)
         return experiment, run_id
 
     def _metrics(self) -> dict[str, float]:

@@ -104,10 +104,11 @@ def _evaluate(
     check_out(out)
     model, card = load_any(model_uri)
     given = read_for_model(config, card)
+    # A store that cannot be written to is told before any long work.
+    tracking.connect()
     result = validate_externally(
         model, card, model_uri, given, None if kind is None else kind.value
     )
-    tracking.connect()
     kept = keep(result, name, alias)
     if out is not None:
         result.write(out, kept)

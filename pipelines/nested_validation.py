@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_losses, integrated_brier
@@ -25,6 +25,7 @@ from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import Resampling, bootstrap_strata
 from models.tuning import FoldScore, NoTrialSucceededError, Score, Search, Tuning, tune, tune_stack
 from pipelines.checkpoint import NOTHING_KEPT, Checkpoint, Kept
+from pipelines.processes import in_parallel
 
 GRID_STEPS = 48
 EVENT_STEPS = 100
@@ -94,15 +95,6 @@ def prediction_times(horizons: Sequence[float], outcome: Outcome | None = None) 
         return grid
     share = np.linspace(0, 1, EVENT_STEPS)
     return np.union1d(grid, np.quantile(early, share, method="higher"))
-
-
-def in_parallel(tasks: Iterable[Any], workers: int) -> Iterator[Any]:
-    """Run delayed tasks and yield their results in order as they come."""
-    if workers == 1:
-        for function, args, kwargs in tasks:
-            yield function(*args, **kwargs)
-        return
-    yield from Parallel(n_jobs=workers, return_as="generator")(tasks)
 
 
 def inner_score(training: Outcome) -> Score:

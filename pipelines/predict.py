@@ -123,7 +123,7 @@ def load_any(uri: str) -> tuple[SurvivalModel, ModelCard]:
     from models.registry import load
     from pipelines.tracking import connect, quiet
 
-    connect()
+    connect(writes=False)
     with quiet():
         return load(uri)
 

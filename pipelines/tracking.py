@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,25 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
+from pipelines import store
 from pipelines.command import UI_PORT
 from pipelines.mlflow_views import page
+from pipelines.processes import is_over, own_mark
 
 SERVER_SECONDS = 10
 # Parameters, metrics and tags that MLflow takes in one call.
 BATCH = 100
+# Which process works on a run.
+PROCESS = "vensurv.process"
+DATABASES = ("postgresql", "mysql", "mssql")
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -47,11 +56,19 @@ def store_folder() -> Path:
 
 def own_store_uri() -> str:
     """Tracking URI of the project's own store."""
-    return f"sqlite:///{store_folder() / 'mlflow.db'}"
+    return store.address(store_folder() / "mlflow.db")
 
 
-def connect() -> str:
+def connect(*, writes: bool = True) -> str:
     """Point MLflow at MLFLOW_TRACKING_URI, or else at the project's own store.
+
+    A store on this machine is made where there is none, its addresses are mended after a move, and
+    runs whose process was killed are ended.
+
+    Parameters
+    ----------
+    writes : bool
+        Whether the command is going to write; one that only reads makes no store.
 
     Returns
     -------
@@ -61,18 +78,59 @@ def connect() -> str:
     Raises
     ------
     InputError
-        When a server is named and does not answer.
+        When a server is named and does not answer, or the store cannot be used.
     """
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        store_folder().mkdir(exist_ok=True)
-        uri = own_store_uri()
-    if uri.startswith("http"):
+        # What goes wrong is told once, in one block, and not in the library's traceback too.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or own_store_uri()
+    if store.is_sqlite(uri):
+        path = store.file_of(uri)
+        store.prepare(path, writes=writes)
+        uri = store.address(path)
+    elif uri.startswith("http"):
         _check_answers(uri)
+    else:
+        _check_database(uri)
     mlflow.set_tracking_uri(uri)
+    with _told(), quiet():
+        MlflowClient().search_experiments(max_results=1)
+        if writes:
+            end_killed_runs()
     return uri
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever a store raises becomes one block."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
+        uri = mlflow.get_tracking_uri()
+        path = store.file_of(uri) if store.is_sqlite(uri) else None
+        raise store.problem_of(error, path, _without_secret(uri)) from error
+
+
+def _without_secret(uri: str) -> str:
+    try:
+        return make_url(uri).render_as_string(hide_password=True)
+    except ArgumentError:
+        return uri
+
+
+def _check_database(uri: str) -> None:
+    """Ask a database once, because MLflow itself would try for minutes without a word."""
+    try:
+        url = make_url(uri)
+        if url.get_backend_name() not in DATABASES:
+            return
+        create_engine(url, poolclass=NullPool).connect().close()
+    except ArgumentError:
+        return  # Not the address of a database; MLflow knows what it is.
+    except Exception as error:  # each driver raises its own
+        raise store.problem_of(error, None, _without_secret(uri)) from None
 
 
 def _check_answers(uri: str) -> None:
@@ -104,8 +162,8 @@ def artifact_location(uri: str) -> str | None:
 
 def local_folder(uri: str) -> Path:
     """The folder on this machine that goes with a store: of the SQLite file, else `mlruns/`."""
-    if uri.startswith("sqlite:///"):
-        return Path(uri.removeprefix("sqlite:///")).resolve().parent
+    if store.is_sqlite(uri):
+        return store.file_of(uri).parent
     return store_folder()
 
 
@@ -117,11 +175,11 @@ def open_experiment(name: str) -> str:
     InputError
         When the store cannot be reached.
     """
-    try:
+    with _told(), quiet():
         # Two trainings may meet a cold store at once: one migrates it, the other waits.
-        lock = local_folder(mlflow.get_tracking_uri()) / ".lock"
+        lock = local_folder(mlflow.get_tracking_uri()) / store.LOCK
         lock.parent.mkdir(parents=True, exist_ok=True)
-        with quiet(), FileLock(str(lock)):
+        with FileLock(str(lock)):
             found = mlflow.get_experiment_by_name(name)
             if found is not None and found.lifecycle_stage == "deleted":
                 MlflowClient().restore_experiment(found.experiment_id)
@@ -134,15 +192,6 @@ def open_experiment(name: str) -> str:
                     tags={"mlflow.experimentKind": "custom_model_development"},
                 )
             )
-    except Exception as error:  # each store raises its own
-        raise InputError(
-            Problem(
-                what="The MLflow store cannot be used",
-                where=mlflow.get_tracking_uri(),
-                got=str(error).splitlines()[0],
-                remedy="check MLFLOW_TRACKING_URI, or unset it to use the project's own store",
-            )
-        ) from error
 
 
 def experiment_page(experiment_id: str, port: int = UI_PORT) -> str:
@@ -157,7 +206,7 @@ def run_page(experiment_id: str, run_id: str, port: int = UI_PORT) -> str:
 
 def save_views(experiment_id: str, views: Mapping[str, str]) -> None:
     """Keep the views of `pipelines.mlflow_views` with an experiment."""
-    with quiet():
+    with _told(), quiet():
         for name, view in views.items():
             MlflowClient().set_experiment_tag(experiment_id, name, view)
 
@@ -178,7 +227,7 @@ def experiments() -> dict[str, str]:
     InputError
         When there is none yet.
     """
-    with quiet():
+    with _told(), quiet():
         found = mlflow.search_experiments(
             filter_string="tags.`mlflow.experimentKind` = 'custom_model_development'"
         )
@@ -208,9 +257,10 @@ def start_run(
         "mlflow.runName": name,
         "mlflow.source.name": "pipelines.train",
         "mlflow.source.type": "LOCAL",
+        PROCESS: _own_mark(),
         **({"mlflow.parentRunId": parent_run_id} if parent_run_id else {}),
     }
-    with quiet():
+    with _told(), quiet():
         run = MlflowClient().create_run(experiment_id, run_name=name, tags={**own, **tags})
     return str(run.info.run_id)
 
@@ -235,14 +285,14 @@ def log_run(
     """
     client = MlflowClient()
     # The start of the run: what is written again after a kill is then the same and stands once.
-    with quiet():
+    with _told(), quiet():
         now = client.get_run(run_id).info.start_time
     each = [Metric(k, float(v), now, 0) for k, v in (metrics or {}).items() if pd.notna(v)]
     for name, values in (steps or {}).items():
         each += [Metric(name, float(v), now, step) for step, v in enumerate(values) if pd.notna(v)]
     told = [Param(k, str(v)[:500]) for k, v in (params or {}).items()]
     marks = [RunTag(k, str(v)) for k, v in (tags or {}).items()]
-    with quiet():
+    with _told(), quiet():
         for start in range(0, max(len(each), len(told), 1), BATCH):
             client.log_batch(
                 run_id,
@@ -303,18 +353,54 @@ def log_dataset(
         profile=json.dumps({"num_rows": len(columns), "num_elements": columns.size}),
     )
     tag = InputTag("mlflow.data.context", context)
-    with quiet():
+    with _told(), quiet():
         MlflowClient().log_inputs(run_id, [DatasetInput(dataset, [tag])])
 
 
 def finish_run(run_id: str, *, failed: bool = False) -> None:
     """End a run as finished, or as failed."""
-    MlflowClient().set_terminated(run_id, "FAILED" if failed else "FINISHED")
+    with _told():
+        MlflowClient().set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+
+def fail_runs(run_ids: Sequence[str]) -> None:
+    """Mark runs as failed after an error, which a store that is gone does not replace by its own.
+
+    What cannot be marked now is marked by the next command.
+    """
+    with suppress(InputError):
+        for run_id in run_ids:
+            finish_run(run_id, failed=True)
+
+
+@contextmanager
+def finishing(run_id: str) -> Iterator[None]:
+    """Finish a run at the end of what is done for it, or mark it as failed, whatever stops it."""
+    try:
+        yield
+        finish_run(run_id)
+    except BaseException:
+        fail_runs([run_id])
+        raise
+
+
+def end_killed_runs() -> None:
+    """Mark runs as killed whose process on this machine has ended without marking them."""
+    client = MlflowClient()
+    everywhere = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ALL)]
+    # Far more than are ever left; the next command would find the others.
+    for run in client.search_runs(everywhere, "attributes.status = 'RUNNING'", max_results=5000):
+        if is_over(run.data.tags.get(PROCESS, "")):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _own_mark() -> str:
+    return own_mark(local_folder(mlflow.get_tracking_uri()) / store.RUNNING)
 
 
 def find_unfinished(experiment_id: str, name: str) -> str | None:
     """The run that an unfinished training of this name left, if it did not finish after all."""
-    with quiet():
+    with _told(), quiet():
         found = MlflowClient().search_runs(
             [experiment_id], f"tags.unfinished = '{name}'", max_results=1
         )
@@ -324,7 +410,7 @@ def find_unfinished(experiment_id: str, name: str) -> str | None:
 def children(experiment_id: str, run_id: str) -> dict[str, str]:
     """Learner -> run of those below a training's run that are finished; the others are deleted."""
     client, finished = MlflowClient(), {}
-    with quiet():
+    with _told(), quiet():
         for run in client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'"):
             if run.info.status == "FINISHED":
                 finished[run.data.tags["learner"]] = str(run.info.run_id)
@@ -338,13 +424,16 @@ def children(experiment_id: str, run_id: str) -> dict[str, str]:
 
 
 def reopen_run(run_id: str) -> None:
-    """Mark a run as running again."""
-    MlflowClient().update_run(run_id, status="RUNNING")
+    """Mark a run as running again, by this process."""
+    with _told():
+        MlflowClient().set_tag(run_id, PROCESS, _own_mark())
+        MlflowClient().update_run(run_id, status="RUNNING")
 
 
 def forget_unfinished(run_id: str) -> None:
     """Take away the mark of an unfinished training."""
-    MlflowClient().delete_tag(run_id, "unfinished")
+    with _told():
+        MlflowClient().delete_tag(run_id, "unfinished")
 
 
 def flat_metrics(table: pd.DataFrame) -> dict[str, float]:

@@ -168,8 +168,7 @@ def run_training(
             result.write(out)
         tracking.finish_run(run_id)
     except BaseException:
-        for open_run in running:
-            tracking.finish_run(open_run, failed=True)
+        tracking.fail_runs(running)
         raise
     unfinished.remove()
     tracking.forget_unfinished(run_id)

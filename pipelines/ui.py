@@ -27,7 +27,7 @@ def ui(
 def _serve(port: int) -> None:
     from pipelines.tracking import artifact_location, connect, experiment_page, experiments
 
-    uri = connect()
+    uri = connect(writes=False)
     if uri.startswith("http"):
         print(f"MLFLOW_TRACKING_URI names a server: open {uri} in a browser instead.")
         return

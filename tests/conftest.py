@@ -1,6 +1,5 @@
 """A simulated cohort with a known truth, one fitted model a learner, and throwaway stores."""
 
-import contextlib
 import glob
 import os
 import shutil
@@ -160,14 +159,10 @@ def card(dataset, known_inputs, dictionary):
 @pytest.fixture(scope="session")
 def store_folder(tmp_path_factory):
     """A migrated SQLite store, made once because the migration takes seconds."""
-    from mlflow import MlflowClient
-
-    from pipelines.tracking import quiet
+    from pipelines.store import make
 
     folder = tmp_path_factory.mktemp("store")
-    # MLflow keeps a store it has opened, with the working folder of that moment for artifacts.
-    with quiet(), contextlib.chdir(folder):
-        MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+    make(folder / "mlflow.db")
     return folder
 
 
