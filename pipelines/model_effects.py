@@ -27,7 +27,8 @@ from evaluation.regimen_effects import (
 )
 from features.dataset import REGIMEN, Dataset
 from models.prediction import SurvivalModel
-from pipelines.nested_validation import in_parallel, refit_within_arms, task_seed
+from pipelines.nested_validation import refit_within_arms, task_seed
+from pipelines.processes import in_parallel
 
 COURSE_STEPS = 24
 # An average over fewer patients of an arm would tell what one of them has.
