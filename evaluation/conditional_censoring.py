@@ -117,7 +117,7 @@ def fit_censoring_by_group(outcome: Outcome, group: ArrayLike) -> ConditionalCen
 
 
 def fit_censoring_cox(outcome: Outcome, covariates: np.ndarray) -> ConditionalCensoring:
-    """Cox regression of the censoring time, G from Breslow's baseline hazard.
+    """Cox regression of the censoring time, G from its baseline hazard in Efron's form.
 
     Parameters
     ----------
@@ -148,9 +148,7 @@ def fit_censoring_cox(outcome: Outcome, covariates: np.ndarray) -> ConditionalCe
         return ConditionalCensoring(times, np.ones((1, len(times))), np.zeros(n, int), np.ones(n))
     # Events come first at ties: by ranks, an event at a time is half a step before its censorings.
     ordered = Outcome(2.0 * rank + ~outcome.event, ~outcome.event)
-    fit = fit_weighted_cox(
-        ordered, covariates, times=2.0 * np.arange(len(times)) + 1.0, ties="breslow"
-    )
+    fit = fit_weighted_cox(ordered, covariates, times=2.0 * np.arange(len(times)) + 1.0)
     scores = fit.standardised(np.asarray(covariates, dtype=float)) @ fit.coef[0]
     return ConditionalCensoring(times, np.exp(-fit.hazard), np.zeros(n, int), np.exp(scores))
 

@@ -65,8 +65,9 @@ def g_computation(
     Returns
     -------
     Standardised
-        Breslow's ties and baseline, S = exp(-H), as riskRegression's `ate`, and its standard
-        error. NaN beyond the follow-up of either arm where stratified, of all patients otherwise.
+        Efron's ties and baseline, S = exp(-H), as R's `survfit(coxph)`, and the standard error of
+        riskRegression's `ate`. NaN beyond the follow-up of the arm: a Cox model could go on along
+        the other arm's hazard, but nobody was followed there.
 
     References
     ----------
@@ -77,7 +78,7 @@ def g_computation(
     n = len(arm)
     case = np.ones(n) if case_weights is None else np.asarray(case_weights, dtype=float)
     columns = adjusters if stratified else np.column_stack([arm.astype(float), adjusters])
-    cox = fit_robust_cox(outcome, columns, case, "breslow", arm if stratified else None)
+    cox = fit_robust_cox(outcome, columns, case, "efron", arm if stratified else None)
     nothing = Standardised(
         np.full((2, len(horizons)), np.nan), np.full(2, np.nan),
         np.full((n, len(horizons) + 1), np.nan), cox,
@@ -89,10 +90,10 @@ def g_computation(
         counterfactual = adjusters
         if not stratified:
             counterfactual = np.column_stack([np.full(n, float(under)), adjusters])
-        members = arm == bool(under) if stratified else np.ones(n, dtype=bool)
-        members = members & (case > 0)
+        own = (arm == bool(under)) & (case > 0)
+        members = own if stratified else case > 0
         baseline = cox.strata[under if stratified else 0]
-        follow_up = outcome.time[members].max(initial=0.0)
+        follow_up = outcome.time[own].max(initial=0.0)
         points = _Points(cox, baseline, counterfactual - cox.centre, columns - cox.centre, members)
         values, parts = [], []
         for horizon in horizons:
@@ -124,14 +125,13 @@ class _Points:
         self.counterfactual = counterfactual
         self.relative = np.exp(counterfactual @ coef)
         self.own = np.exp(columns @ coef)
-        self.steps = baseline.deaths / baseline.risk
-        self.hazard = np.concatenate([[0.0], np.cumsum(self.steps)])
+        self.hazard = np.concatenate([[0.0], np.cumsum(baseline.steps)])
 
     def average(
         self, outcome: Outcome, case: np.ndarray, at: np.ndarray, width: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """Sum of width times mean survival at the times `at`, and its derivative."""
-        times = self.baseline.times
+        baseline, times = self.baseline, self.baseline.times
         place = np.searchsorted(times, at, side="right")
         total = case.sum()
         own = np.zeros(len(case))
@@ -154,14 +154,15 @@ class _Points:
         reach = np.zeros(len(times) + 1)
         np.add.at(reach, place, slope * width)
         reach = np.cumsum(reach[::-1])[::-1][1:]  # of the step at each event time
-        summed = np.concatenate([[0.0], np.cumsum(reach * self.steps / self.baseline.risk)])
+        summed = np.concatenate([[0.0], np.cumsum(reach * baseline.by_risk)])
         passed = np.searchsorted(times, outcome.time, side="right")
         by_hazard = -self.own * summed[passed]
         dead = outcome.event & self.members
         index = np.searchsorted(times, outcome.time[dead])
-        by_hazard[dead] += (reach / self.baseline.risk)[index]
+        by_hazard[dead] += (reach * baseline.by_death)[index]
+        by_hazard[dead] += self.own[dead] * (reach * baseline.by_tied_risk)[index]
         by_hazard[~self.members] = 0.0
-        through_mean = (reach * self.steps) @ self.baseline.mean
+        through_mean = reach @ baseline.by_mean
         derivative -= by_hazard
         derivative -= self.cox.by_weight @ (by_coef - through_mean)
         return value, derivative

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED
-from evaluation.calibration import complementary_log_log, replicate_slopes
+from evaluation.calibration import complementary_log_log
 from evaluation.metrics import Metric, events_by, observed_expected_metric, slope_metric
 from evaluation.refits import Refits
 from evaluation.results import metric_table
+from evaluation.weighted_cox import fit_weighted_cox
 from features.outcome import Outcome
 
 CalibrationCurve = Callable[[Outcome, np.ndarray, float, np.ndarray], np.ndarray]
@@ -133,21 +134,15 @@ def proportional_curve(
     Returns
     -------
     ndarray of shape (m,)
-        Observed probability, 1 - exp(-H0 exp(slope cloglog(at))), Breslow's H0 at the horizon; NaN
-        without a slope, or beyond follow-up.
+        Observed probability, 1 - exp(-H0 exp(slope cloglog(at))), H0 at the horizon in Efron's
+        form; NaN without a slope, or beyond follow-up.
     """
-    slope = replicate_slopes(outcome, event_probability, np.ones((1, len(outcome))))[0]
-    if np.isnan(slope) or horizon > outcome.follow_up:
+    if horizon > outcome.follow_up:
         return np.full(len(at), np.nan)
-    hazard = np.exp(slope * complementary_log_log(event_probability))
-    order = np.argsort(-outcome.time, kind="stable")
-    time = outcome.time[order]
-    at_risk = np.cumsum(hazard[order])
-    # Everybody of a tie is still at risk at that time.
-    last = np.searchsorted(-time, -time, side="right") - 1
-    counted = outcome.event[order] & (time <= horizon)
-    baseline = (1.0 / at_risk[last])[counted].sum()
-    return -np.expm1(-baseline * np.exp(slope * complementary_log_log(np.asarray(at))))
+    covariate = complementary_log_log(event_probability)[:, None]
+    fit = fit_weighted_cox(outcome, covariate, times=[horizon])
+    score = fit.standardised(complementary_log_log(np.asarray(at))[:, None]) @ fit.coef[0]
+    return np.asarray(-np.expm1(-fit.hazard[0, 0] * np.exp(score)))
 
 
 def calibration_instability(

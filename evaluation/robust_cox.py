@@ -20,23 +20,29 @@ _NO_EVENT = "not estimable: no event while patients of both kinds are at risk"
 
 @dataclass(frozen=True)
 class RiskSets:
-    """Baseline of one stratum: what happens at each of its m event times.
+    """Baseline hazard of one stratum at its m event times, and what moves it.
 
     Attributes
     ----------
     times : ndarray of shape (m,)
-    deaths : ndarray of shape (m,)
-        Sum of the weights of those with the event.
-    risk : ndarray of shape (m,)
-        Sum over those at risk of weight times exp(linear predictor of the centred columns).
-    mean : ndarray of shape (m, q)
-        Mean of the centred columns among those at risk, weighted likewise.
+    steps : ndarray of shape (m,)
+        Growth of the cumulative hazard, of the centred columns at 0, in the form of the ties.
+    by_risk, by_tied_risk : ndarray of shape (m,)
+        What one more unit of weight times exp(linear predictor) at risk takes off a step, and how
+        much less it takes where the patient has the event then.
+    by_death : ndarray of shape (m,)
+        What one more unit of weight with the event adds to a step, the risk set unchanged.
+    by_mean : ndarray of shape (m, q)
+        What the coefficients take off a step: the mean of the centred columns among those at risk
+        times the step.
     """
 
     times: np.ndarray
-    deaths: np.ndarray
-    risk: np.ndarray
-    mean: np.ndarray
+    steps: np.ndarray
+    by_risk: np.ndarray
+    by_tied_risk: np.ndarray
+    by_death: np.ndarray
+    by_mean: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class RobustCox:
     centre : ndarray of shape (q,)
         What the columns are centred at in `strata`.
     strata : tuple of RiskSets
-        In the order of the sorted stratum labels; Breslow's baseline belongs to them.
+        In the order of the sorted stratum labels.
     note : str
         Why there is no estimate; empty when there is one.
     """
@@ -310,11 +316,22 @@ def _residuals(
 
 
 def _risk_sets(group: _Stratum, centred: np.ndarray, eta: np.ndarray) -> RiskSets:
-    x = centred[group.rows]
-    risk = group.weight * np.exp(eta[group.rows])
-    both = np.column_stack([risk, risk[:, None] * x])
-    sums = np.cumsum(both[::-1], axis=0)[::-1][group.first]
-    deaths = np.bincount(
-        group.death_place, weights=group.weight[group.death_rows], minlength=len(group.times)
+    _, denominator, mean = _rows_of(group, centred[group.rows], eta[group.rows])
+    m = len(group.times)
+
+    def at_times(by_row: np.ndarray) -> np.ndarray:
+        total = np.zeros((m, *by_row.shape[1:]))
+        np.add.at(total, group.row_place, by_row)
+        return total
+
+    step = group.row_weight / denominator
+    # The weight of a row is that of the deaths at its time, shared by its rows.
+    rows = np.bincount(group.row_place, minlength=m)[group.row_place]
+    return RiskSets(
+        group.times,
+        at_times(step),
+        at_times(step / denominator),
+        at_times(group.row_share * step / denominator),
+        at_times(1.0 / (rows * denominator)),
+        at_times(step[:, None] * mean),
     )
-    return RiskSets(group.times, deaths, sums[:, 0], sums[:, 1:] / sums[:, :1])

@@ -19,6 +19,8 @@ MODEL = "model.skops"
 # Beyond the plain types that skops always allows. Never read from the file itself, which an
 # attacker may have written (GHSA-w582-9x45-8mpx).
 COMMON_TYPES = ("models.fitted.FittedModel", "numpy.dtype")
+# What types on a learner's list were called when earlier models were stored.
+EARLIER_NAMES = {"models.baseline.BaselineHazard": "models.baseline.BreslowBaseline"}
 
 
 def save_model(folder: Path, model: SurvivalModel, card: ModelCard) -> None:
@@ -59,6 +61,7 @@ def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
     """
     card = load_card(folder)
     allowed = {*COMMON_TYPES, *LEARNERS[card.learner].trusted_types}
+    allowed |= {earlier for name, earlier in EARLIER_NAMES.items() if name in allowed}
     if card.recalibration:
         allowed |= {*RECALIBRATED_TYPES}
     found = set(skops.io.get_untrusted_types(file=folder / MODEL))

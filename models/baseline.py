@@ -1,4 +1,4 @@
-"""From a log hazard to a survival probability: Breslow's baseline hazard."""
+"""From a log hazard to a survival probability: the baseline hazard in Efron's form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST = 500.0
 
 
 @dataclass(frozen=True)
-class BreslowBaseline:
+class BaselineHazard:
     """Cumulative baseline hazard of a proportional-hazards model.
 
     Attributes
@@ -32,24 +32,34 @@ class BreslowBaseline:
     @classmethod
     def fit(
         cls, log_hazard: np.ndarray, outcome: Outcome, weights: np.ndarray | None = None
-    ) -> BreslowBaseline:
+    ) -> BaselineHazard:
         """Estimate the baseline for given log hazards, shape (n,), weighted if so asked.
+
+        With d tied events of weighted relative hazards e_1 ... e_d and R of all at risk, the step
+        is the sum over k = 0 ... d - 1 of their mean weight / (R - k/d (e_1 + ... + e_d)): tied
+        patients leave one by one, as they did before times were rounded. Breslow's d / R leaves
+        all of them at risk until the last, which overstates the risk where visits are far apart.
 
         References
         ----------
-        Breslow, J R Stat Soc B 1972, 34:216-217. scikit-survival's estimator takes no weights.
+        Efron, JASA 1977, 72:557-565; Therneau and Grambsch, Modeling Survival Data, 2000, section
+        10.3. R: `survfit(coxph(ties = "efron"))`, whose rule for weights is the mean weight.
         """
-        weights = np.ones(len(outcome)) if weights is None else weights
+        weights = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=float)
         order = np.argsort(outcome.time, kind="stable")
-        time, event = outcome.time[order], outcome.event[order]
-        relative = weights[order] * np.exp(np.clip(log_hazard[order], -LARGEST, LARGEST))
-        at_risk = np.cumsum(relative[::-1])[::-1]
-        event_times, first = np.unique(time[event], return_index=True)
+        time, weight = outcome.time[order], weights[order]
+        # Whoever weighs nothing is not there, and is no tie.
+        event = outcome.event[order] & (weight > 0)
+        event_times, first, tied = np.unique(time[event], return_index=True, return_counts=True)
         if not len(event_times):
             return cls(event_times, event_times)
-        events = np.add.reduceat(weights[order][event], first)
-        hazard = events / at_risk[np.searchsorted(time, event_times, side="left")]
-        return cls(event_times, np.cumsum(hazard))
+        relative = weight * np.exp(np.clip(log_hazard[order], -LARGEST, LARGEST))
+        at_risk = np.cumsum(relative[::-1])[::-1][np.searchsorted(time, event_times, side="left")]
+        leaving = np.add.reduceat(relative[event], first)
+        mean_weight = np.add.reduceat(weight[event], first) / tied
+        gone = (np.arange(tied.sum()) - np.repeat(first, tied)) / np.repeat(tied, tied)
+        left = np.repeat(at_risk, tied) - gone * np.repeat(leaving, tied)
+        return cls(event_times, np.cumsum(mean_weight * np.add.reduceat(1.0 / left, first)))
 
     def survival(self, log_hazard: np.ndarray, times: ArrayLike) -> np.ndarray:
         """S(t) = exp(-H0(t) exp(log hazard)), shape (n, n_times); 1 before the first event."""
@@ -57,10 +67,14 @@ class BreslowBaseline:
         return np.exp(-hazard * np.exp(np.clip(log_hazard, -LARGEST, LARGEST))[:, None])
 
 
+# The name in models that were stored when the baseline was Breslow's; they predict as they did.
+BreslowBaseline = BaselineHazard
+
+
 class ProportionalHazards:
     """What every learner of a log hazard shares: survival from its risk score and a baseline."""
 
-    baseline_: BreslowBaseline
+    baseline_: BaselineHazard
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard up to a constant, shape (n,)."""

@@ -14,7 +14,7 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from features.outcome import Outcome
-from models.baseline import BreslowBaseline, ProportionalHazards
+from models.baseline import BaselineHazard, ProportionalHazards
 from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
@@ -54,7 +54,7 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         target = Surv.from_arrays(outcome.event, outcome.time)
         self.coef_ = self._unpenalised(X, target) if self.alpha == 0 else self._penalised(X, target)
         self.center_ = X.mean(axis=0)
-        self.baseline_ = BreslowBaseline.fit(self.risk_score(X), outcome)
+        self.baseline_ = BaselineHazard.fit(self.risk_score(X), outcome)
         return self
 
     def _penalised(self, X: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from sksurv.ensemble import GradientBoostingSurvivalAnalysis
 from sksurv.util import Surv
 
 from features.outcome import Outcome
-from models.baseline import BreslowBaseline, ProportionalHazards
+from models.baseline import BaselineHazard, ProportionalHazards
 from models.prediction import DecisionTree, LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
@@ -60,7 +60,7 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
             random_state=self.seed,
         ).fit(X, Surv.from_arrays(outcome.event, outcome.time))
         self.trees_ = [member.tree_ for member in engine.estimators_[:, 0]]
-        self.baseline_ = BreslowBaseline.fit(self.risk_score(X), outcome)
+        self.baseline_ = BaselineHazard.fit(self.risk_score(X), outcome)
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ class Learner:
     twin: str = ""
 
 
-BASELINE = "models.baseline.BreslowBaseline"
+BASELINE = "models.baseline.BaselineHazard"
 COX_TYPES = ("models.cox.CoxElasticNet", BASELINE)
 TREE = "sklearn.tree._tree.Tree"
 NATIVE_TYPES = ("models.preprocessing.CategoryCodes", "models.preprocessing.FeatureColumns")

@@ -9,7 +9,7 @@ import xgboost
 from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
-from models.baseline import BreslowBaseline, ProportionalHazards
+from models.baseline import BaselineHazard, ProportionalHazards
 from models.boosting import (
     Objective,
     boost,
@@ -26,7 +26,7 @@ search_space = boosting_space
 
 
 class XgboostCox(ProportionalHazards, BaseEstimator):
-    """Gradient boosting of Breslow's partial likelihood, with his baseline hazard on top.
+    """Gradient boosting of Breslow's partial likelihood, with Efron's baseline hazard on top.
 
     The engine's own `survival:cox` depends on the order of rows with tied times and gives a weight
     to a patient's gradient but not to the risk sets, so the likelihood is ours.
@@ -78,7 +78,7 @@ class XgboostCox(ProportionalHazards, BaseEstimator):
             () if columns is None else columns.monotone,
             partial_likelihood(outcome.time[order], outcome.event[order], known[order]),
         )
-        self.baseline_ = BreslowBaseline.fit(self.risk_score(X), outcome, weights)
+        self.baseline_ = BaselineHazard.fit(self.risk_score(X), outcome, weights)
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:

@@ -97,8 +97,8 @@ def test_cox_takes_events_first_at_ties():
     # Kaplan-Meier. A covariate that is balanced in every risk set has no effect.
     outcome = Outcome([1, 1, 2, 2], [1, 1, 0, 0])
     censoring = fit_censoring_cox(outcome, np.array([[0.0], [1.0], [0.0], [1.0]]))
-    # Two tied censorings of two at risk: Breslow's hazard is 2/2.
-    assert censoring.at([1.5, 2]).tolist() == [pytest.approx([1, np.exp(-1)])] * 4
+    # Two tied censorings of two at risk: Efron's hazard is 1/2 + 1/1.
+    assert censoring.at([1.5, 2]).tolist() == [pytest.approx([1, np.exp(-1.5)])] * 4
     assert censoring.before(outcome.time).tolist() == [1, 1, 1, 1]
 
 

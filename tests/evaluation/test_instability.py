@@ -92,19 +92,21 @@ def test_a_calibrated_prediction_has_the_diagonal_as_its_curve():
     risk = 1 - refits.original.at(6.0)
     at = np.array([0.2, 0.4, 0.6])
     assert proportional_curve(refits.outcome, risk, 6.0, at) == pytest.approx(at, abs=0.03)
-    # Its mean over the patients is the Kaplan-Meier probability, as Breslow's hazard makes it.
+    # Its mean over the patients is the Kaplan-Meier probability, as Cox's hazard makes it.
     everyone = proportional_curve(refits.outcome, risk, 6.0, risk)
     observed = 1 - survival_at(refits.outcome, [6.0])["survival"].iloc[0]
     assert everyone.mean() == pytest.approx(observed, abs=0.005)
 
 
-def test_the_curve_is_cox_regression_with_breslow():
+def test_the_curve_is_cox_regression_with_efron():
     outcome = Outcome([1, 2, 2, 4, 5], [1, 1, 1, 0, 1])
     risk = np.array([0.5, 0.6, 0.2, 0.3, 0.4])
     slope = calibration_slope(outcome, risk).slope
     hazard = np.exp(slope * complementary_log_log(risk))
-    # By month 4.5: one event among all five at 1, two at 2 among the last four.
-    baseline = 1 / hazard.sum() + 2 / hazard[1:].sum()
+    # By month 4.5: one event among all five at 1, two at 2 among the last four, the second when
+    # half of each has left.
+    tied = 1 / hazard[1:].sum() + 1 / (hazard[1:].sum() - hazard[1:3].sum() / 2)
+    baseline = 1 / hazard.sum() + tied
     expected = 1 - np.exp(-baseline * np.exp(slope * complementary_log_log(np.array([0.3]))))
     found = proportional_curve(outcome, risk, 4.5, np.array([0.3]))
     assert found == pytest.approx(expected, rel=1e-6)

@@ -95,3 +95,20 @@ def test_a_stored_file_differs_only_with_its_model(models, card, dataset, tmp_pa
     again, _ = load_model(tmp_path / "two")
     first, second = (m.predict(dataset.predictors, [6.0]).survival for m in (loaded, again))
     assert np.array_equal(first, second)
+
+
+def test_a_model_stored_under_an_earlier_name_of_a_type_is_loaded(models, card, dataset, tmp_path):
+    save_model(tmp_path / "model", models["cox"], card)
+    file = tmp_path / "model" / MODEL
+    with zipfile.ZipFile(file) as stored:
+        content = {name: stored.read(name) for name in stored.namelist()}
+    content["schema.json"] = content["schema.json"].replace(b"BaselineHazard", b"BreslowBaseline")
+    with zipfile.ZipFile(file, "w") as stored:
+        for name, data in content.items():
+            stored.writestr(name, data)
+    assert "models.baseline.BreslowBaseline" in skops.io.get_untrusted_types(file=file)
+    first, second = (
+        m.predict(dataset.predictors, [6.0]).survival
+        for m in (models["cox"], load_model(tmp_path / "model")[0])
+    )
+    assert np.array_equal(first, second)
