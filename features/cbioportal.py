@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.delimited import check_text, read_delimited
+from features.delimited import read_delimited
+from features.encodings import as_utf8
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.missing_words import MissingWords
 from features.table_checks import read_bytes
+from features.table_format import UTF_8, Encoding, MissingList
 
 PATIENT, SAMPLE = "PATIENT_ID", "SAMPLE_ID"
 NOT_KNOWN = (
@@ -41,6 +45,10 @@ class CbioportalSource(BaseModel):
         there on (delayed entry).
     origin : {'index'}, optional
         States that the months of this study do run from the index date.
+    encoding : str
+        Of the files; cBioPortal's own are UTF-8.
+    missing : tuple of str
+        Further words that mean missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,9 +59,13 @@ class CbioportalSource(BaseModel):
     several_samples: Literal["error", "first"] = "error"
     start_offset_column: str | None = None
     origin: Literal["index"] | None = None
+    encoding: Encoding = UTF_8
+    missing: MissingList = ()
 
 
-def read_cbioportal(source: CbioportalSource, folder: Path) -> pd.DataFrame:
+def read_cbioportal(
+    source: CbioportalSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+) -> pd.DataFrame:
     """Read clinical files into one row a patient.
 
     Samples are joined on PATIENT_ID; a patient without a sample has missing cells there. Each
@@ -65,6 +77,8 @@ def read_cbioportal(source: CbioportalSource, folder: Path) -> pd.DataFrame:
     source : CbioportalSource
     folder : Path
         Where relative paths start.
+    codes : mapping of column -> words, optional
+        As for `features.sources.read_source`.
 
     Returns
     -------
@@ -80,10 +94,12 @@ def read_cbioportal(source: CbioportalSource, folder: Path) -> pd.DataFrame:
     """
     _check_start(source)
     where = str(folder / source.patients)
-    table = _read_clinical(folder / source.patients)
+    words = MissingWords(source.missing, codes or {})
+    words.check()
+    table = _read_clinical(folder / source.patients, source.encoding, words)
     _check_once(table[PATIENT], where)
     if source.samples:
-        table = _with_samples(table, source, folder)
+        table = _with_samples(table, source, folder, words)
     table = _split_status(table, where)
     table.attrs["time_origin"] = source.origin or "diagnosis"
     if source.start_offset_column:
@@ -111,13 +127,13 @@ def _check_start(source: CbioportalSource) -> None:
         )
 
 
-def _read_clinical(path: Path) -> pd.DataFrame:
+def _read_clinical(path: Path, encoding: str, words: MissingWords) -> pd.DataFrame:
     where = str(path)
-    data = check_text(read_bytes(path, "a cBioPortal clinical file"), where)
+    data = as_utf8(read_bytes(path, "a cBioPortal clinical file"), where, encoding)
     comments = re.match(rb"(?:#[^\r\n]*(?:\r\n|\r|\n))*", data)
     assert comments is not None  # the pattern matches nothing, too
     body = data[comments.end() :]
-    table = read_delimited(body, where, separator="\t", quotes=False)
+    table = read_delimited(body, where, separator="\t", quotes=False, words=words)
     count = len(comments.group().splitlines())
     if count != 4 or PATIENT not in table.columns:
         raise InputError(
@@ -157,9 +173,11 @@ def _check_once(patients: pd.Series, where: str) -> None:
         )
 
 
-def _with_samples(table: pd.DataFrame, source: CbioportalSource, folder: Path) -> pd.DataFrame:
+def _with_samples(
+    table: pd.DataFrame, source: CbioportalSource, folder: Path, words: MissingWords
+) -> pd.DataFrame:
     path = folder / str(source.samples)
-    samples = _read_clinical(path)
+    samples = _read_clinical(path, source.encoding, words)
     several = int(samples.loc[samples[PATIENT].duplicated(), PATIENT].nunique())
     unknown = int((~samples[PATIENT].isin(table[PATIENT])).sum())
     both = [name for name in samples.columns if name in table.columns and name != PATIENT]

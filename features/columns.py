@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from features.dictionary import Covariate, make_schema
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.missing_words import MISSING_WORDS
 
 FLAG_WORDS = {"false": "0", "true": "1"}
 
@@ -148,7 +149,7 @@ def _convert(
         (
             "write 0 or 1, or map the words under `values:` in the configuration"
             if covariate.kind == "flag"
-            else "write a plain number with a decimal point"
+            else _how_to_write(text[wrong])
         )
         + ", or leave the cell empty when the value is unknown",
     )
@@ -158,6 +159,13 @@ def _convert(
         # Rounded, so that 1400 per uL is 1.4e9/L and not 1.4000000000000001e9/L.
         number = np.round(number * factor, 9)
     return pd.Series(np.append(number, np.nan)[codes], index=values.index)
+
+
+def _how_to_write(wrong: pd.Series) -> str:
+    commas = wrong.str.fullmatch(r"[-+]?\d+,\d+").any()
+    plain = "write a plain number with a decimal point"
+    key = 'state `decimal: ","` beside the file\'s `path:` (on the command line --decimal ",")'
+    return f"{key} if the comma is the decimal mark, or {plain}" if commas else plain
 
 
 def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Problem]) -> float:
@@ -213,7 +221,10 @@ def _check_values(
 def _hint(values: pd.Series, covariate: Covariate) -> str:
     """What the wrong values look like, when that is plain."""
     if covariate.kind == "category":
-        return "map the codes under `values:` in the configuration, "
+        odd = values.dropna().isin(MISSING_WORDS)
+        # Kept, since it is a declared value but for upper and lower case.
+        means = "state it under `missing:` beside the file's `path:` if it means missing, "
+        return (means if odd.any() else "") + "map the codes under `values:` in the configuration, "
     if covariate.limits is None:
         return ""
     low, high = covariate.limits

@@ -1,46 +1,45 @@
-"""Comma- or tab-separated text into cells of text, refusing whatever could move a value."""
+"""Text with separated columns into cells of text, refusing whatever could move a value."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from features.encodings import HEAD_BYTES, check_text
 from features.errors import InputError, Problem
+from features.missing_words import NO_CODES, MissingWords
 from features.table_checks import (
-    MISSING_WORDS,
+    check_cells,
     check_header,
     check_names,
+    check_size,
     check_table,
     check_title,
     name_columns,
     unreadable,
 )
 
-HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
-UTF8_REMEDY = "save it again as CSV with UTF-8 encoding, or as Parquet"
-NOT_TEXT = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it its own ending, such as .xlsx"),
-    b"\xd0\xcf\x11\xe0": ("an Excel 97-2003 or encrypted workbook", UTF8_REMEDY),
-    b"\x1f\x8b": ("a gzip archive", "unpack it and give the file inside"),
-    b"PAR1": ("a Parquet file", "give it the ending .parquet"),
-    b"%PDF": ("a PDF", "export the table itself as CSV"),
-}
+# pyarrow reads blocks; a table's row has to fit one.
+MAX_HEADER = HEAD_BYTES
+# Marks that separate columns somewhere, and what people call them.
+MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_delimited(
     data: bytes,
     where: str,
-    separator: str = ",",
+    separator: str = "",
     quotes: bool = True,
     unique_names: bool = True,
+    words: MissingWords = NO_CODES,
 ) -> pd.DataFrame:
     """Read delimited UTF-8 text with one header line. Every cell is text or missing.
 
@@ -50,15 +49,17 @@ def read_delimited(
     Parameters
     ----------
     data : bytes
-        The file's content; a byte order mark is no part of it.
+        The file's content in UTF-8; a byte order mark is no part of it.
     where : str
         What an error calls the file.
     separator : str
-        ',' or a tab.
+        One mark; a comma when empty, that is not stated.
     quotes : bool
         Whether '"' encloses cells; if not, it is a character like any other.
     unique_names : bool
         Whether the same name twice is refused.
+    words : MissingWords
+        What makes a cell missing, and in which columns it is a code.
 
     Returns
     -------
@@ -71,87 +72,28 @@ def read_delimited(
         When it is not UTF-8 text, has another separator, a title, unnamed or doubled columns,
         ragged or broken rows, or no row.
     """
+    stated, separator = bool(separator), separator or ","
     data = _without_empty_end(check_text(data, where), separator)
     if not data.strip():
         raise unreadable(where, "the file is empty", "export the table again")
+    _check_header_ends(data, where)
+    if quotes:  # without, it is cBioPortal's form, whose own check says more
+        _check_separator(data, where, separator, stated)
     head = list(islice(_head_rows(data, where, separator, quotes), 3))
-    if separator == ",":
-        _check_separator(data, where)
     names = head[0]
+    check_size(data.count(b"\n"), len(names), where)
     check_header(names, f"{where}, first line")
     if unique_names:
         check_names(names, f"{where}, first line")
     check_title(head, f"{where}, first line")
     if quotes and b'"' in data:
         _check_rows(data, where, len(names), separator, quotes)
-    table = name_columns(_parse(data, where, len(names), separator, quotes), names, where)
+    cells = _parse(data, where, len(names), separator, quotes, words.anywhere)
+    check_cells(cells, where)
+    table = name_columns(cells, names, where)
+    # What is a code in one column is looked for in the others now that they have names.
+    table = words.mask(table) if words.not_everywhere else table
     return check_table(table, where) if unique_names else table
-
-
-def check_text(data: bytes, where: str) -> bytes:
-    """Raise unless the bytes are UTF-8 text without NUL; return them without byte order mark."""
-    for start, (kind, remedy) in NOT_TEXT.items():
-        if data.startswith(start):
-            raise InputError(
-                Problem(what="The table is not text", where=where, got=kind, remedy=remedy)
-            )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _not_utf8(where, "UTF-16 (its first two bytes say so)", UTF8_REMEDY)
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    nul = data.find(b"\0")
-    if nul >= 0:
-        if data[:HEAD_BYTES].count(b"\0") * 3 > len(data[:HEAD_BYTES]):
-            raise _not_utf8(where, "UTF-16 (every other byte is zero)", UTF8_REMEDY)
-        raise InputError(
-            Problem(
-                what="The table holds a zero byte",
-                where=f"{where}, line {_line(data, nul)}",
-                got=f"byte {nul + 1} is zero, which no text contains",
-                remedy="export the table again; the file is damaged or not text",
-            )
-        )
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(
-            f"{where}, line {_line(data, error.start)}",
-            f"byte {error.start + 1} cannot be decoded",
-            f"it looks like {_likely_encoding(data)}; {UTF8_REMEDY}",
-        ) from error
-    start = data[:512].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<table", b"<?xml", b"<meta")):
-        raise InputError(
-            Problem(
-                what="The table is a web page or XML, not a table of text",
-                where=where,
-                got=start[:20].decode("utf-8", "replace").splitlines()[0],
-                remedy="open it in a spreadsheet and save it as CSV UTF-8; a download that needs "
-                "a login often gives such a page",
-            )
-        )
-    return data
-
-
-def _not_utf8(where: str, got: str, remedy: str) -> InputError:
-    return InputError(
-        Problem(what="The table is not UTF-8 text", where=where, got=got, remedy=remedy)
-    )
-
-
-def _line(data: bytes, position: int) -> int:
-    return data.count(b"\n", 0, position) + 1
-
-
-def _likely_encoding(data: bytes) -> str:
-    western = "Windows-1252 or Latin-1 (Western Europe)"
-    # GB2312 characters are pairs of bytes from A1 up; Western text has single accented letters,
-    # and even two of them stand inside a word.
-    try:
-        data.decode("gb2312")
-    except UnicodeDecodeError:
-        return western
-    inside_a_word = re.search(rb"[A-Za-z][\x80-\xff]+[A-Za-z]", data)
-    return western if inside_a_word else "GB18030 or GBK (Chinese Windows)"
 
 
 def _without_empty_end(data: bytes, separator: str) -> bytes:
@@ -188,22 +130,80 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _check_separator(data: bytes, where: str) -> None:
+def _check_header_ends(data: bytes, where: str) -> None:
+    if len(data) > MAX_HEADER and not re.search(rb"[\r\n]", data[:MAX_HEADER]):
+        raise unreadable(
+            where,
+            f"the first line is longer than {MAX_HEADER >> 20} MiB",
+            "give a text file with one line of column names, then one line a patient",
+        )
+
+
+def _first_lines(data: bytes, count: int = 2) -> list[str]:
+    """The first filled lines, without what stands in quotes."""
     text = data[:HEAD_BYTES].decode("utf-8", "ignore")
-    lines = [re.sub(r'"[^"]*"', "", line) for line in text.splitlines() if line.strip()][:2]
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+    lines = (re.sub(r'"[^"]*"', "", line) for line in text.splitlines() if line.strip())
+    return list(islice(lines, count))
+
+
+def _check_separator(data: bytes, where: str, separator: str, stated: bool) -> None:
+    lines = _first_lines(data)
+    own = lines[0].count(separator)
+    for mark, name in MARKS.items():
+        if mark == separator or (mark == "|" and not stated):
+            continue
         counts = [line.count(mark) for line in lines]
-        commas = lines[0].count(",")
         # Decimal commas, or a comma in a name, do not make commas the separator.
-        if (counts[0] and not commas) or (counts[0] > commas and counts[0] == counts[-1]):
+        if (counts[0] and not own) or (counts[0] > own and counts[0] == counts[-1]):
             raise InputError(
                 Problem(
-                    what="The columns are not separated by commas",
+                    what=f"The columns are not separated by {MARKS.get(separator, separator)}",
                     where=f"{where}, first line",
                     got=name,
-                    remedy="save the table again as comma-separated CSV with decimal points",
+                    remedy=f"state {_keys(data, mark)}, or save the table again as "
+                    "comma-separated CSV with decimal points",
                 )
             )
+
+
+def _keys(data: bytes, mark: str) -> str:
+    """The keys that a table with this separator needs, as they are written."""
+    shown = "tab" if mark == "\t" else mark
+    text = data[:HEAD_BYTES].decode("utf-8", "ignore")
+    cell = rf'(?m)(?:^|{re.escape(mark)})"?[-+]?\d+,\d+"?(?:$|\r|{re.escape(mark)})'
+    decimal = mark != "," and bool(re.search(cell, text))
+    keys = f'`separator: "{shown}"`' + (' and `decimal: ","`' if decimal else "")
+    flags = f'--separator "{shown}"' + (' --decimal ","' if decimal else "")
+    return f"{keys} beside the file's `path:` (on the command line {flags})"
+
+
+def only_separator(data: bytes, where: str) -> str:
+    """The one mark that can separate the columns of a text file.
+
+    Raises
+    ------
+    InputError
+        When none or several can: nothing is guessed.
+    """
+    lines = _first_lines(check_text(data, where), 20)
+    possible = [
+        mark
+        for mark in MARKS
+        if lines and lines[0].count(mark) and len({line.count(mark) for line in lines}) == 1
+    ]
+    if len(possible) == 1:
+        return possible[0]
+    raise InputError(
+        Problem(
+            what="The separator of the columns is not plain",
+            where=f"{where}, first lines",
+            got=" and ".join(MARKS[mark] for mark in possible) + " would do"
+            if possible
+            else f"none of {', '.join(MARKS.values())} stands equally often in every line",
+            allowed='`separator: ";"`, or any other mark, or `separator: tab`',
+            remedy="state it beside the file's `path:` (on the command line --separator)",
+        )
+    )
 
 
 def _check_rows(data: bytes, where: str, n_names: int, separator: str, quotes: bool) -> None:
@@ -251,7 +251,9 @@ def _check_rows(data: bytes, where: str, n_names: int, separator: str, quotes: b
         )
 
 
-def _parse(data: bytes, where: str, n_names: int, separator: str, quotes: bool) -> pd.DataFrame:
+def _parse(
+    data: bytes, where: str, n_names: int, separator: str, quotes: bool, missing: Sequence[str]
+) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
@@ -266,20 +268,20 @@ def _parse(data: bytes, where: str, n_names: int, separator: str, quotes: bool) 
                 newlines_in_values=quotes and b'"' in data,
             ),
             convert_options=pa_csv.ConvertOptions(
-                column_types=columns, strings_can_be_null=True, null_values=list(MISSING_WORDS)
+                column_types=columns, strings_can_be_null=True, null_values=list(missing)
             ),
         )
     except pa.ArrowInvalid:
         # Rows of unequal length, or blank ones: pyarrow takes neither.
-        return _parse_unequal(data, where, n_names, separator, quotes)
+        return _parse_unequal(data, where, n_names, separator, quotes, missing)
     if cells.num_columns != n_names:
-        return _parse_unequal(data, where, n_names, separator, quotes)
+        return _parse_unequal(data, where, n_names, separator, quotes, missing)
     text = pd.StringDtype(na_value=np.nan)
     return cells.slice(1).to_pandas(types_mapper=lambda kind: text)
 
 
 def _parse_unequal(
-    data: bytes, where: str, n_names: int, separator: str, quotes: bool
+    data: bytes, where: str, n_names: int, separator: str, quotes: bool, missing: Sequence[str]
 ) -> pd.DataFrame:
     _check_rows(data, where, n_names, separator, quotes)
     try:
@@ -290,7 +292,7 @@ def _parse_unequal(
             names=[f"f{i}" for i in range(n_names)],
             dtype=str,
             keep_default_na=False,
-            na_values=list(MISSING_WORDS),
+            na_values=list(missing),
             quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
             encoding="utf-8",
         ).iloc[1:].reset_index(drop=True)  # fmt: skip

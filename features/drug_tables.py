@@ -14,6 +14,7 @@ from features.columns import check_columns
 from features.dates import DateFormat, read_dates
 from features.errors import InputError, Problem, collect, did_you_mean, name_some
 from features.specs import Spec
+from features.table_format import TableFormat
 
 # Generic name -> how tables write it; the numbers are OMOP concepts of the ingredients.
 DRUG_NAMES = {
@@ -26,7 +27,7 @@ DRUG_NAMES = {
 NEVER = np.iinfo(np.int64).min
 
 
-class LongRecords(Spec):
+class LongRecords(Spec, TableFormat):
     """A table of its own with one row a drug and course.
 
     Attributes
@@ -42,6 +43,8 @@ class LongRecords(Spec):
     names : mapping of drug -> its names in the table
         Beside the generic and brand names and the OMOP concepts that are known. Case is ignored.
     date_format : str
+    separator, decimal, encoding, sheet, missing
+        Of the file, as for every `TableFormat`.
     """
 
     path: str

@@ -8,25 +8,36 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from features.decimal_commas import with_decimal_points
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.missing_words import NO_CODES, MissingWords
 from features.table_checks import (
+    check_cells,
     check_header,
     check_names,
+    check_size,
     check_table,
     check_title,
-    mask_missing,
     name_columns,
     text_cell,
+    too_large,
     unreadable,
 )
+from features.table_format import TableFormat
 
 # A table may be mostly empty, but not so empty that its area would fill the memory.
 SPARSE, SMALL = 100, 1_000_000
+# About two million cells, for which openpyxl takes a minute and a gigabyte.
+MAX_UNPACKED = 64 << 20
+PLAIN = TableFormat()
 
 
-def read_excel(path: Path, sheet: str | None = None) -> pd.DataFrame:
+def read_excel(
+    path: Path, form: TableFormat = PLAIN, words: MissingWords = NO_CODES
+) -> pd.DataFrame:
     """Read one sheet whose first filled row holds the column names. Every cell is text or missing.
 
     A date is an ISO date; a whole number has no '.0'; a percentage keeps its sign, '25%', so that
@@ -37,8 +48,9 @@ def read_excel(path: Path, sheet: str | None = None) -> pd.DataFrame:
     ----------
     path : Path
         An .xlsx or .xlsm file.
-    sheet : str, optional
-        Needed when more than one sheet holds cells.
+    form : TableFormat
+        Its sheet is needed when more than one holds cells; its decimal mark is that of text.
+    words : MissingWords
 
     Raises
     ------
@@ -46,7 +58,8 @@ def read_excel(path: Path, sheet: str | None = None) -> pd.DataFrame:
         For an unreadable workbook, an unclear sheet, merged cells, a formula without a stored
         value, an error value such as #N/A, a title line, and unnamed or doubled columns.
     """
-    formulas = _choose(_open(path, data_only=False), sheet, path)
+    _check_unpacked(path)
+    formulas = _choose(_open(path, data_only=False), form.sheet, path)
     page = _open(path, data_only=True)[formulas.title]
     where = f"{path}, sheet {page.title}"
     _check_merged(page, where)
@@ -60,9 +73,28 @@ def read_excel(path: Path, sheet: str | None = None) -> pd.DataFrame:
     names = [cell or "" for cell in cells[0]]
     check_header(names, f"{where}, first line")
     check_names(names, f"{where}, first line")
+    check_size(len(cells), len(names), where)
     table = pd.DataFrame(cells[1:], columns=range(len(names)), dtype=object)
-    table = mask_missing(table).astype(pd.StringDtype(na_value=float("nan")))
-    return check_table(name_columns(table, names, where), where)
+    if form.decimal == ",":
+        # Numbers of Excel itself are what they are, however the screen shows them.
+        text = [[isinstance(cell.value, str) for cell in row] for row in rows[first + 1 :]]
+        written = table.where(np.array(text, dtype=bool)).set_axis(names, axis=1)
+        points = with_decimal_points(written, where, words).set_axis(table.columns, axis=1)
+        table = table.mask(points.notna(), points)
+    table = table.mask(table == "").astype(pd.StringDtype(na_value=float("nan")))
+    check_cells(table, where)
+    return check_table(words.mask(name_columns(table, names, where)), where)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Raise for a workbook whose packed content would fill the memory."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+    except (zipfile.BadZipFile, OSError):
+        return  # told when it is opened
+    if size > MAX_UNPACKED:
+        raise too_large(f"{path}, unpacked", size, MAX_UNPACKED)
 
 
 def _open(path: Path, data_only: bool) -> Any:
@@ -99,7 +131,8 @@ def _choose(book: Any, sheet: str | None, path: Path) -> Any:
             got=sheet or name_some(names),
             allowed=name_some(names) if sheet else "",
             remedy=(did_you_mean(sheet, names) if sheet else "")
-            + "name one under `sheet:` in the configuration, or keep only one in the file",
+            + "name one under `sheet:` beside the file's `path:` (on the command line --sheet), or "
+            "keep only one in the file",
         )
     )
 

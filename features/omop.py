@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +42,9 @@ class OmopSource(BaseModel):
     lab_days: int = Field(default=30, ge=0, le=365)
 
 
-def read_omop(source: OmopSource, folder: Path) -> pd.DataFrame:
+def read_omop(
+    source: OmopSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+) -> pd.DataFrame:
     """Run the query and derive its intervals.
 
     Parameters
@@ -49,6 +52,8 @@ def read_omop(source: OmopSource, folder: Path) -> pd.DataFrame:
     source : OmopSource
     folder : Path
         Where relative paths start.
+    codes : mapping of column -> words, optional
+        As for `features.sources.read_source`.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def read_omop(source: OmopSource, folder: Path) -> pd.DataFrame:
         units.
     """
     query = folder / source.query_file if source.query_file else CONFIGS / "omop.sql"
-    table = read_sql(SqlSource(url=source.url, query_file=str(query)), folder)
+    table = read_sql(SqlSource(url=source.url, query_file=str(query)), folder, codes)
     return derive_omop(table, source.companion_days, source.lab_days)
 
 

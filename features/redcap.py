@@ -12,9 +12,13 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from features.decimal_commas import with_decimal_points
 from features.delimited import read_delimited
+from features.encodings import as_utf8
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.missing_words import ONLY_EMPTY, MissingWords, merged
 from features.table_checks import check_names, check_table, read_bytes
+from features.table_format import UTF_8, Encoding, MissingList, Separator
 
 EVENT, INSTRUMENT, INSTANCE, GROUP = (
     "redcap_event_name",
@@ -64,6 +68,9 @@ class RedcapSource(BaseModel):
         instrument are left out.
     missing_codes : sequence of str
         The project's missing-data codes, such as -999 or UNK.
+    separator, decimal, encoding
+        Of the export, as for every `TableFormat`. REDCap's own settings offer them; the data
+        dictionary is always comma-separated UTF-8.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,7 +82,10 @@ class RedcapSource(BaseModel):
     values: Literal["codes", "labels"] = "codes"
     repeats: dict[str, Literal["first", "last", "error"]] = {}
     events: dict[str, str] = {}
-    missing_codes: tuple[str, ...] = ()
+    missing_codes: MissingList = ()
+    separator: Separator = ""
+    decimal: Literal[".", ","] = "."
+    encoding: Encoding = UTF_8
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,9 @@ class RedcapColumn:
     identifier: bool
 
 
-def read_redcap(source: RedcapSource, folder: Path) -> pd.DataFrame:
+def read_redcap(
+    source: RedcapSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+) -> pd.DataFrame:
     """Read a flat export and collapse it to one row a patient.
 
     The rules, in this order:
@@ -111,6 +123,8 @@ def read_redcap(source: RedcapSource, folder: Path) -> pd.DataFrame:
     source : RedcapSource
     folder : Path
         Where relative paths start.
+    codes : mapping of column -> words, optional
+        As for `features.sources.read_source`; the choices of the data dictionary are codes, too.
 
     Returns
     -------
@@ -125,10 +139,13 @@ def read_redcap(source: RedcapSource, folder: Path) -> pd.DataFrame:
     """
     where = str(folder / source.export)
     columns = read_redcap_dictionary(folder / source.dictionary)
-    table = read_delimited(
-        read_bytes(folder / source.export, REDCAP_FILE), where, unique_names=False
-    )
-    table = _named(table, columns, where)
+    words = _missing_words(source, columns, codes or {})
+    data = as_utf8(read_bytes(folder / source.export, REDCAP_FILE), where, source.encoding)
+    # Which cells are missing is known when the columns have the names of their fields.
+    table = read_delimited(data, where, source.separator, unique_names=False, words=ONLY_EMPTY)
+    table = words.mask(_named(table, columns, where))
+    if source.decimal == ",":
+        table = with_decimal_points(table, where, words)
     record = next(iter(columns))
     _check_record(table, record, where)
     _check_choices_of_rules(source, columns, table, where)
@@ -145,6 +162,16 @@ def read_redcap(source: RedcapSource, folder: Path) -> pd.DataFrame:
         table.loc[table[EVENT] != event, its_fields] = None
     table = _collapsed(table, record, present, where)
     return check_table(_finished(table, record, present, source.values), where)
+
+
+def _missing_words(
+    source: RedcapSource,
+    columns: Mapping[str, RedcapColumn],
+    codes: Mapping[str, frozenset[str]],
+) -> MissingWords:
+    MissingWords(source.missing_codes, codes).check()
+    choices = {c.name: {*c.choices, *c.choices.values()} for c in columns.values() if c.choices}
+    return MissingWords(codes=merged([codes, choices]))
 
 
 def read_redcap_dictionary(path: Path) -> dict[str, RedcapColumn]:

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from features.cbioportal import CbioportalSource, read_cbioportal
-from features.delimited import check_text, read_delimited
+from features.decimal_commas import with_decimal_points
+from features.delimited import only_separator, read_delimited
+from features.encodings import as_utf8
 from features.errors import InputError, Problem
+from features.json_table import read_json
+from features.missing_words import MISSING_WORDS, MissingWords
 from features.omop import OmopSource, read_omop
+from features.paths import check_file
 from features.redcap import RedcapSource, read_redcap
 from features.sql import SqlSource, read_sql
-from features.table_checks import (
-    MISSING_WORDS,
-    check_names,
-    check_table,
-    mask_missing,
-    no_such_file,
-    unreadable,
-)
+from features.table_checks import MAX_FILE, MAX_JSON, read_bytes, too_large, unreadable
+from features.table_format import TableFormat
 
-__all__ = ["MISSING_WORDS", "FileSource", "Source", "read_source", "read_table", "source_name"]
+__all__ = [
+    "MISSING_WORDS",
+    "FileSource",
+    "Source",
+    "TableFormat",
+    "read_source",
+    "read_table",
+    "source_name",
+]
 
-KINDS = ".csv, .parquet, .json, .xlsx, .xlsm"
-READABLE = "a .csv, .parquet or .json file, or of an .xlsx workbook"
+KINDS = ".csv, .tsv, .txt, .parquet, .json, .xlsx, .xlsm"
+EXCEL = (".xlsx", ".xlsm")
+READABLE = "a .csv, .tsv, .txt, .parquet or .json file, or of an .xlsx workbook"
+PLAIN = TableFormat()
 
 
-class FileSource(BaseModel):
+class FileSource(TableFormat):
     """A file with one row a patient.
 
     Attributes
     ----------
     path : str
-        CSV, Parquet, JSON or Excel.
-    sheet : str, optional
-        Of an Excel workbook; needed when several sheets hold cells.
+        CSV, other separated text, Parquet, JSON or Excel.
+    separator, decimal, encoding, sheet, missing
+        As for every `TableFormat`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["file"] = "file"
     path: str
-    sheet: str | None = None
 
 
 Source = Annotated[
@@ -72,7 +78,9 @@ def source_name(source: Source) -> str:
             return database if re.fullmatch(r"[\w-]+", database) else source.kind
 
 
-def read_source(source: Source, folder: Path) -> pd.DataFrame:
+def read_source(
+    source: Source, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+) -> pd.DataFrame:
     """Read the table of a source.
 
     Parameters
@@ -80,6 +88,9 @@ def read_source(source: Source, folder: Path) -> pd.DataFrame:
     source : FileSource, RedcapSource, CbioportalSource, SqlSource or OmopSource
     folder : Path
         Where relative paths start: the folder of the configuration.
+    codes : mapping of column -> words, optional
+        What is a code there although it reads like a missing value, such as None: see
+        `features.missing_words`.
 
     Returns
     -------
@@ -94,73 +105,116 @@ def read_source(source: Source, folder: Path) -> pd.DataFrame:
     """
     match source:
         case FileSource():
-            return read_table(folder / source.path, sheet=source.sheet)
+            return read_table(folder / source.path, form=source, codes=codes)
         case RedcapSource():
-            return read_redcap(source, folder)
+            return read_redcap(source, folder, codes)
         case CbioportalSource():
-            return read_cbioportal(source, folder)
+            return read_cbioportal(source, folder, codes)
         case SqlSource():
-            return read_sql(source, folder)
+            return read_sql(source, folder, codes)
         case OmopSource():
-            return read_omop(source, folder)
+            return read_omop(source, folder, codes)
 
 
 def read_table(
-    path: str | Path, stdin: IO[str] | None = None, sheet: str | None = None
+    path: str | Path,
+    stdin: IO[str] | None = None,
+    form: TableFormat = PLAIN,
+    codes: Mapping[str, frozenset[str]] | None = None,
 ) -> pd.DataFrame:
-    """Read one row a patient from CSV, Parquet, JSON or Excel.
+    """Read one row a patient from separated text, Parquet, JSON or Excel.
 
-    Every CSV, JSON and Excel cell comes back as text or missing, so that a wrong type can be
+    Every cell of text, JSON and Excel comes back as text or missing, so that a wrong type can be
     reported with its row instead of turning a whole column into something else.
 
     Parameters
     ----------
     path : str or Path
-        A file that ends in .csv, .parquet, .json, .xlsx or .xlsm, or '-' for CSV or JSON on
-        standard input. JSON is one object, or a list of objects, with a value a column.
+        A file that ends in .csv, .tsv, .txt, .parquet, .json, .xlsx or .xlsm, or '-' for separated
+        text or JSON on standard input. JSON is one object, or a list of objects, with a value a
+        column.
     stdin : text stream, optional
         Where '-' is read from.
-    sheet : str, optional
-        Of an Excel workbook.
+    form : TableFormat
+        How the file is written.
+    codes : mapping of column -> words, optional
+        As for `read_source`.
 
     Raises
     ------
     InputError
-        When the file is missing, empty, of an unknown kind, or cannot be parsed.
+        When the file is missing, empty, of an unknown kind, too large, or cannot be parsed.
     """
+    words = MissingWords(form.missing, codes or {})
+    words.check()
     if str(path) == "-":
-        text = _stdin_text(stdin).strip()
-        return _read_json(text, "-") if text[:1] in "[{" and text else _read_csv_text(text, "-")
-    path = Path(path)
-    if not path.is_file():
-        raise no_such_file(path, READABLE)
-    kind = path.suffix.lower()
-    if kind not in KINDS.split(", "):
-        raise _unknown_kind(path)
-    if sheet and kind not in (".xlsx", ".xlsm"):
-        raise InputError(
-            Problem(
-                what="Only an Excel workbook has sheets",
-                where=str(path),
-                got=f"sheet: {sheet}",
-                remedy="take `sheet:` out",
-            )
-        )
-    try:
+        data = _read_stdin(stdin)
+        kind = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".csv"
+        where = "-"
+    else:
+        path, where = Path(path), str(path)
+        check_file(path, "table", READABLE)
+        kind = path.suffix.lower()
+        if kind not in KINDS.split(", "):
+            raise _unknown_kind(path)
+        _check_keys(form, kind, where)
         if kind == ".parquet":
-            return check_table(pd.read_parquet(path), str(path))
-        if kind in (".xlsx", ".xlsm"):
+            from features.parquet import read_parquet
+
+            return read_parquet(path, form, words)
+        if kind in EXCEL:
             from features.excel import read_excel
 
-            return read_excel(path, sheet)
-        data = path.read_bytes()
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+            return read_excel(path, form, words)
+        data = read_bytes(path, READABLE, MAX_JSON if kind == ".json" else MAX_FILE)
+    _check_keys(form, kind, where)
+    text = as_utf8(data, where, form.encoding)
     if kind == ".json":
-        return _read_json(check_text(data, str(path)).decode("utf-8"), str(path))
-    return read_delimited(data, str(path))
+        return read_json(text, where, form, words)
+    separator = form.separator or {".tsv": "\t", ".txt": ""}.get(kind, "")
+    if kind == ".txt" and not separator:
+        separator = only_separator(text, where)
+    table = read_delimited(text, where, separator, words=words)
+    return with_decimal_points(table, where, words) if form.decimal == "," else table
+
+
+def _read_stdin(stdin: IO[str] | None) -> bytes:
+    if stdin is None:
+        return b""
+    # The bytes themselves where there are any: the terminal's encoding says nothing of a table's.
+    raw = getattr(stdin, "buffer", None)
+    try:
+        data: bytes = (
+            raw.read(MAX_FILE + 1) if raw is not None else stdin.read(MAX_FILE + 1).encode("utf-8")
+        )
+    except (OSError, UnicodeError) as error:
+        raise unreadable("-", error) from error
+    if len(data) > MAX_FILE:
+        raise too_large("standard input", len(data), MAX_FILE)
+    return data
+
+
+def _check_keys(form: TableFormat, kind: str, where: str) -> None:
+    """Raise for a key that says nothing about such a file."""
+    text = kind not in (*EXCEL, ".parquet", ".json")
+    useless = {
+        "separator": not text,
+        "encoding": not text and kind != ".json",
+        "sheet": kind not in EXCEL,
+    }
+    wrong = {key: value for key, value in form.stated.items() if useless.get(key)}
+    if wrong:
+        only = {"separator": "text", "encoding": "text and JSON", "sheet": "an Excel workbook"}
+        raise InputError(
+            Problem(
+                what=f"A {kind} file has no {key}",
+                where=where,
+                got=f"{key}: {value}",
+                allowed=f"only with {only[key]}",
+                remedy=f"take `{key}` out",
+            )
+            for key, value in wrong.items()
+        )
 
 
 def _unknown_kind(path: Path) -> InputError:
@@ -176,56 +230,3 @@ def _unknown_kind(path: Path) -> InputError:
             else "save the table in one of these and give that file",
         )
     )
-
-
-def _stdin_text(stdin: IO[str] | None) -> str:
-    """What a stream holds, refused like a file where its bytes are no UTF-8; none if closed."""
-    if stdin is None:
-        return ""
-    raw = getattr(stdin, "buffer", None)
-    return stdin.read() if raw is None else check_text(raw.read(), "-").decode("utf-8")
-
-
-def _read_csv_text(text: str, where: str) -> pd.DataFrame:
-    try:
-        return read_delimited(text.encode("utf-8"), where)
-    except UnicodeEncodeError as error:
-        raise unreadable(where, error) from error
-
-
-def _once(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:
-    check_names([key for key, _ in pairs], where)  # Python would keep the last value and be silent.
-    return dict(pairs)
-
-
-def _read_json(text: str, where: str) -> pd.DataFrame:
-    try:
-        rows = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, where))
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise unreadable(where, error) from error
-    rows = [rows] if isinstance(rows, dict) else rows
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(
-            Problem(
-                what="The JSON does not hold patients",
-                where=where,
-                allowed='one object, or a list of objects: [{"age_years": 61, ...}, ...]',
-            )
-        )
-    nested = sorted({k for row in rows for k, v in row.items() if isinstance(v, dict | list)})
-    if nested:
-        raise InputError(
-            Problem(
-                what="A value is not a single number or word",
-                where=where,
-                got=", ".join(nested),
-                remedy="give one plain value for each column",
-            )
-        )
-    try:
-        table = pd.DataFrame(rows).map(lambda v: None if v is None else str(v))
-    except UnicodeEncodeError as error:
-        raise unreadable(where, error) from error
-    return check_table(mask_missing(table), where)

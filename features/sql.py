@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.delimited import check_text
+from features.encodings import check_text
 from features.errors import InputError, Problem, name_some
-from features.table_checks import check_table, mask_missing, no_such_file, read_bytes, text_cell
+from features.missing_words import MissingWords
+from features.table_checks import check_table, no_such_file, read_bytes, text_cell
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -54,7 +55,9 @@ class SqlSource(BaseModel):
     query_file: str | None = None
 
 
-def read_sql(source: SqlSource, folder: Path) -> pd.DataFrame:
+def read_sql(
+    source: SqlSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+) -> pd.DataFrame:
     """Run a query and read its rows as text.
 
     The transaction is read-only where the database knows such a thing (PostgreSQL, SQLite), and
@@ -65,6 +68,8 @@ def read_sql(source: SqlSource, folder: Path) -> pd.DataFrame:
     source : SqlSource
     folder : Path
         Where relative paths, SQLite's too, start.
+    codes : mapping of column -> words, optional
+        As for `features.sources.read_source`.
 
     Returns
     -------
@@ -93,8 +98,8 @@ def read_sql(source: SqlSource, folder: Path) -> pd.DataFrame:
                 remedy="leave it out of the query, or cast it to text there",
             )
         )
-    text = mask_missing(table.map(text_cell)).astype(pd.StringDtype(na_value=np.nan))
-    return check_table(text.set_axis(names, axis=1), f"the query on {shown}")
+    text = table.map(text_cell).astype(pd.StringDtype(na_value=np.nan)).set_axis(names, axis=1)
+    return check_table(MissingWords(codes=codes or {}).mask(text), f"the query on {shown}")
 
 
 def _query(source: SqlSource, folder: Path) -> str:

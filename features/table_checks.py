@@ -12,8 +12,22 @@ from pathlib import Path
 import pandas as pd
 
 from features.errors import InputError, Problem, name_some
+from features.paths import check_file
 
-MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".")
+# A gene panel has thousands of columns; a pivoted record of every visit has more, and is no table
+# of one row a patient.
+MAX_COLUMNS = 20_000
+# A million patients of a hundred columns: about 4 GB while they are read.
+MAX_CELLS = 100_000_000
+# More than such a table takes as text.
+MAX_FILE = 1 << 30
+# Python's objects take ten times the bytes of JSON.
+MAX_JSON = 100 << 20
+# A cell of text is a remark, not a document; the limit of Python's own reader of CSV.
+MAX_CELL = 131_072
+
+# What a first column without a name is called: the row names that R and pandas write.
+ROW_NAMES = "Unnamed: 0"
 
 
 def check_names(names: Iterable[object], where: str) -> None:
@@ -99,6 +113,41 @@ def name_columns(table: pd.DataFrame, names: Sequence[str], where: str) -> pd.Da
     return table.loc[:, [not e for e in empty]]
 
 
+def check_size(n_rows: int, n_columns: int, where: str) -> None:
+    """Raise for a table that no computer of a clinic holds, before it is tried."""
+    if n_columns > MAX_COLUMNS or n_rows * n_columns > MAX_CELLS:
+        raise InputError(
+            Problem(
+                what="The table is too large",
+                where=where,
+                got=f"{n_rows:,} rows of {n_columns:,} columns",
+                allowed=f"up to {MAX_COLUMNS:,} columns, and {MAX_CELLS:,} cells in all",
+                remedy="keep the columns that the configuration names",
+            )
+        )
+
+
+def check_cells(table: pd.DataFrame, where: str) -> None:
+    """Raise where a cell of text is longer than any remark."""
+    for at in range(table.shape[1]):
+        column = table.iloc[:, at]
+        if not isinstance(column.dtype, pd.StringDtype):
+            continue
+        long = column.str.len().fillna(0).to_numpy() > MAX_CELL
+        if long.any():
+            raise InputError(
+                Problem(
+                    what="A cell holds more text than a table should",
+                    where=f"{where}, row {int(long.argmax()) + 1} (the first patient is row 1), "
+                    f"column {str(table.columns[at])[:60]}",
+                    got=f"{int(column.str.len().max()):,} characters",
+                    allowed=f"up to {MAX_CELL:,}",
+                    remedy="shorten it; a quotation mark that is never closed swallows the rows "
+                    "after it",
+                )
+            )
+
+
 def check_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
     """Strip the column names; raise when one stands twice or there is no patient."""
     if table.empty:
@@ -133,11 +182,6 @@ def text_cell(value: object) -> str | None:
     return str(value)
 
 
-def mask_missing(table: pd.DataFrame) -> pd.DataFrame:
-    """Make every missing word missing. Cells are text or None."""
-    return table.mask(table.isin(MISSING_WORDS))
-
-
 def unreadable(where: str | Path, reason: object, remedy: str = "") -> InputError:
     """Say that a file cannot be read, with the first line of the reason."""
     return InputError(
@@ -152,21 +196,33 @@ def unreadable(where: str | Path, reason: object, remedy: str = "") -> InputErro
 
 def no_such_file(path: Path, kind: str) -> InputError:
     """Say that a file is not there."""
-    return InputError(
-        Problem(
-            what="No such table",
-            where=str(path),
-            remedy=f"give the path of {kind}, relative to the folder you are in "
-            "(in a configuration: to the configuration file)",
-        )
-    )
-
-
-def read_bytes(path: Path, kind: str) -> bytes:
-    """Read a file; raise InputError when it is not there or may not be read."""
-    if not path.is_file():
-        raise no_such_file(path, kind)
     try:
+        check_file(path, "table", kind)
+    except InputError as error:
+        return error
+    return unreadable(path, "it is there now, and was not a moment ago")
+
+
+def read_bytes(path: Path, kind: str, most: int = MAX_FILE) -> bytes:
+    """Read a file; raise InputError when it is not there, too large, or may not be read."""
+    check_file(path, "table", kind)
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise too_large(str(path), size, most)
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error, "check who may read it") from error
+
+
+def too_large(where: str, size: int, most: int) -> InputError:
+    """Say that a file is larger than what is read."""
+    return InputError(
+        Problem(
+            what="The file is too large",
+            where=where,
+            got=f"{size / (1 << 20):,.0f} MiB",
+            allowed=f"up to {most / (1 << 20):,.0f} MiB",
+            remedy="keep the columns that the configuration names, or save it as Parquet",
+        )
+    )

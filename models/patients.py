@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from features.covariates import DERIVATIONS, derive_covariates
 from features.dataset import as_predictors
 from features.dictionary import Covariate
 from features.errors import InputError, Problem, collect, did_you_mean, name_some
+from features.missing_words import merged
 from features.regimens import RegimenColumn, derive_regimen
+from features.table_checks import ROW_NAMES
 from models.card import ModelCard
 from models.prediction import SurvivalModel, median_survival
 
@@ -91,6 +93,23 @@ def predict_patients(
     return result
 
 
+def known_codes(card: ModelCard) -> dict[str, frozenset[str]]:
+    """Codes of a patients' table, by column: a word that is one is no missing cell."""
+    parts: list[Mapping[str, Iterable[str]]] = [{c.name: c.vocabulary} for c in card.inputs]
+    for covariate in card.inputs:
+        source = card.sources.get(covariate.name)
+        if source is not None:
+            parts.append({source.column: tuple(source.values) or covariate.vocabulary})
+    if card.arms:
+        codes = (*(card.regimen.values if card.regimen else ()), *card.arms)
+        parts += [{name: codes} for name in _regimen_names(card)]
+    return merged(parts)
+
+
+def _regimen_names(card: ModelCard) -> list[str]:
+    return ["regimen", *([card.regimen.column] if card.regimen else [])]
+
+
 def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
     values = sorted({float(h) for h in horizons})
     wrong = [h for h in values if not 0 < h <= card.follow_up]
@@ -125,7 +144,7 @@ def _column_of(covariate: Covariate, table: pd.DataFrame, card: ModelCard) -> Co
 def _regimen_column(table: pd.DataFrame, card: ModelCard) -> str | None:
     if not card.arms:
         return None
-    candidates = ["regimen", *([card.regimen.column] if card.regimen else [])]
+    candidates = _regimen_names(card)
     present = [name for name in candidates if name in table.columns]
     if present:
         return present[0]
@@ -152,7 +171,7 @@ def _check_extra(
     ignore_extra: bool,
 ) -> None:
     used = {source.column for source in given.values()}
-    extra = [c for c in table.columns if c not in used | {PATIENT_ID, regimen_column}]
+    extra = [c for c in table.columns if c not in used | {PATIENT_ID, regimen_column, ROW_NAMES}]
     if not extra or ignore_extra:
         return
     known = [c.name for c in card.inputs] + (["regimen"] if card.arms else []) + [PATIENT_ID]

@@ -25,6 +25,7 @@ from features.inclusion import apply_inclusion
 from features.outcome import Outcome
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
+from features.used_codes import drug_codes, used_codes
 from models.fitted import check_size, fit_model
 from pipelines.config import TrainConfig
 
@@ -42,13 +43,16 @@ MAX_FOLLOW_UP = 600.0
 
 def load_table(config: TrainConfig) -> pd.DataFrame:
     """Read the configured table, or rebuild the reference study with the configured seed."""
-    if config.cohort.source is not None:
-        return read_source(config.cohort.source, Path(config.cohort.folder))
-    if config.cohort.is_reference_study:
+    own = config.cohort
+    # What the configuration uses as a code is no missing cell, though it may read like one.
+    codes = used_codes(own.columns, read_dictionary(config.dictionary), own.inclusion, own.guard)
+    if own.source is not None:
+        return read_source(own.source, Path(own.folder), codes)
+    if own.is_reference_study:
         from features.reference_study import rebuild_reference_study
 
         return rebuild_reference_study(config.seed)
-    return read_table(config.cohort.path)
+    return read_table(own.path, codes=codes)
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,8 @@ def load_drugs(config: TrainConfig) -> pd.DataFrame | None:
     regimen = config.cohort.columns.regimen
     if not isinstance(regimen, DrugRecords) or not isinstance(regimen.drugs, LongRecords):
         return None
-    return read_table(Path(config.cohort.folder) / regimen.drugs.path)
+    path = Path(config.cohort.folder) / regimen.drugs.path
+    return read_table(path, form=regimen.drugs, codes=drug_codes(regimen, regimen.drugs))
 
 
 def endpoint_label(config: TrainConfig) -> str:

@@ -15,7 +15,7 @@ from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
 from features.inclusion import InclusionRule
-from features.sources import Source, source_name
+from features.sources import FileSource, Source, source_name
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -48,10 +48,13 @@ class CohortConfig(_Section):
 
     path: str = Field(
         default=REFERENCE_STUDY,
-        description="CSV, Parquet or JSON, relative to the configuration file; or reference_study",
+        description="CSV, Parquet, JSON or Excel, relative to the configuration file; or "
+        "reference_study",
     )
     source: Source | None = Field(
-        default=None, description="REDCap, cBioPortal, SQL or OMOP, in place of `path`"
+        default=None,
+        description="A file with its separator, decimal mark and so on; REDCap, cBioPortal, SQL or "
+        "OMOP; in place of `path`",
     )
     name: str = Field(default="", description="Name in tables and in MLflow; the file's if empty")
     columns: CohortColumns
@@ -497,7 +500,11 @@ def configured(path: Path | None, table: Path | None) -> TrainConfig:
     config = read_config(path or DEFAULT_CONFIG)
     if table is None:
         return config
-    place = {"path": str(table.resolve()), "source": None}
+    place: dict[str, Any] = {"path": str(table.resolve()), "source": None}
+    source = config.cohort.source
+    if isinstance(source, FileSource):
+        # The other table is written like the configured one: its separator, decimal mark and words.
+        place = {"source": source.model_copy(update={"path": str(table.resolve())})}
     return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
 
 

@@ -9,11 +9,18 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.command import run_command
+from pipelines.table_options import (
+    DecimalOption,
+    EncodingOption,
+    MissingOption,
+    SeparatorOption,
+    SheetOption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +47,10 @@ class Format(StrEnum):
 @app.command()
 def predict(
     patients: Annotated[
-        str, typer.Argument(help="CSV, Parquet or JSON file with one row a patient; - for stdin.")
+        str,
+        typer.Argument(
+            help="CSV, Parquet, JSON or Excel file with one row a patient; - for stdin."
+        ),
     ],
     model: Annotated[
         str,
@@ -57,17 +67,30 @@ def predict(
     ignore_extra: Annotated[
         bool, typer.Option("--ignore-extra", help="Leave columns unread that the model lacks.")
     ] = False,
+    separator: SeparatorOption = "",
+    decimal: DecimalOption = ".",
+    encoding: EncodingOption = "utf-8",
+    sheet: SheetOption = None,
+    missing: MissingOption = None,
 ) -> None:
     """Predict each patient's risk with a trained model.
 
     A covariate may be missing; an unknown column, a wrong type, an impossible value or an unknown
     regimen is refused.
     """
-    run_command(lambda: _predict(patients, model, horizons, output, out, ignore_extra))
+    form = {
+        "separator": separator,
+        "decimal": decimal,
+        "encoding": encoding,
+        "sheet": sheet,
+        "missing": missing,
+    }
+    run_command(lambda: _predict(patients, form, model, horizons, output, out, ignore_extra))
 
 
 def _predict(
     patients: str,
+    form: dict[str, Any],
     model_uri: str,
     horizons: str | None,
     output: Format,
@@ -75,12 +98,14 @@ def _predict(
     ignore_extra: bool,
 ) -> None:
     from features.sources import read_table
-    from models.patients import predict_patients
+    from models.patients import known_codes, predict_patients
     from pipelines.files import csv_text
+    from pipelines.table_options import read_format
 
     months = None if horizons is None else _read_horizons(horizons)
-    table = read_table(patients, sys.stdin)
+    table_format = read_format(form)
     model, card = load_any(model_uri)
+    table = read_table(patients, sys.stdin, table_format, known_codes(card))
     result = predict_patients(
         model, card, table, months or card.horizons, ignore_extra=ignore_extra
     )

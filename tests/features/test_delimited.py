@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from features.delimited import read_delimited
 from features.errors import InputError
-from features.table_checks import MISSING_WORDS
+from features.missing_words import MISSING_WORDS
 
 
 def read(data, **options):

@@ -7,6 +7,7 @@ import pytest
 
 from features.errors import InputError
 from features.excel import read_excel
+from features.table_format import TableFormat
 
 
 def workbook(folder, *rows, change=lambda book: None):
@@ -20,7 +21,7 @@ def workbook(folder, *rows, change=lambda book: None):
 
 def refused(path, sheet=None):
     with pytest.raises(InputError) as error:
-        read_excel(path, sheet)
+        read_excel(path, TableFormat(sheet=sheet))
     (problem,) = error.value.problems
     return problem
 
@@ -104,7 +105,7 @@ def test_several_sheets_need_a_choice(tmp_path):
     problem = refused(path)
     assert (problem.what, problem.got) == ("Several sheets hold cells", "Sheet, labs")
     assert "`sheet:`" in problem.remedy
-    assert read_excel(path, "labs")["hb"].tolist() == ["85"]
+    assert read_excel(path, TableFormat(sheet="labs"))["hb"].tolist() == ["85"]
     problem = refused(path, "lab")
     assert (problem.what, problem.allowed) == ("No such sheet", "Sheet, labs")
     assert "did you mean 'labs'" in problem.remedy

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from features.errors import InputError, collect
-from features.sources import MISSING_WORDS, FileSource, Source, read_source, read_table
+from features.sources import MISSING_WORDS, FileSource, Source, TableFormat, read_source, read_table
 
 
 def from_stdin(text):
@@ -88,14 +88,17 @@ def test_a_missing_file_names_the_path_and_what_to_give(tmp_path):
     problem = refused(tmp_path / "nowhere.csv")
     assert problem.what == "No such table"
     assert problem.where.endswith("nowhere.csv")
-    assert ".csv, .parquet or .json" in problem.remedy
+    assert ".csv, .tsv, .txt, .parquet or .json" in problem.remedy
 
 
 @pytest.mark.parametrize(("name", "got"), [("a.xls", ".xls"), ("table", "no suffix")])
 def test_an_unknown_kind_names_the_known_ones(tmp_path, name, got):
     problem = refused(written(tmp_path, name, "a,b\n1,2\n"))
     assert problem.what == "Unknown kind of table"
-    assert (problem.got, problem.allowed) == (got, ".csv, .parquet, .json, .xlsx, .xlsm")
+    assert (problem.got, problem.allowed) == (
+        got,
+        ".csv, .tsv, .txt, .parquet, .json, .xlsx, .xlsm",
+    )
 
 
 def test_another_encoding_names_the_byte(tmp_path):
@@ -253,13 +256,13 @@ def test_an_excel_sheet(tmp_path):
     book.active.append(["id", "age"])
     book.active.append(["007", 60.0])
     book.save(tmp_path / "A.XLSX")
-    table = read_table(tmp_path / "A.XLSX", sheet="patients")
+    table = read_table(tmp_path / "A.XLSX", form=TableFormat(sheet="patients"))
     assert table.to_dict("records") == [{"id": "007", "age": "60"}]
 
 
 def test_only_a_workbook_has_sheets(tmp_path):
-    with pytest.raises(InputError, match="Only an Excel workbook has sheets"):
-        read_table(written(tmp_path, "a.csv", "id,age\n1,60\n"), sheet="patients")
+    with pytest.raises(InputError, match=r"A \.csv file has no sheet"):
+        read_table(written(tmp_path, "a.csv", "id,age\n1,60\n"), form=TableFormat(sheet="patients"))
 
 
 def test_json_in_another_encoding_names_the_byte(tmp_path):
