@@ -53,6 +53,8 @@ class ComparisonReport:
         As `heterogeneity_table` gives it.
     pictures : mapping of caption -> PNG, by section
         Drawn already, since the same pictures are kept as files too.
+    randomised : bool
+        The arms were drawn at random.
     """
 
     title: str
@@ -70,6 +72,7 @@ class ComparisonReport:
     agreement: pd.DataFrame | None = None
     heterogeneity: pd.DataFrame | None = None
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    randomised: bool = False
 
 
 def write_comparison_report(path: Path, report: ComparisonReport) -> None:

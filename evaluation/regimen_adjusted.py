@@ -53,6 +53,9 @@ _REPLICATES_A_TABLE = 100
 # more, see `too_small`.
 _FEWEST = 2
 
+# What stands in the place of "no unmeasured confounding" in a randomised cohort.
+DRAWN = "arms drawn at random"
+
 Row = dict[str, Any]
 
 
@@ -87,6 +90,8 @@ class AdjustedSettings:
     propensity : {"maximum likelihood", "Firth", "ridge"}
     common_outcome : bool
         For the E-value: the event happens to more than about 15%.
+    randomised : bool
+        Arms were drawn at random: nothing unmeasured is to be explained away, so without E-values.
     """
 
     reference_arm: str
@@ -102,6 +107,7 @@ class AdjustedSettings:
     replicates: int = 500
     propensity: Method = "maximum likelihood"
     common_outcome: bool = True
+    randomised: bool = False
 
     def __post_init__(self) -> None:
         horizons = tuple(float(h) for h in self.horizons)
@@ -342,6 +348,8 @@ class _Pairs:
         rows: list[Row] = []
         for place, (same, values) in enumerate(zip(columns, replicates, strict=True)):
             rows.append(self._estimate_row(same, values, place == 0))
+        if self.settings.randomised:
+            return rows
         return rows + [self._e_value_row(row) for row in rows if row["scale"] == HAZARD_RATIO]
 
     def _replicates(self, columns: list[list[Estimate]]) -> list[list[np.ndarray] | None]:
@@ -447,7 +455,7 @@ class _Pairs:
         return f"Rubin's rules over {tables} completed tables; {method}" if tables > 1 else method
 
     def _assumption(self, first: Estimate, conditional: bool) -> tuple[str, str]:
-        unmeasured = "no unmeasured confounding"
+        unmeasured = DRAWN if self.settings.randomised else "no unmeasured confounding"
         events = self.events_a_coefficient
         per_coefficient = f"{events:.1f} events a coefficient" + (
             "" if events >= EVENTS_PER_COEFFICIENT else " (few)"

@@ -84,6 +84,8 @@ class Report:
     pictures : mapping of caption -> Figure, by section
     tables : mapping of name -> DataFrame
         Of an assessment; those with a section of their own are shown.
+    randomised : bool
+        The regimen was drawn at random.
     """
 
     title: str
@@ -106,6 +108,7 @@ class Report:
     recalibration_text: str = ""
     pictures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    randomised: bool = False
 
 
 def write_report(path: Path, report: Report) -> None:

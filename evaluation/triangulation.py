@@ -1,7 +1,8 @@
 """Every estimate of one regimen contrast in one table, and what they agree on in one paragraph.
 
 The paragraph is written from the table by rules, each of which is one function here: the same
-table gives the same words. A contrast says how arms differ; who was given which arm was not drawn.
+table gives the same words. A contrast says how arms differ; who was given which arm was not drawn,
+unless the cohort is a randomised one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scipy import stats
 from evaluation.arms import join_notes, outcomes_by_arm, p_text
 from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
 from evaluation.hazard_ratio import cox_hazard_ratio
-from evaluation.regimen_adjusted import AdjustedComparison
+from evaluation.regimen_adjusted import DRAWN, AdjustedComparison
 from evaluation.results import ADJUSTED_COLUMNS
 from features.outcome import Outcome
 
@@ -53,6 +54,12 @@ NEARLY_ALL = 0.8
 APART = 0.1
 SAME_PATIENTS = "The rows are of the same patients: they are not independent evidence."
 EXCHANGEABLE = "arms exchangeable as treated"
+# What is said of patients who were not, and who were, given their regimen by chance.
+NOT_RANDOMISED = "Patients were not randomised: no row is causal."
+RANDOMISED = (
+    "The regimen was drawn at random: the crude and the adjusted rows both compare the arms as "
+    "they were drawn, and what they differ in is chance."
+)
 _RANK_TESTS = ("log-rank", "stratified log-rank", "Fleming-Harrington", "MaxCombo")
 
 
@@ -83,6 +90,8 @@ class Checks:
         Covariate terms among which the largest SMD was found.
     effective_share : float
         The smaller of the two arms' effective over actual size under inverse weighting.
+    randomised : bool
+        The arms were drawn at random.
     """
 
     n: int
@@ -98,6 +107,7 @@ class Checks:
     arm_events: tuple[int, int] = (-1, -1)
     terms: int = 1
     effective_share: float = np.nan
+    randomised: bool = False
 
     @classmethod
     def of(
@@ -106,6 +116,7 @@ class Checks:
         regimen: ArrayLike,
         arms: tuple[str, str],
         adjusted: AdjustedComparison | None,
+        randomised: bool = False,
     ) -> Checks:
         """Check one arm against the reference arm.
 
@@ -117,6 +128,8 @@ class Checks:
             The arm, and the reference arm.
         adjusted : AdjustedComparison, optional
             Of the same patients.
+        randomised : bool
+            The arms were drawn at random.
         """
         arm, reference = arms
         by_arm = outcomes_by_arm(outcome, np.asarray(regimen, dtype=object), arms)
@@ -127,6 +140,7 @@ class Checks:
             cox_hazard_ratio(mine, base).proportional_hazards_p,
             arm_sizes=(len(mine), len(base)),
             arm_events=(mine.n_events, base.n_events),
+            randomised=randomised,
         )
         if adjusted is None or adjusted.positivity.empty:
             return found
@@ -169,9 +183,14 @@ class Checks:
         if not np.isfinite(self.largest_smd):
             return "cannot be checked"
         word = "unbalanced" if self.largest_smd > NEGLIGIBLE else "balanced"
+        rest = (
+            "the arms were drawn at random" + (", yet differ by more" if self.beyond_chance else "")
+            if self.randomised
+            else "what was not recorded cannot be checked"
+        )
         return (
             f"{word} in what was recorded: largest SMD {self.largest_smd:.2f} "
-            f"({self.largest_smd_term}); what was not recorded cannot be checked"
+            f"({self.largest_smd_term}); {rest}"
         )
 
     @property
@@ -207,11 +226,12 @@ def one_table(
         Differences of the restricted mean have the scale "RMST difference" in every family.
     """
     contrasts = classical[classical["reference_arm"].notna()]
+    drawn = any(known.randomised for known in checks.values())
     parts = [
         pd.DataFrame([_classical_row(row, checks) for row in contrasts.to_dict("records")]),
         *adjusted,
         *(
-            pd.DataFrame([_model_row(row, seen_by or {}) for row in part.to_dict("records")])
+            pd.DataFrame([_model_row(row, seen_by or {}, drawn) for row in part.to_dict("records")])
             for part in model_based
         ),
     ]
@@ -526,9 +546,10 @@ def say_unadjusted(reading: Reading) -> str:
     """That nothing could be adjusted, and why."""
     if not reading.unadjusted:
         return ""
-    return (
-        f"Nothing could be adjusted ({reading.unadjusted}): the crude rows cannot be told from "
-        "confounding."
+    return f"Nothing could be adjusted ({reading.unadjusted}): the crude rows " + (
+        "stand alone; the arms were drawn at random."
+        if reading.checks.randomised
+        else "cannot be told from confounding."
     )
 
 
@@ -575,6 +596,8 @@ def say_adjustment(reading: Reading) -> str:
     only_conditional = (change[marginal.index] < np.log(LITTLE)).all()
     if only_conditional:
         why = "this ratio is given the covariates, which makes it another one than the crude"
+    elif reading.checks.randomised:
+        why = "crude and adjusted rows are both valid, as the arms were drawn at random"
     elif reading.checks.beyond_chance:
         hid = " that hid part of the contrast" if way == "away from 1" else ""
         why = f"the change is consistent with measured confounding{hid}"
@@ -760,6 +783,8 @@ def say_size(reading: Reading) -> str:
 
 def say_unmeasured(reading: Reading) -> str:
     """What no row can check."""
+    if reading.checks.randomised:
+        return RANDOMISED
     rows = reading.e_values
     preferred = rows[rows["estimator"].str.contains("overlap Cox")]
     if len(preferred) or len(rows):
@@ -838,9 +863,16 @@ def _imbalance(checks: Checks) -> str:
         return f"the arms were balanced in what was recorded ({worst})"
     if not np.isfinite(checks.chance_smd):
         return f"the imbalance was not held against chance ({worst})"
+    if checks.randomised and not checks.beyond_chance:
+        return f"the imbalance of the arms, drawn at random, is chance ({worst})"
     among = f"; chance gives up to {checks.chance_smd:.2f} among {checks.terms} " + (
         "term" if checks.terms == 1 else "terms"
     )
+    if checks.beyond_chance and checks.randomised:
+        return (
+            f"the arms differ by more than drawing at random gives ({worst}{among}): check how "
+            "they were drawn and who is left out"
+        )
     if checks.beyond_chance:
         return f"the arms differed by more than chance gives ({worst}{among})"
     return f"the imbalance is of a size that chance gives ({worst}{among})"
@@ -910,22 +942,24 @@ def _classical_row(
     endpoint, arm = str(row["endpoint"]), str(row["arm"])
     known = checks.get((endpoint, arm)) or checks.get(("", arm))
     estimator = str(row["estimator"])
-    assumption, verdict = EXCHANGEABLE, "cannot be checked"
+    drawn = any(own.randomised for own in checks.values())
+    exchangeable = DRAWN if drawn else EXCHANGEABLE
+    assumption, verdict = exchangeable, "cannot be checked"
     if known is not None:
         verdict = known.balance_words
     survival = (endpoint, arm) in checks
     trend = known.trend_words if known is not None else ""
     if estimator.startswith(("Cox hazard ratio", "Fine-Gray")) and survival:
         subject = "subdistribution hazards" if estimator.startswith("Fine-Gray") else "hazards"
-        assumption = f"{EXCHANGEABLE}; proportional {subject}"
+        assumption = f"{exchangeable}; proportional {subject}"
         verdict = join_notes(trend if subject == "hazards" else "", verdict)
     elif estimator.startswith(_RANK_TESTS):
-        assumption = f"{EXCHANGEABLE}; most power under proportional hazards"
+        assumption = f"{exchangeable}; most power under proportional hazards"
         if estimator.startswith(("Fleming", "MaxCombo")):
-            assumption = f"{EXCHANGEABLE}; none on the shape of the hazards"
+            assumption = f"{exchangeable}; none on the shape of the hazards"
         verdict = join_notes(trend, verdict)
     elif survival:
-        assumption = f"{EXCHANGEABLE}; censoring independent within arms"
+        assumption = f"{exchangeable}; censoring independent within arms"
     own = dict(row) | {
         "adjustment_set": "none",
         "population": "as treated",
@@ -938,7 +972,9 @@ def _classical_row(
     return own
 
 
-def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, object]:
+def _model_row(
+    row: dict[str, object], seen_by: Mapping[str, str], drawn: bool
+) -> dict[str, object]:
     estimator, note = str(row["estimator"]), str(row["note"] or "")
     learner = estimator.rpartition(", ")[2]
     left = [part for part in note.split("; ") if "left the model" in part]
@@ -946,8 +982,8 @@ def _model_row(row: dict[str, object], seen_by: Mapping[str, str]) -> dict[str, 
         "adjustment_set": seen_by.get(learner, "what the model sees"),
         "population": "as treated" if estimator.startswith("SHAP") else "ATE",
         "effective_n": row["n"],
-        "assumption": "no unmeasured confounding; the model is right and does not shrink the "
-        "regimen",
+        "assumption": f"{DRAWN if drawn else 'no unmeasured confounding'}; the model is right and "
+        "does not shrink the regimen",
         "verdict": left[0] if left else "cannot be checked: penalised and tree models shrink",
     }
     if str(own["scale"]).startswith(RMST) or (own["scale"] == "months" and "RMST" in estimator):

@@ -13,6 +13,7 @@ from features.codes import Codes, meets, rows_of
 from features.dates import DateFormat, Day, read_dates
 from features.errors import InputError, Problem
 from features.specs import Spec
+from features.times import Months
 
 CUT_OFF = "cut-off"
 
@@ -37,7 +38,7 @@ class Clock(Spec):
     label: str
     origin: str
     cutoff: Day | None = None
-    landmark_months: float | None = Field(default=None, gt=0)
+    landmark_months: Months | None = Field(default=None, gt=0)
     date_format: DateFormat = ""
 
 

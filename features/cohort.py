@@ -18,7 +18,7 @@ from features.covariates import derive_covariates, describe_covariates, needed_i
 from features.dataset import Dataset
 from features.dictionary import Covariate
 from features.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
-from features.endpoints import Endpoint, derive_endpoint
+from features.endpoints import Derived, Endpoint, check_deaths, death_key, derive_endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
@@ -100,6 +100,7 @@ class CohortColumns(BaseModel):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"two endpoints have the same label: {', '.join(twice)}")
+        check_deaths(endpoints)
         return endpoints
 
 
@@ -258,14 +259,11 @@ def read_cohort(
             table = _with_index_date(table, assignment)
     elif regimen_source:
         regimen = collect(problems, partial(derive_regimen, table, regimen_source))
-    outcomes, eligible = {}, {}
     # Without the drug records it is not known whose outcome counts, nor from when.
     unplaced = isinstance(regimen_source, DrugRecords) and assignment is None
-    for endpoint in () if unplaced else columns.endpoints.values():
-        derived = collect(problems, partial(derive_endpoint, table, endpoint, kept))
-        if derived is not None:
-            outcomes[endpoint.label] = derived.outcome
-            eligible[endpoint.label] = derived.eligible[kept]
+    derived = {} if unplaced else _derive_endpoints(table, columns.endpoints, kept, problems)
+    outcomes = {columns.endpoints[key].label: one.outcome for key, one in derived.items()}
+    eligible = {columns.endpoints[key].label: one.eligible[kept] for key, one in derived.items()}
     if response_column:
         responder = collect(problems, lambda: _read_response(table, response_column))
     if columns.adverse_events:
@@ -293,6 +291,26 @@ def read_cohort(
         places=np.flatnonzero(kept),
         transplant_months=transplant,
     )
+
+
+def _derive_endpoints(
+    table: pd.DataFrame,
+    endpoints: Mapping[str, Endpoint],
+    kept: np.ndarray,
+    problems: list[Problem],
+) -> dict[str, Derived]:
+    """Each endpoint that can be derived, in the order stated; what is wrong with the others."""
+    found: dict[str, Derived] = {}
+    # Those that take their deaths from another one come after it.
+    for key in sorted(endpoints, key=lambda key: bool(death_key(endpoints[key]))):
+        named = death_key(endpoints[key])
+        if named and named not in found:
+            continue  # what is wrong with the deaths is told already
+        death = found.get(named)
+        derived = collect(problems, partial(derive_endpoint, table, endpoints[key], kept, death))
+        if derived is not None:
+            found[key] = derived
+    return {key: found[key] for key in endpoints if key in found}
 
 
 def _with_index_date(table: pd.DataFrame, assignment: RegimenAssignment) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from where an outcome was taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -97,17 +97,7 @@ def derive_dated(table: pd.DataFrame, endpoint: DatedEndpoint) -> tuple[Outcome,
     where = f"endpoint {endpoint.label}"
     population = meets(table, endpoint.population, where)
     check_columns(table, {f"{where}, {k}": column for k, column in endpoint.columns.items()})
-    if not population.any():
-        raise InputError(
-            Problem(
-                what="Nobody belongs to the endpoint's population",
-                where=where,
-                allowed="; ".join(
-                    f"{column}: {', '.join(codes)}" for column, codes in endpoint.population.items()
-                ),
-                remedy="check the codes under `population:`",
-            )
-        )
+    check_population(population, endpoint.population, where)
     patients = table[population]
     problems: list[Problem] = []
     origin = collect(problems, lambda: read_origin(patients, endpoint))
@@ -179,6 +169,22 @@ def derive_dated(table: pd.DataFrame, endpoint: DatedEndpoint) -> tuple[Outcome,
         competed if endpoint.competing else None,
     )
     return outcome, population
+
+
+def check_population(
+    population: np.ndarray, stated: Mapping[str, tuple[str, ...]], where: str
+) -> None:
+    """Raise when nobody belongs to an endpoint's population."""
+    if population.any():
+        return
+    raise InputError(
+        Problem(
+            what="Nobody belongs to the endpoint's population",
+            where=where,
+            allowed="; ".join(f"{column}: {', '.join(codes)}" for column, codes in stated.items()),
+            remedy="check the codes under `population:`",
+        )
+    )
 
 
 def _check_ends(

@@ -16,14 +16,16 @@ from pydantic import (
     model_validator,
 )
 
-from features.codes import cell, rows_of
+from features.codes import Codes, cell, meets, rows_of
 from features.columns import check_columns
-from features.dated_endpoints import DatedEndpoint, derive_dated
+from features.dated_endpoints import DatedEndpoint, check_population, derive_dated
+from features.death import Death, with_death
 from features.efs_eln2022 import EfsEln2022, derive_efs_eln2022
 from features.endpoint_presets import expand_preset
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, did_you_mean, name_some
 from features.landmark import landmark
 from features.outcome import MONTHS, Outcome
+from features.times import Months
 
 
 class Endpoint(BaseModel):
@@ -42,6 +44,10 @@ class Endpoint(BaseModel):
         Unit of `time`.
     event_values, censored_values, competing_values : tuple of str
         Codes in the event column that mean observed, censored, and ended by a competing event.
+    population : mapping of column -> codes
+        Only patients who hold one of the codes in every column, such as responders.
+    death : Death, optional
+        Deaths that stand in another endpoint or in columns of their own: see `features.death`.
     landmark_months : float, optional
         Re-base to this landmark: see `features.landmark`.
     """
@@ -55,7 +61,9 @@ class Endpoint(BaseModel):
     event_values: tuple[str, ...] = ("1", "1.0", "true")
     censored_values: tuple[str, ...] = ("0", "0.0", "false")
     competing_values: tuple[str, ...] = ()
-    landmark_months: float | None = Field(default=None, gt=0)
+    population: dict[str, Codes] = Field(default_factory=dict)
+    death: Death | None = None
+    landmark_months: Months | None = Field(default=None, gt=0)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -124,8 +132,40 @@ def read_endpoint(stated: Mapping[str, Any]) -> AnyEndpoint:
     return endpoint
 
 
+def death_key(endpoint: AnyEndpoint) -> str:
+    """Key of the endpoint that holds this endpoint's deaths; empty without one."""
+    return endpoint.death.endpoint if isinstance(endpoint, Endpoint) and endpoint.death else ""
+
+
+def check_deaths(endpoints: Mapping[str, AnyEndpoint]) -> None:
+    """Check that every `death: {endpoint: ...}` names an endpoint that can say who died, and when.
+
+    Raises
+    ------
+    ValueError
+    """
+    for key, endpoint in endpoints.items():
+        named = death_key(endpoint)
+        if not named:
+            continue
+        others = [other for other in endpoints if other != key]
+        if named not in others:
+            raise ValueError(
+                f"{key}: death: there is no other endpoint {named!r}; "
+                f"{did_you_mean(named, others)}the others are {name_some(others) or 'none'}"
+            )
+        other = endpoints[named]
+        if other.landmark_months is not None:
+            raise ValueError(f"{key}: death: the times of {named} start at a landmark")
+        if isinstance(other, Endpoint) and other.death is not None:
+            raise ValueError(f"{key}: death: {named} takes its deaths from elsewhere itself")
+
+
 def derive_endpoint(
-    table: pd.DataFrame, endpoint: AnyEndpoint, among: np.ndarray | None = None
+    table: pd.DataFrame,
+    endpoint: AnyEndpoint,
+    among: np.ndarray | None = None,
+    death: Derived | None = None,
 ) -> Derived:
     """Derive an endpoint for the patients whom it is about.
 
@@ -135,6 +175,8 @@ def derive_endpoint(
         As read; cells may be text.
     among : ndarray of shape (n,), bool, optional
         Patients of the cohort; the cells of others are not read.
+    death : Derived, optional
+        Of the endpoint that `death_key` names.
 
     Returns
     -------
@@ -145,7 +187,8 @@ def derive_endpoint(
     ------
     InputError
         When a column is absent, or a time, date or event is missing, impossible or not a known
-        code: an outcome is never imputed and no patient is left out silently.
+        code, or contradicts the patient's death: an outcome is never imputed and no patient is left
+        out silently.
     """
     table = table.reset_index(drop=True)
     eligible = np.ones(len(table), dtype=bool) if among is None else among.copy()
@@ -156,7 +199,13 @@ def derive_endpoint(
     elif isinstance(endpoint, EfsEln2022):
         outcome = derive_efs_eln2022(patients, endpoint)
     else:
+        where = f"endpoint {endpoint.label}"
+        population = meets(patients, endpoint.population, where)
+        check_population(population, endpoint.population, where)
+        patients, eligible[eligible] = patients[population], population
         outcome = _derive_ready(patients, endpoint)
+        if endpoint.death is not None:
+            outcome = _with_death(patients, endpoint, outcome, death)
     if endpoint.landmark_months is not None:
         at = landmark(outcome, endpoint.landmark_months)
         outcome, eligible[eligible] = at.outcome, at.at_risk
@@ -166,6 +215,41 @@ def derive_endpoint(
 def derive_outcome(table: pd.DataFrame, endpoint: AnyEndpoint) -> Outcome:
     """Derive an endpoint: the outcome of `derive_endpoint`, of whom it is about alone."""
     return derive_endpoint(table, endpoint).outcome
+
+
+def _with_death(
+    patients: pd.DataFrame, endpoint: Endpoint, outcome: Outcome, known: Derived | None
+) -> Outcome:
+    stated = endpoint.death
+    assert stated is not None
+    where = f"endpoint {endpoint.label}, death"
+    if not stated.endpoint:
+        own = Endpoint(
+            label=f"{endpoint.label}, death",
+            time=stated.time,
+            event=stated.event,
+            unit=stated.unit or endpoint.unit,
+            event_values=stated.event_values,
+            censored_values=stated.censored_values,
+        )
+        died = _derive_ready(patients, own)
+        return with_death(patients, outcome, died, stated.counts_as, where)
+    if known is None:
+        raise ValueError(f"{endpoint.label} needs the outcome of endpoint {stated.endpoint}")
+    place = np.cumsum(known.eligible) - 1
+    rows = patients.index.to_numpy()
+    unknown = ~known.eligible[rows]
+    if unknown.any():
+        raise InputError(
+            Problem(
+                what="Whether these patients died is not known",
+                where=f"{where}, {rows_of(patients, unknown)}",
+                got=f"they do not belong to endpoint {stated.endpoint}",
+                remedy=f"state the same `population:` for both, or none for {stated.endpoint}",
+            )
+        )
+    died = known.outcome.take(place[rows])
+    return with_death(patients, outcome, died, stated.counts_as, where)
 
 
 def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:

@@ -72,6 +72,9 @@ class TableEvidence:
             # An endpoint that is derived from dates has no such column; reading checks its dates.
             if isinstance(time, str) and isinstance(event, str):
                 found.append((endpoint.label, time, event))
+            death = getattr(endpoint, "death", None)
+            if death is not None and death.time:
+                found.append((f"{endpoint.label}, death", death.time, death.event))
         return tuple(c for c in found if {c[1], c[2]} <= set(self.table.columns))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from features.dataset import Dataset
 from features.errors import InputError, Problem
 from features.outcome import Outcome
+from features.times import one_time
 
 LEFT_OUT_COLUMNS = ("status", "reason", "patients")
 
@@ -57,6 +58,7 @@ def landmark(outcome: Outcome, months: float) -> Landmark:
     """
     if not months > 0:
         raise ValueError(f"a landmark lies after the index date; got {months:g} months")
+    months = float(one_time(months))
     # At risk: neither an event nor censored by the landmark, the landmark's own day included.
     at_risk = outcome.time > months
     if not at_risk.any():

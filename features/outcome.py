@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from features.times import one_time_each
+
 # A month is a twelfth of a Julian year, so that 12 months are 365.25 days.
 MONTHS = {"days": 12 / 365.25, "months": 1.0, "years": 12.0}
 
@@ -20,7 +22,8 @@ class Outcome:
     Attributes
     ----------
     time : ndarray of shape (n,), float
-        Months from the index date to the event or to censoring, >= 0.
+        Months from the index date to the event or to censoring, >= 0. Times that differ by
+        round-off are one time: see `features.times`.
     event : ndarray of shape (n,), bool
         True when the event was observed at `time`, False when censored.
         Not a status code: 1/2 codings are mapped on reading.
@@ -50,7 +53,7 @@ class Outcome:
             )
         if not np.isfinite(time).all() or (time < 0).any():
             raise ValueError("time must be finite and >= 0 months for every patient")
-        parts: dict[str, np.ndarray] = {"time": time, "event": event}
+        parts: dict[str, np.ndarray] = {"time": one_time_each(time), "event": event}
         if self.competing is not None:
             parts["competing"] = _flags(self.competing, "competing")
         for name in ("reason", "source"):
@@ -92,13 +95,16 @@ class Outcome:
 
     def take(self, rows: ArrayLike) -> Outcome:
         """Return the outcome of the selected patients (integer positions or a mask)."""
-        rows = np.asarray(rows)
-        optional = (self.reason, self.source, self.competing)
-        return Outcome(
-            self.time[rows],
-            self.event[rows],
-            *(None if part is None else part[rows] for part in optional),
-        )
+        rows = np.atleast_1d(rows)
+        # What was checked stays right: a bootstrap takes thousands of times.
+        taken = object.__new__(Outcome)
+        for name in ("time", "event", "reason", "source", "competing"):
+            part = getattr(self, name)
+            if part is not None:
+                part = part[rows]
+                part.flags.writeable = False
+            object.__setattr__(taken, name, part)
+        return taken
 
 
 def _flags(values: ArrayLike, name: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from features.dates import DateFormat, read_dates
 from features.errors import InputError, Problem
 from features.outcome import MONTHS
 from features.specs import Spec
+from features.times import one_time
 
 _DAYS = MONTHS["days"]
 
@@ -102,7 +103,7 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
         "A transplant lies before the start of treatment",
         "leave the cell empty: an earlier transplant is the baseline covariate prior_allo_hsct",
     )
-    return months
+    return one_time(months)
 
 
 def transplant_caution(

@@ -15,6 +15,7 @@ from features.errors import InputError, Problem, collect, did_you_mean, name_som
 from features.missing_words import merged
 from features.regimens import RegimenColumn, derive_regimen
 from features.table_checks import ROW_NAMES
+from features.times import one_time
 from models.card import ModelCard
 from models.prediction import SurvivalModel, median_survival
 
@@ -111,7 +112,7 @@ def _regimen_names(card: ModelCard) -> list[str]:
 
 
 def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
-    values = sorted({float(h) for h in horizons})
+    values = sorted({float(one_time(h)) for h in horizons})
     wrong = [h for h in values if not 0 < h <= card.follow_up]
     if not values or wrong:
         raise InputError(

@@ -64,7 +64,7 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
             + ", ".join(f"{name} {share:.0%}" for name, share in many.items())
             + ". What is imputed is not known."
         )
-    if cohort.regimen is not None:
+    if cohort.regimen is not None and not config.cohort.randomised:
         found.append(
             "Patients were not randomised: a difference between regimens may come from who "
             "received them."

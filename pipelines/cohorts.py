@@ -135,20 +135,25 @@ def _from_index_date(
     months would be immortal time.
     """
     before = pd.to_numeric(table[entry], errors="coerce")
-    rebased, labels = {}, []
+    rebased: dict[str, pd.Series] = {}
+    labels = []
+
+    def start_later(column: str) -> None:
+        time = pd.to_numeric(table[column], errors="coerce")
+        since = (time - before).round(9).astype(object)
+        # What is no number stays as it is, to be refused with its own words.
+        rebased[column] = since.where(time.notna(), table[column])
+
     for endpoint in columns.endpoints.values():
         if not isinstance(endpoint, Endpoint):
             continue  # Dates have their own origin.
-        time = pd.to_numeric(table[endpoint.time], errors="coerce")
-        since = (time - before).round(9).astype(object)
-        # What is no number stays as it is, to be refused with its own words.
-        rebased[endpoint.time] = since.where(time.notna(), table[endpoint.time])
+        start_later(endpoint.time)
+        if endpoint.death is not None and endpoint.death.time in table:
+            start_later(endpoint.death.time)
         labels.append(endpoint.label)
     transplant = columns.transplant
     if transplant is not None and transplant.time and transplant.time in table:
-        time = pd.to_numeric(table[transplant.time], errors="coerce")
-        since = (time - before).round(9).astype(object)
-        rebased[transplant.time] = since.where(time.notna(), table[transplant.time])
+        start_later(transplant.time)
         labels.append("transplant")
     note = Finding(
         check="clock_start",

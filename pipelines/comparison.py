@@ -28,6 +28,7 @@ from features.cohort import Cohort
 from features.covariates import derive_covariates, describe_covariates, needed_inputs
 from features.dataset import REGIMEN, Dataset
 from features.dictionary import Covariate, read_dictionary
+from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.guard_settings import Severity
 from features.outcome import Outcome
@@ -140,7 +141,12 @@ class ComparisonPlan:
     def competing_names(self) -> dict[str, str]:
         """Label of each endpoint that has competing events: the name of the competing one."""
         columns, stated = self.config.cohort.columns.endpoints, self.config.comparison.competing
-        named = {columns[key].label: name for key, name in stated.items()}
+        named = {
+            endpoint.label: f"death without {endpoint.label}"
+            for endpoint in columns.values()
+            if isinstance(endpoint, Endpoint) and endpoint.death is not None
+        }
+        named |= {columns[key].label: name for key, name in stated.items()}
         return {
             label: named.get(label, f"competing event of {label}")
             for label, outcome in self.cohort.outcomes.items()
@@ -431,7 +437,9 @@ def compare(plan: ComparisonPlan, effects: ModelEffects | None = None) -> Compar
         outcome, regimen = plan.outcome(endpoint)
         for arm in (arm for arm in plan.arms if arm in regimen):
             pair = (arm, plan.reference_arm)
-            checks[endpoint, arm] = Checks.of(outcome, regimen, pair, adjusted[endpoint])
+            checks[endpoint, arm] = Checks.of(
+                outcome, regimen, pair, adjusted[endpoint], config.cohort.randomised
+            )
     # Response, early death and adverse events are compared between the same patients.
     whole = {
         ("", arm): found
@@ -566,7 +574,7 @@ def _further(plan: ComparisonPlan) -> FurtherComparisons:
         seed=task_seed(plan.config.seed, "comparison"),
         death=endpoints[death].label if death in endpoints else "",
         early_death_days=own.early_death_days,
-        competing={endpoints[key].label: name for key, name in own.competing.items()},
+        competing=plan.competing_names,
     )
 
 
@@ -586,6 +594,7 @@ def _adjust(plan: ComparisonPlan, endpoint: str) -> AdjustedComparison:
         interval=own.interval,
         replicates=own.replicates,
         common_outcome=outcome.n_events > COMMON_OUTCOME * len(outcome),
+        randomised=config.cohort.randomised,
     )
     assert dataset.regimen is not None
     return compare_adjusted(

@@ -118,6 +118,7 @@ class ComparisonRecord:
             subgroups=found.subgroups,
             agreement=None if found.effects is None else found.effects.agreement,
             heterogeneity=None if found.effects is None else found.effects.heterogeneity,
+            randomised=plan.config.cohort.randomised,
             pictures=pictures,
         )
 

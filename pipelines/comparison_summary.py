@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from evaluation.results import format_estimate, format_p
-from evaluation.triangulation import EVENT_PROBABILITY, FAMILIES, HAZARD_RATIO, RMST
+from evaluation.triangulation import (
+    EVENT_PROBABILITY,
+    FAMILIES,
+    HAZARD_RATIO,
+    NOT_RANDOMISED,
+    RANDOMISED,
+    RMST,
+)
 from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.summary import short
@@ -47,9 +54,9 @@ def print_comparison(
         console.print()
     console.print(
         "A hazard ratio below 1, a difference in event probability (percentage points) below 0 "
-        "and an RMST difference\nabove 0 are better than the reference arm. Patients were not "
-        "randomised: no row is causal. Model-based rows:\ncontribution of the regimen to this "
-        "model's prediction.\n",
+        "and an RMST difference\nabove 0 are better than the reference arm. "
+        + (RANDOMISED if plan.config.cohort.randomised else NOT_RANDOMISED)
+        + " Model-based rows:\ncontribution of the regimen to this model's prediction.\n",
         style="dim",
     )
     if found.transplant is not None:

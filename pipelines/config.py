@@ -16,6 +16,7 @@ from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
 from features.inclusion import InclusionRule
 from features.sources import FileSource, Source, source_name
+from features.times import Months
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -58,6 +59,10 @@ class CohortConfig(_Section):
     )
     name: str = Field(default="", description="Name in tables and in MLflow; the file's if empty")
     columns: CohortColumns
+    randomised: bool = Field(
+        default=False,
+        description="The regimen was drawn at random, as in a trial; what is said of it changes",
+    )
     inclusion: tuple[InclusionRule, ...] = ()
     guard: Guard = Guard()
     pool_ages_above: int | None = Field(
@@ -72,6 +77,8 @@ class CohortConfig(_Section):
     def _one_place(self) -> CohortConfig:
         if self.source is not None and self.path != REFERENCE_STUDY:
             raise ValueError("give `path` or `source`, not both")
+        if self.randomised and self.columns.regimen is None:
+            raise ValueError("`randomised: true` needs the regimen that was drawn: columns.regimen")
         return self
 
     @property
@@ -174,7 +181,7 @@ class SampleSizeConfig(_Section):
 class EvaluationConfig(_Section):
     """Horizons in months, what is measured there, and how often things are resampled."""
 
-    horizons: tuple[float, ...] = (6.0, 12.0)
+    horizons: tuple[Months, ...] = (6.0, 12.0)
     bootstrap: int = Field(default=500, ge=50, le=10000)
     regimen_refits: int = Field(default=50, ge=20, le=1000)
     thresholds: tuple[float, ...] = Field(
@@ -261,7 +268,7 @@ class ComparisonConfig(_Section):
     endpoints: tuple[str, ...] = Field(
         default=(), description="Keys of cohort.columns.endpoints; all of them if empty"
     )
-    tau: float | None = Field(
+    tau: Months | None = Field(
         default=None, gt=0, description="Months to which the mean survival time is restricted"
     )
     subgroups: dict[str, tuple[float, ...]] | None = Field(
@@ -272,7 +279,7 @@ class ComparisonConfig(_Section):
     strata: tuple[str, ...] = Field(
         default=(), description="Covariates of the stratified log-rank test, flags or categories"
     )
-    landmark_months: tuple[float, ...] = (3.0, 6.0)
+    landmark_months: tuple[Months, ...] = (3.0, 6.0)
     replicates: int = Field(
         default=2000, ge=100, le=100000, description="Bootstrap samples and permutations"
     )

@@ -157,7 +157,12 @@ def _print_regimen(result: TrainingResult) -> None:
         "the reference.\nModel-based rows: contribution of the regimen to a model's prediction; "
         "their intervals are the range over refits of a shrunken model, not the uncertainty of a "
         "treatment difference, and the two rows of a model are two readings of it, not two "
-        "confirmations. No row is causal."
+        "confirmations. "
+        + (
+            "The regimen was drawn at random: the classical rows compare the arms as drawn."
+            if result.config.cohort.randomised
+            else "No row is causal."
+        )
         + (" Adverse events: in the report.\n" if adverse else "\n"),
         style="dim",
     )

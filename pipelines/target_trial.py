@@ -35,6 +35,7 @@ def describe_target_trial(
     DataFrame with TARGET_COLUMNS
     """
     cohort, stated = checked.cohort, config.comparison.target_trial
+    drawn = config.cohort.randomised
     labels = [config.cohort.columns.endpoints[key].label for key in config.compared_endpoints]
     adjusted = ", ".join(config.adjustment_set)
     arms = _arms(config)
@@ -55,7 +56,8 @@ def describe_target_trial(
     here = {
         "eligibility": _eligibility(config, checked),
         "strategies": _strategies(config, cohort),
-        "assignment": f"as clinicians chose; adjusted for {adjusted}",
+        "assignment": f"{'drawn at random' if drawn else 'as clinicians chose'}; adjusted for "
+        f"{adjusted}",
         "time_zero": _time_zero(config),
         "follow_up": _follow_up(config, cohort, labels),
         "outcome": "; ".join(_outcome(cohort, label) for label in labels),
@@ -64,7 +66,9 @@ def describe_target_trial(
         f"probability at {horizons} months, RMST difference to {months}",
         "assumptions": "; ".join(
             [
-                "nothing unmeasured decided on both regimen and outcome (cannot be checked)",
+                "the arms were drawn at random (cohort.randomised)"
+                if drawn
+                else "nothing unmeasured decided on both regimen and outcome (cannot be checked)",
                 "the versions of a regimen are alike",
                 *(overlap or ["both regimens were possible for everybody"]),
             ]
@@ -72,7 +76,7 @@ def describe_target_trial(
         "analysis": "crude; multivariable Cox; inverse probability, overlap and matching weights; "
         "g-computation; AIPW of pseudo-values; missing covariates: "
         f"{config.comparison.missing}",
-        "departures": _departures(cohort),
+        "departures": _departures(cohort, drawn),
     }
     own = stated.model_dump()
     departures = own.pop("departures")
@@ -158,8 +162,8 @@ def _outcome(cohort: Cohort, label: str) -> str:
     return text
 
 
-def _departures(cohort: Cohort) -> str:
-    parts = ["Nobody was assigned at random."]
+def _departures(cohort: Cohort, drawn: bool) -> str:
+    parts = [] if drawn else ["Nobody was assigned at random."]
     counts = cohort.regimen_counts
     if counts is not None:
         left_out = int(counts.loc[counts["regimen"] == "", "patients"].sum())

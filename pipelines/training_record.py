@@ -236,6 +236,7 @@ class TrainingRecord:
             parameters=_parameters(conclusion.fits),
             pictures=pictures,
             tables=conclusion.assessment.tables,
+            randomised=self.plan.config.cohort.randomised,
         )
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -614,3 +616,34 @@ def test_without_an_adjusted_comparison_only_the_trend_is_checked(study):
     checks = Checks.of(outcome, regimen, ("A", "B"), None)
     assert np.isfinite(checks.trend_p)
     assert checks.balance_words == "cannot be checked"
+
+
+def test_randomised_arms_have_no_confounding_to_explain_away(study):
+    outcome, regimen, covariates, _ = study
+    settings = AdjustedSettings("B", [6, 12], imputations=2, randomised=True)
+    adjusted = compare_adjusted(outcome, regimen, covariates, settings)
+    checks = Checks.of(outcome, regimen, ("A", "B"), adjusted, randomised=True)
+    classical = compare_regimens({"OS": outcome}, regimen, "B", [6, 12])
+    model = pd.DataFrame([probability("model-based", "SHAP contrast, cox", -0.04) | {"note": ""}])
+    table = one_table(classical, [adjusted.table], [model], {("OS", "A"): checks})
+    assert not table["estimator"].str.startswith("E-value").any()
+    words = " ".join([*table["assumption"], *table["verdict"]])
+    assert "confounding" not in words
+    assert "exchangeable" not in words
+    assert (table["assumption"].str.startswith("arms drawn at random")).all()
+    text = triangulation_paragraph(Reading.of(table, "OS", "A", checks))
+    assert "The regimen was drawn at random" in text
+    assert "confound" not in text
+    # These arms do differ by more than chance, which a trial has to explain.
+    assert "check how they were drawn" in text
+
+
+def test_imbalance_of_randomised_arms_is_chance():
+    rows = [CRUDE, row("adjusted", "multivariable Cox", 0.80, (0.5, 1.2)),
+            row("adjusted", "overlap Cox", 0.78, (0.5, 1.2))]  # fmt: skip
+    small = {"largest_smd": 0.2, "largest_smd_term": "age", "arm_sizes": (35, 35)}
+    text = say_adjustment(reading(rows, randomised=True, **small))
+    assert "the imbalance of the arms, drawn at random, is chance (largest SMD 0.20, age)" in text
+    assert "crude and adjusted rows are both valid" in text
+    told = say_unadjusted(replace(reading(rows, randomised=True), unadjusted="too few"))
+    assert told.endswith("the crude rows stand alone; the arms were drawn at random.")
