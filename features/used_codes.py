@@ -82,6 +82,10 @@ def _endpoint(endpoint: AnyEndpoint) -> Iterator[Codes]:
     if isinstance(endpoint, Endpoint):
         codes = (endpoint.event_values, endpoint.censored_values, endpoint.competing_values)
         yield {endpoint.event: [code for each in codes for code in each]}
+        yield endpoint.population
+        if endpoint.death is not None and endpoint.death.event:
+            own = endpoint.death
+            yield {own.event: (*own.event_values, *own.censored_values)}
     elif isinstance(endpoint, EfsEln2022):
         yield {endpoint.response: [code for codes in endpoint.codes.values() for code in codes]}
     elif isinstance(endpoint, DatedEndpoint):

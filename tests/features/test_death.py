@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from features.cohort import CohortColumns, read_cohort
 from features.endpoints import derive_endpoint, derive_outcome, read_endpoint
 from features.errors import InputError
+from features.used_codes import used_codes
 
 # Progression on day 30 and death on 90; death on 60 unseen by progression; the same day for both;
 # alive without either; last assessment on day 50, death on 80.
@@ -145,3 +146,14 @@ def test_population_and_death_go_together():
     assert cohort.of_endpoint("progression").tolist() == [True, False, True, True, True]
     assert days(cohort.outcomes["progression"]) == [30, 40, 100, 80]
     assert cohort.outcomes["progression"].competing.tolist() == [False, False, False, True]
+
+
+def test_codes_of_death_and_population_are_no_missing_words():
+    stated = PROGRESSION | {
+        "population": {"response": ["NA", "CR"]},
+        "death": {"time": "os_days", "event": "died", "event_values": "dead",
+                  "censored_values": "None", "is": "event"},
+    }  # fmt: skip
+    codes = used_codes(CohortColumns.model_validate({"endpoints": {"p": stated}}), {})
+    assert codes["response"] == {"NA", "CR"}
+    assert codes["died"] == {"dead", "None"}
