@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 DEVELOPS := $(VENV)/.develops
 # The lock files are complete, so pip resolves nothing (pip 23.2 could not) and `pip check` says
-# whether they are. What is imported is compiled at its first import.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
+# whether they are.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 COMPILE := uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -42,8 +42,8 @@ train: $(RUNS) ## run the main job on your cohort: make train CONFIG=my.yaml
 compare: $(RUNS) ## compare the regimens of your cohort: make compare CONFIG=my.yaml OUT=dir
 	$(BIN)/python -m pipelines.compare $(if $(CONFIG),--config $(CONFIG)) --out $(or $(OUT),out/compare)
 
-test: $(DEVELOPS) ## run the tests
-	$(BIN)/python -m pytest
+test: $(DEVELOPS) ## run the tests, a process a core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(DEVELOPS) ## check lint, format, types and the import rule
 	$(BIN)/ruff check .
@@ -54,13 +54,13 @@ lint: $(DEVELOPS) ## check lint, format, types and the import rule
 ui: $(RUNS) ## open the MLflow UI on the project's store, at http://127.0.0.1:5000
 	$(BIN)/python -m pipelines.ui
 
-bench: $(DEVELOPS) ## measure speed against named baselines: make bench, or BENCH=name
+bench: $(RUNS) ## measure speed against named baselines: make bench, or BENCH=name
 	$(BIN)/python -m benchmarks $(BENCH)
 
-parity: $(DEVELOPS) ## our measures beside those of R: make parity SHARED=folder of data and references
+parity: $(RUNS) ## our measures beside those of R: make parity SHARED=folder of data and references
 	$(BIN)/python -m benchmarks.parity $(SHARED)
 
-validity: $(DEVELOPS) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
+validity: $(RUNS) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
 	@mkdir -p out  # a part of it leaves benchmarks/validity.json as it is
 	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(if $(SCENARIO)$(COHORTS),--out out/validity.json) $(SCENARIO)
 
