@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BeforeValidator
 
 from features.columns import check_columns
 from features.errors import Problem, name_some
+from features.specs import Code, Codes, code_text, code_texts
 
-
-def code_text(value: Any) -> Any:
-    """A code of a YAML file as text; numbers may be written without quotes.
-
-    Raises
-    ------
-    ValueError
-        For true and false, which YAML also makes of the unquoted words yes, no, on and off.
-    """
-    if isinstance(value, bool):
-        raise ValueError(
-            f"{str(value).lower()} is no code: YAML reads yes, no, on, off, true and false as "
-            "truth values; put the code in quotes as the table writes it, such as 'yes'"
-        )
-    if isinstance(value, int | float):
-        return f"{value:.15g}"
-    return value
-
-
-def code_texts(values: Any) -> Any:
-    """One code or several, each as text."""
-    return tuple(map(code_text, values if isinstance(values, list | tuple) else (values,)))
-
-
-Code = Annotated[str, BeforeValidator(code_text)]
-Codes = Annotated[tuple[str, ...], BeforeValidator(code_texts)]
+__all__ = [
+    "Code",
+    "Codes",
+    "cell",
+    "code_text",
+    "code_texts",
+    "meets",
+    "read_codes",
+    "rows_of",
+    "unknown_code",
+]
 
 
 def read_codes(values: pd.Series) -> pd.Series:

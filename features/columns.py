@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from features.dictionary import Covariate, make_schema
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.missing_words import MISSING_WORDS
+from features.specs import coded
 
 FLAG_WORDS = {"false": "0", "true": "1"}
 
@@ -42,7 +43,7 @@ class ColumnSource(BaseModel):
         if isinstance(value, str):
             return {"column": value}
         if isinstance(value, dict) and isinstance(value.get("values"), dict):
-            return {**value, "values": {str(k): v for k, v in value["values"].items()}}
+            return {**value, "values": coded(value["values"])}
         return value
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from features.errors import InputError, Problem
+from features.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -105,7 +105,7 @@ def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covari
     InputError
         When an entry is incomplete or holds an unknown field.
     """
-    fields = {row["name"]: row for row in yaml.safe_load((CONFIGS / "dictionary.yaml").read_text())}
+    fields = {row["name"]: row for row in read_yaml(CONFIGS / "dictionary.yaml")}
     covariates, problems = {}, []
     for position, row in enumerate(extra, start=1):
         name = row.get("name")

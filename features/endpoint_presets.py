@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import yaml
-
 from features.dictionary import CONFIGS
 from features.errors import did_you_mean
+from features.yaml_files import read_yaml
 
 # Keys whose value is a column, and keys whose value maps columns to codes.
 _COLUMN = {
@@ -23,9 +22,7 @@ _CONDITION = {"when", "population"}
 @cache
 def read_presets() -> dict[str, dict[str, Any]]:
     """Every preset, by name."""
-    presets: dict[str, dict[str, Any]] = yaml.safe_load(
-        (CONFIGS / "endpoints.yaml").read_text(encoding="utf-8")
-    )
+    presets: dict[str, dict[str, Any]] = read_yaml(CONFIGS / "endpoints.yaml")
     return presets
 
 

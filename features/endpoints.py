@@ -25,6 +25,7 @@ from features.endpoint_presets import expand_preset
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.landmark import landmark
 from features.outcome import MONTHS, Outcome
+from features.specs import codes_or_truths
 from features.times import Months
 
 
@@ -83,7 +84,7 @@ class Endpoint(BaseModel):
     @field_validator("event_values", "censored_values", "competing_values", mode="before")
     @classmethod
     def _as_text(cls, values: Any) -> Any:
-        return tuple(str(v) for v in values) if isinstance(values, list | tuple) else (str(values),)
+        return codes_or_truths(values)
 
 
 def _check_one_meaning(endpoint: Endpoint) -> None:

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean
+from features.yaml_files import read_yaml
 
 Risk = Literal["favorable", "intermediate", "adverse"]
 RISKS: tuple[Risk, ...] = ("favorable", "intermediate", "adverse")
@@ -122,8 +122,8 @@ class Scheme(BaseModel):
 @lru_cache(maxsize=1)
 def read_genetic_risk() -> dict[str, Scheme]:
     """Read the schemes of configs/genetic_risk.yaml, by name."""
-    text = (CONFIGS / "genetic_risk.yaml").read_text(encoding="utf-8")
-    return {name: Scheme(**fields) for name, fields in yaml.safe_load(text).items()}
+    schemes = read_yaml(CONFIGS / "genetic_risk.yaml")
+    return {name: Scheme(**fields) for name, fields in schemes.items()}
 
 
 def derive_genetic_risk(table: pd.DataFrame, scheme: str) -> tuple[pd.Series, pd.Series]:

@@ -8,11 +8,12 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.specs import codes_or_truths
+from features.yaml_files import read_yaml
 
 SeverityName = Literal["ignore", "note", "warn", "fail"]
 
@@ -76,8 +77,7 @@ class GuardRules(_Section):
 @cache
 def read_rules() -> GuardRules:
     """Read configs/guard.yaml, once a process."""
-    text = (CONFIGS / "guard.yaml").read_text(encoding="utf-8")
-    return GuardRules.model_validate(yaml.safe_load(text))
+    return GuardRules.model_validate(read_yaml(CONFIGS / "guard.yaml"))
 
 
 class Happened(_Section):
@@ -102,7 +102,7 @@ class Happened(_Section):
     @field_validator("values", mode="before")
     @classmethod
     def _as_text(cls, values: Any) -> Any:
-        return tuple(str(v) for v in values) if isinstance(values, list | tuple) else values
+        return codes_or_truths(values)
 
 
 class Guard(_Section):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
 from features.guard_text import as_number, as_text
+from features.specs import codes_or_truths
 
 
 class Condition(BaseModel):
@@ -41,7 +42,7 @@ class Condition(BaseModel):
     @field_validator("one_of", "not_one_of", mode="before")
     @classmethod
     def _as_text(cls, values: Any) -> Any:
-        return tuple(str(v) for v in values) if isinstance(values, list | tuple) else (str(values),)
+        return codes_or_truths(values)
 
     @property
     def is_empty(self) -> bool:

@@ -11,7 +11,7 @@ from features.errors import InputError, Problem
 MAX_PATH = 4096
 
 
-def check_file(path: Path, what: str, kind: str, where: str = "") -> None:
+def check_file(path: Path, what: str, kind: str, remedy: str = "") -> None:
     """Raise unless a path names a file that can be read.
 
     Parameters
@@ -20,11 +20,11 @@ def check_file(path: Path, what: str, kind: str, where: str = "") -> None:
         What an error calls it, such as 'table'.
     kind : str
         What should be given, such as 'a .csv file'.
-    where : str
-        The path, when left out.
+    remedy : str
+        What to do when it does not; to give such a path, when left out.
     """
-    shown = where or shown_path(path)
-    remedy = (
+    shown = shown_path(path)
+    remedy = remedy or (
         f"give the path of {kind}, relative to the folder you are in "
         "(in a configuration: to the configuration file)"
     )

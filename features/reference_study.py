@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from features.reference_covariates import (
     assign_regimen,
@@ -26,6 +25,7 @@ from features.reference_covariates import (
     mask_missing,
 )
 from features.reference_survival import draw_efs, draw_os, match_survival
+from features.yaml_files import read_yaml
 
 DEFAULT_STUDY = Path(__file__).resolve().parents[1] / "configs" / "reference_study.yaml"
 # Mean length of a month, by which follow-up in months becomes days.
@@ -59,8 +59,7 @@ def read_reference_study(path: str | Path | None = None) -> dict[str, Any]:
     path : path, optional
         Another file of the same form; the embedded study where left out.
     """
-    text = Path(path or DEFAULT_STUDY).read_text(encoding="utf-8")
-    study: dict[str, Any] = yaml.safe_load(text)
+    study: dict[str, Any] = read_yaml(Path(path or DEFAULT_STUDY), "study file")
     return study
 
 

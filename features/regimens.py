@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from features.codes import Code, code_text, read_codes
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
+from features.specs import coded
 
 
 class RegimenColumn(BaseModel):
@@ -23,7 +24,7 @@ class RegimenColumn(BaseModel):
         Name in the user's table.
     values : mapping of code in the table -> regimen
         Every code must be listed; the regimens are the distinct targets. Numbers may be written
-        without quotes; the words yes, no, on and off, which YAML reads as truth values, may not.
+        without quotes; true and false may not.
     reference_arm : str
         The regimen that the others are compared with.
     """
@@ -39,7 +40,7 @@ class RegimenColumn(BaseModel):
     def _as_text(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {code_text(code): code_text(regimen) for code, regimen in values.items()}
+        return {code: code_text(regimen) for code, regimen in coded(values).items()}
 
     @field_validator("reference_arm")
     @classmethod

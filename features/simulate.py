@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 from scipy.special import expit, logit, ndtri_exp
 
@@ -21,6 +20,7 @@ from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean
 from features.reference_covariates import draw_covariates, draw_treatment, linear_predictor
 from features.simulated_truth import ARMS, Baseline, RegimenEffect, SimulatedTruth, event_time
+from features.yaml_files import read_yaml
 
 DEFAULT_SCENARIO = "randomised"
 # About four minutes: a time of 0 has no logarithm.
@@ -130,7 +130,7 @@ class SimulatedCohort:
 
 @lru_cache(maxsize=1)
 def _read_simulator() -> dict[str, Any]:
-    settings: dict[str, Any] = yaml.safe_load((CONFIGS / "simulator.yaml").read_text("utf-8"))
+    settings: dict[str, Any] = read_yaml(CONFIGS / "simulator.yaml")
     return settings
 
 

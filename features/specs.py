@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from features.errors import did_you_mean
+
+
+def code_text(value: Any) -> Any:
+    """A code of a YAML file as text; numbers may be written without quotes.
+
+    Raises
+    ------
+    ValueError
+        For true and false, for null, and for an empty text, which is a missing cell.
+    """
+    if isinstance(value, bool):
+        raise ValueError(
+            f"{str(value).lower()} is a truth value and no code (readers of YAML make one of yes, "
+            "no, on, off, too); put the code in quotes as the table writes it, such as 'yes'"
+        )
+    if value is None:
+        raise ValueError("null is no code; put the word in quotes as the table writes it")
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("an empty cell is missing and no code")
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.15g}" if isinstance(value, float) else value
+
+
+def code_texts(values: Any) -> Any:
+    """One code or several, each as text."""
+    return tuple(map(code_text, values if isinstance(values, list | tuple) else (values,)))
+
+
+def codes_or_truths(values: Any) -> Any:
+    """As `code_texts`, for columns that may hold truth values: true means TRUE, True or true."""
+    each = values if isinstance(values, list | tuple) else (values,)
+    # A number stays as it is written: the cell 1.0 is not the code 1.
+    return tuple(
+        str(v).lower() if isinstance(v, bool) else str(v) if isinstance(v, float) else code_text(v)
+        for v in each
+    )
+
+
+def coded(mapping: Any) -> Any:
+    """A mapping of codes -> anything, with its codes as text; what is no mapping stays.
+
+    Raises
+    ------
+    ValueError
+        As `code_text`, and where two codes are the same text.
+    """
+    if not isinstance(mapping, Mapping):
+        return mapping
+    codes = [code_text(code) for code in mapping]
+    twice = sorted({str(code) for code in codes if codes.count(code) > 1})
+    if twice:
+        raise ValueError(f"the code {', '.join(twice)} stands twice")
+    return dict(zip(codes, mapping.values(), strict=True))
+
+
+Code = Annotated[str, BeforeValidator(code_text)]
+Codes = Annotated[tuple[str, ...], BeforeValidator(code_texts)]
 
 
 class Spec(BaseModel):

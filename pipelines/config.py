@@ -17,6 +17,7 @@ from features.guard_settings import Guard
 from features.inclusion import InclusionRule
 from features.sources import FileSource, Source, source_name
 from features.times import Months
+from features.yaml_files import read_yaml
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -464,26 +465,8 @@ def read_config(path: Path) -> TrainConfig:
     InputError
         Naming each key that is unknown, missing or wrong, and what is allowed.
     """
-    if not path.is_file():
-        raise InputError(
-            Problem(
-                what="No such configuration",
-                where=str(path),
-                remedy=f"give a YAML file; {DEFAULT_CONFIG.name} in configs/ is an example",
-            )
-        )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            Problem(
-                what="The configuration is not valid YAML",
-                where=f"{path}, line {mark.line + 1}" if mark else str(path),
-                got=str(getattr(error, "problem", error)),
-                remedy="check indentation, colons and brackets there",
-            )
-        ) from error
+    remedy = f"give a YAML file; {DEFAULT_CONFIG.name} in configs/ is an example"
+    content = read_yaml(path, remedy=remedy)
     if not isinstance(content, dict):
         raise InputError(
             Problem(what="The configuration is empty or not a mapping", where=str(path))

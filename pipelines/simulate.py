@@ -8,6 +8,7 @@ python -m pipelines.simulate cohort --out cohort.csv --n 300 --seed 1 --scenario
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,6 +16,13 @@ import typer
 
 from features.plain_text import shown
 from pipelines.command import guarded
+from pipelines.table_options import (
+    DecimalOption,
+    EncodingOption,
+    MissingOption,
+    SeparatorOption,
+    SheetOption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,9 +91,7 @@ def claims(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Rebuild the study with this seed; 1 if left out.")
     ] = None,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Check this table (.csv or .parquet) instead.")
-    ] = None,
+    cohort: Annotated[Path | None, typer.Option(help="Check this table instead.")] = None,
     study_file: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +100,11 @@ def claims(
             "configs/reference_study.yaml; with --cohort, since it cannot be rebuilt.",
         ),
     ] = None,
+    separator: SeparatorOption = "",
+    decimal: DecimalOption = ".",
+    encoding: EncodingOption = "utf-8",
+    sheet: SheetOption = None,
+    missing: MissingOption = None,
 ) -> None:
     """Print each published claim, the recomputed value and the verdict."""
     if seed is not None and cohort is not None:
@@ -106,7 +117,14 @@ def claims(
     study = _read_study(study_file)
     told = "" if study_file is None else f", --study {study_file}"
     if cohort is not None:
-        table, name = _read_table(cohort), str(cohort)
+        flags = {
+            "separator": separator,
+            "decimal": decimal,
+            "encoding": encoding,
+            "sheet": sheet,
+            "missing": missing,
+        }
+        table, name = _read_table(cohort, flags), str(cohort)
     else:
         seed = 1 if seed is None else seed
         table, name = _rebuild(seed), f"seed {seed}"
@@ -118,18 +136,14 @@ def claims(
 
 
 def _read_study(path: Path | None) -> dict[str, Any]:
-    import yaml
-
     from evaluation.published_study import check_study
     from features.errors import InputError
     from features.reference_study import read_reference_study
 
     try:
         study: Any = read_reference_study(path)
-    except OSError as problem:
-        _refuse(f"cannot read --study {path}: {problem.strerror or problem}")
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        _refuse(f"--study {path} is not valid YAML: {problem}")
+    except InputError as problem:
+        _refuse(f"--study {path}: {problem}")
     if not isinstance(study, dict):
         _refuse(f"--study {path} is empty or not a mapping; configs/reference_study.yaml is one")
     if path is not None:
@@ -171,17 +185,29 @@ def _check_suffix(path: Path, option: str) -> None:
         _refuse(f"{option} {path}: unknown suffix {path.suffix!r}; use {' or '.join(FORMATS)}")
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, flags: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with its numbers and truth values as such: claims are computed, not checked."""
+    from features.errors import InputError
+    from features.sources import read_table
+    from pipelines.table_options import read_format
+
+    try:
+        table = read_table(path, form=read_format(flags))
+    except InputError as problem:
+        _refuse(f"cannot read --cohort {path}: {problem}")
+    return table.apply(_typed)
+
+
+def _typed(column: pd.Series) -> pd.Series:
     import pandas as pd
 
-    _check_suffix(path, "--cohort")
+    text = column.dropna()
+    if len(text) and text.isin(["True", "False"]).all():
+        return column.map({"True": True, "False": False})
     try:
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path)
-        return pd.read_parquet(path)
-    # An empty or damaged file is a ValueError to pandas and to pyarrow.
-    except (OSError, ValueError) as problem:
-        _refuse(f"cannot read --cohort {path}: {getattr(problem, 'strerror', None) or problem}")
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column
 
 
 def _provenance(table: pd.DataFrame) -> str:

@@ -288,7 +288,9 @@ def test_any_text_is_a_possible_value_or_an_input_error(covariate, cells):
 @settings(derandomize=True, deadline=None)
 @given(
     st.sampled_from(["sex", "mut_tp53", "ecog", "hb_g_per_l"]),
-    st.dictionaries(st.text(max_size=3), st.none() | st.text(max_size=3) | st.integers(0, 9)),
+    st.dictionaries(
+        st.text(max_size=3).filter(str.strip), st.none() | st.text(max_size=3) | st.integers(0, 9)
+    ),
     CELLS,
 )
 def test_any_mapping_gives_possible_values_or_an_input_error(name, mapping, cells):

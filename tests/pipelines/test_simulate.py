@@ -104,7 +104,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
     message = refused(capsys, ["claims", "--cohort", str(tmp_path / "none.csv")])
     assert message.startswith("error: cannot read --cohort")
     assert message.count("error:") == 1
-    assert "No such file" in message
+    assert "No such table" in message
 
 
 @pytest.mark.parametrize("name", ["empty.csv", "broken.parquet"])
@@ -223,7 +223,7 @@ def test_the_claims_of_any_study_are_checked_on_its_own_table(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "cannot read --study"),
+        (None, "No such study file"),
         ("a: [", "is not valid YAML"),
         ("- 1", "not a mapping"),
         ("arms: {A: {n: 1}}", "at least two arms"),
