@@ -12,8 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     field_validator,
     model_serializer,
@@ -23,9 +21,10 @@ from pydantic import (
 from features.codes import rows_of
 from features.errors import InputError, Problem
 from features.outcome import Outcome
+from features.specs import Settings
 
 
-class Death(BaseModel):
+class Death(Settings):
     """Where an endpoint's deaths stand, and what they are to it.
 
     Attributes
@@ -42,8 +41,6 @@ class Death(BaseModel):
     event_values, censored_values : tuple of str
         Codes of `event`, as for every endpoint in ready columns.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     counts_as: Literal["competing", "event"] = Field(alias="is")
     endpoint: str = ""

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from features.errors import InputError, Problem
+from features.specs import Settings
 from features.yaml_files import read_yaml
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 Kind = Literal["number", "integer", "flag", "category", "date"]
 
 
-class Covariate(BaseModel):
+class Covariate(Settings):
     """One line of the data dictionary; configs/dictionary.yaml explains each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     label: str
@@ -33,10 +32,10 @@ class Covariate(BaseModel):
     vocabulary: tuple[str, ...] = ()
     timing: Literal["baseline", "post_baseline", "outcome"] = "baseline"
     source: str = ""
-    units: dict[str, float] = {}
+    units: dict[str, float] = Field(default_factory=dict)
     synonyms: tuple[str, ...] = ()
     structural_missing: str = ""
-    structural_when: dict[str, tuple[str, ...]] = {}
+    structural_when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     risk: Literal["rises", "falls"] | None = None
 
     @field_validator("structural_when", mode="before")

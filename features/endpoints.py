@@ -8,8 +8,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     field_validator,
@@ -25,11 +23,11 @@ from features.endpoint_presets import expand_preset
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.landmark import landmark
 from features.outcome import MONTHS, Outcome
-from features.specs import codes_or_truths
+from features.specs import Settings, codes_or_truths
 from features.times import Months
 
 
-class Endpoint(BaseModel):
+class Endpoint(Settings):
     """A time-to-event endpoint in ready columns.
 
     Validated as part of a configuration, this class stands for every form of an endpoint: a mapping
@@ -52,8 +50,6 @@ class Endpoint(BaseModel):
     landmark_months : float, optional
         Re-base to this landmark: see `features.landmark`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: str
     time: str

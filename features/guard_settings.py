@@ -8,11 +8,11 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
-from features.specs import codes_or_truths
+from features.specs import Settings, codes_or_truths
 from features.yaml_files import read_yaml
 
 SeverityName = Literal["ignore", "note", "warn", "fail"]
@@ -33,20 +33,16 @@ class Severity(IntEnum):
         return names[self]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rule(_Section):
+class Rule(Settings):
     """One check's lines in configs/guard.yaml."""
 
     severity: SeverityName
     why: str
     remedy: str
-    limits: dict[str, float] = {}
+    limits: dict[str, float] = Field(default_factory=dict)
 
 
-class SamplingWords(_Section):
+class SamplingWords(Settings):
     """How tables say at which moment a patient was sampled."""
 
     columns: tuple[str, ...]
@@ -55,7 +51,7 @@ class SamplingWords(_Section):
     flags: tuple[str, ...]
 
 
-class IdentifierWords(_Section):
+class IdentifierWords(Settings):
     """Names of columns that point at a person."""
 
     names: tuple[str, ...]
@@ -63,7 +59,7 @@ class IdentifierWords(_Section):
     parts: tuple[str, ...]
 
 
-class GuardRules(_Section):
+class GuardRules(Settings):
     """The whole of configs/guard.yaml."""
 
     checks: dict[str, Rule]
@@ -80,7 +76,7 @@ def read_rules() -> GuardRules:
     return GuardRules.model_validate(read_yaml(CONFIGS / "guard.yaml"))
 
 
-class Happened(_Section):
+class Happened(Settings):
     """A column that tells whether something happened. A bare name stands for `{column: name}`.
 
     Attributes
@@ -105,7 +101,7 @@ class Happened(_Section):
         return codes_or_truths(values)
 
 
-class Guard(_Section):
+class Guard(Settings):
     """A user's settings: severities, and the columns that only the guard reads.
 
     Attributes
@@ -129,8 +125,8 @@ class Guard(_Section):
         Columns of dates that must not lie after the cut-off.
     """
 
-    severity: dict[str, SeverityName] = {}
-    limits: dict[str, dict[str, float]] = {}
+    severity: dict[str, SeverityName] = Field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = Field(default_factory=dict)
     starts_at: Literal["index", "diagnosis"] | None = None
     entry: str = ""
     stage: Happened | None = None

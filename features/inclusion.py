@@ -7,15 +7,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
 from features.guard_text import as_number, as_text
-from features.specs import codes_or_truths
+from features.specs import Settings, codes_or_truths
 
 
-class Condition(BaseModel):
+class Condition(Settings):
     """What a patient's value in one column must be; everything that is stated must hold.
 
     Attributes
@@ -29,8 +29,6 @@ class Condition(BaseModel):
     known : bool, optional
         True: the value is there. False: it is missing.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str = ""
     at_least: float | None = None

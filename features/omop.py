@@ -38,8 +38,8 @@ class OmopSource(BaseModel):
     kind: Literal["omop"] = "omop"
     url: str
     query_file: str | None = None
-    companion_days: int = Field(default=28, ge=0, le=365)
-    lab_days: int = Field(default=30, ge=0, le=365)
+    companion_days: int = Field(default=28, ge=0, le=365, strict=True)
+    lab_days: int = Field(default=30, ge=0, le=365, strict=True)
 
 
 def read_omop(

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from features.errors import did_you_mean
 
@@ -68,14 +75,49 @@ Code = Annotated[str, BeforeValidator(code_text)]
 Codes = Annotated[tuple[str, ...], BeforeValidator(code_texts)]
 
 
-class Spec(BaseModel):
+class Settings(BaseModel):
+    """A frozen part of a configuration: no unknown key, and numbers that are finite numbers.
+
+    Pydantic alone takes true for 1, and NaN and infinity for any number without limits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields.get(info.field_name or "")
+        if field is not None and _holds_truth(value) and _kinds(field.annotation) <= {int, float}:
+            raise ValueError("a number, not true or false")
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Types of the values that an annotation takes, at its leaves; None aside."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is None or origin is Literal:
+        return set() if annotation in (None, type(None), ...) else {annotation}
+    if origin is Annotated:
+        parts = parts[:1]
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        parts = parts[1:]
+    return {kind for part in parts for kind in _kinds(part)}
+
+
+def _holds_truth(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_truth, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_truth, value))
+    return isinstance(value, bool)
+
+
+class Spec(Settings):
     """A frozen description that names its own keys when one is unknown.
 
     For forms that share their place in a configuration with another form, where the keys at that
     place alone do not tell which are meant.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

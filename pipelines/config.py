@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from features.cohort import CohortColumns
 from features.dataset import REGIMEN
@@ -16,6 +16,7 @@ from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
 from features.inclusion import InclusionRule
 from features.sources import FileSource, Source, source_name
+from features.specs import Settings
 from features.times import Months
 from features.yaml_files import read_yaml
 
@@ -41,11 +42,7 @@ FEWEST_REFITS = 10
 NOT_IN_A_STACK = ("kaplan_meier", "genetic_risk", "cox_clinical", "stack")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CohortConfig(_Section):
+class CohortConfig(Settings):
     """Where the patients come from and how their columns map."""
 
     path: str = Field(
@@ -96,7 +93,7 @@ class CohortConfig(_Section):
         return Path(self.path).stem if self.source is None else source_name(self.source)
 
 
-class ResamplingConfig(_Section):
+class ResamplingConfig(Settings):
     """Who is tested by models of whom; the inner folds are for tuning."""
 
     kind: Literal["repeated_kfold", "leave_one_center_out", "temporal", "bootstrap"] = (
@@ -125,7 +122,7 @@ class ResamplingConfig(_Section):
         return self
 
 
-class TuningConfig(_Section):
+class TuningConfig(Settings):
     """Optuna's search, run anew inside every outer training fold."""
 
     trials: int = Field(default=20, ge=0, le=1000)
@@ -172,14 +169,14 @@ class TuningConfig(_Section):
         return fixed
 
 
-class SampleSizeConfig(_Section):
+class SampleSizeConfig(Settings):
     """What is expected of a model, to say before training how many parameters are supported."""
 
     assumed_c: float = Field(default=0.70, gt=0.5, lt=1.0)
     when_too_small: Literal["say", "stop"] = "say"
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Settings):
     """Horizons in months, what is measured there, and how often things are resampled."""
 
     horizons: tuple[Months, ...] = (6.0, 12.0)
@@ -216,7 +213,7 @@ class EvaluationConfig(_Section):
     @classmethod
     def _probabilities(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
         inside = all(0 < t < 1 for t in thresholds)
-        if not inside or list(thresholds) != sorted(set(thresholds)):
+        if not thresholds or not inside or list(thresholds) != sorted(set(thresholds)):
             raise ValueError("give increasing probabilities between 0 and 1, such as [0.25, 0.5]")
         return thresholds
 
@@ -228,13 +225,13 @@ class EvaluationConfig(_Section):
         return horizons
 
 
-class ChampionConfig(_Section):
+class ChampionConfig(Settings):
     """Which learner is registered."""
 
     rule: Literal["lowest_ibs_one_se", "lowest_ibs"] = "lowest_ibs_one_se"
 
 
-class TrackingConfig(_Section):
+class TrackingConfig(Settings):
     """Names in MLflow."""
 
     experiment: str = "vensurv"
@@ -244,7 +241,7 @@ class TrackingConfig(_Section):
     )
 
 
-class TargetTrialConfig(_Section):
+class TargetTrialConfig(Settings):
     """The trial that the comparison stands in for; what is left empty is filled from the rest."""
 
     eligibility: str = ""
@@ -260,7 +257,7 @@ class TargetTrialConfig(_Section):
     )
 
 
-class ComparisonConfig(_Section):
+class ComparisonConfig(Settings):
     """How python -m pipelines.compare compares the regimens."""
 
     adjust_for: tuple[str, ...] = Field(
@@ -333,7 +330,7 @@ class ComparisonConfig(_Section):
         return subgroups
 
 
-class TrainConfig(_Section):
+class TrainConfig(Settings):
     """Everything a training needs. `configs/train.yaml` is an example with comments."""
 
     seed: int = Field(default=1, ge=0, lt=2**31)

@@ -124,19 +124,23 @@ def _predict(
 
 
 def _read_horizons(text: str) -> list[float]:
+    import re
+
     from features.errors import InputError, Problem
 
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(
-            Problem(
-                what="The horizons are not numbers",
-                where="--horizons",
-                got=text,
-                allowed="months separated by commas, such as 6,12",
-            )
-        ) from None
+    parts = [part.strip() for part in text.split(",")]
+    numbers = all(re.fullmatch(r"\d+\.?\d*|\.\d+", part, re.ASCII) for part in parts)
+    months = [float(part) for part in parts] if numbers else []
+    if months and min(months) > 0 and len(set(months)) == len(months):
+        return months
+    raise InputError(
+        Problem(
+            what="The horizons are not numbers" if not numbers else "The horizons cannot be used",
+            where="--horizons",
+            got=text[:60],
+            allowed="months above 0, each once, separated by commas, such as 6,12",
+        )
+    )
 
 
 def load_any(uri: str) -> tuple[SurvivalModel, ModelCard]:
