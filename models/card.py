@@ -41,6 +41,7 @@ class ModelCard(BaseModel):
     ranges : mapping of input -> (low, high)
         Central 95% of the training values, two significant digits.
     levels : mapping of categorical input -> values that some training patient had
+    rare : mapping of categorical input -> those of them that too few had to count for themselves
     arms : tuple of str
         Regimens known to the model, the reference arm first; empty without regimens.
     training : mapping
@@ -70,6 +71,7 @@ class ModelCard(BaseModel):
     sources: dict[str, ColumnSource] = {}
     ranges: dict[str, tuple[float, float]] = {}
     levels: dict[str, tuple[str, ...]] = {}
+    rare: dict[str, tuple[str, ...]] = {}
     arms: tuple[str, ...] = ()
     regimen: RegimenColumn | None = None
     training: dict[str, Any]
@@ -103,15 +105,23 @@ def covariate_ranges(inputs: pd.DataFrame) -> dict[str, tuple[float, float]]:
     ranges = {}
     for name in inputs.select_dtypes("number"):
         values = inputs[name].dropna().to_numpy()
-        if len(values) and not np.isin(values, (0, 1)).all():
+        if len(values):
             low, high = np.quantile(values, [0.025, 0.975])
             ranges[str(name)] = (two_digits(low), two_digits(high))
     return ranges
 
 
-def category_levels(inputs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """The values that occur in each categorical column."""
-    return {
-        str(name): tuple(sorted(inputs[name].dropna().astype(str).unique()))
-        for name in inputs.select_dtypes(exclude="number")
-    }
+def category_levels(
+    inputs: pd.DataFrame, fewer_than: int | None = None
+) -> dict[str, tuple[str, ...]]:
+    """The values that occur in each categorical column, or those that occur few times.
+
+    A column without such a value is left out.
+    """
+    levels = {}
+    for name in inputs.select_dtypes(exclude="number"):
+        counts = inputs[name].dropna().astype(str).value_counts()
+        named = counts.index if fewer_than is None else counts.index[counts < fewer_than]
+        if len(named) or fewer_than is None:
+            levels[str(name)] = tuple(sorted(named))
+    return levels

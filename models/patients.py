@@ -243,6 +243,11 @@ def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> l
             for name, known in card.levels.items()
             if pd.notna(inputs[name].iloc[row]) and inputs[name].iloc[row] not in known
         ]
+        parts += [
+            f"too rare in training to count for itself: {name} {inputs[name].iloc[row]}"
+            for name, rare in card.rare.items()
+            if inputs[name].iloc[row] in rare
+        ]
         return "; ".join(parts)
 
     return [describe(row) for row in range(len(inputs))]

@@ -27,6 +27,7 @@ from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.registry import register
 from models.resampling import bootstrap_strata
 from pipelines import tracking
+from pipelines.beyond_training import beyond_training
 from pipelines.champion_tables import subgroups
 from pipelines.cohorts import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import resolved_yaml
@@ -300,6 +301,15 @@ def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tup
             "More than a fifth missing: "
             + ", ".join(f"{name} {part:.0%}" for name, part in missing.items())
             + ". The model fills them in as in its training."
+        )
+    found += beyond_training(card, given.checked.cohort, card.endpoint)
+    # By a horizon that no event precedes there is nothing to tell apart or to be calibrated to.
+    first = outcome.first_event
+    early = [h for h in given.config.evaluation.horizons if h < first]
+    if early:
+        found.append(
+            f"Nobody had the event by {', '.join(f'{h:g}' for h in early)} months (the first one "
+            f"was at {first:.2f}): what stands there judges nothing."
         )
     if has_competing(outcome):
         found.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from features.dictionary import Covariate, read_dictionary
 from features.errors import InputError, Problem, name_some
 from features.guard_findings import raise_failures
 from models.card import ModelCard
+from pipelines.beyond_training import as_judged
 from pipelines.cohorts import CheckedCohort, check_cohort, endpoint_label
 from pipelines.config import TrainConfig
 
@@ -61,6 +62,7 @@ def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
         }
     )
     checked = check_cohort(own)
+    checked = replace(checked, findings=as_judged(checked.findings, own.cohort.guard))
     raise_failures(checked.findings)
     cohort, label = checked.cohort, endpoint_label(own)
     dataset = cohort.dataset(card.covariates, label)

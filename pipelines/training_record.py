@@ -32,6 +32,7 @@ from features.regimens import RegimenColumn
 from models.card import ModelCard, category_levels, covariate_ranges, software_versions
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
+from models.preprocessing import RARE_LEVEL
 from models.registry import register
 from models.tuning import searched_params
 from pipelines import tracking
@@ -305,6 +306,7 @@ class TrainingRecord:
         arms = plan.arms_of(fit.learner)
         inputs = needed_inputs(covariates, plan.cohort.dictionary)
         seen = plan.cohort.inputs.loc[plan.cohort.of_endpoint(plan.endpoint), list(inputs)]
+        numbers = [name for name, one in inputs.items() if one.kind in ("number", "integer")]
         own = conclusion.metrics[conclusion.metrics["learner"] == fit.learner]
         is_column = isinstance(columns.regimen, RegimenColumn) and arms
         return ModelCard(
@@ -317,8 +319,9 @@ class TrainingRecord:
             covariates=covariates,
             inputs=tuple(inputs.values()),
             sources={k: v for k, v in columns.covariates.items() if k in inputs},
-            ranges=covariate_ranges(seen),
+            ranges=covariate_ranges(seen[numbers]),
             levels=category_levels(seen),
+            rare=category_levels(seen, fewer_than=RARE_LEVEL),
             arms=arms,
             regimen=columns.regimen if is_column else None,  # type: ignore[arg-type]
             training={

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from models.card import PACKAGES, ModelCard, covariate_ranges, software_versions
+from models.card import PACKAGES, ModelCard, category_levels, covariate_ranges, software_versions
 
 
 def test_a_card_survives_json(card):
@@ -39,10 +39,21 @@ def test_no_extreme_patient_is_named_by_a_range():
     assert covariate_ranges(pd.DataFrame({"x": values}))["x"] == (50.0, 50.0)
 
 
-def test_flags_categories_and_empty_columns_have_no_range():
+def test_levels_and_those_that_few_had():
+    table = pd.DataFrame({"disease": ["a"] * 5 + ["b"] * 4 + [None], "sex": ["F"] * 10})
+    assert category_levels(table) == {"disease": ("a", "b"), "sex": ("F",)}
+    assert category_levels(table, fewer_than=5) == {"disease": ("b",)}
+
+
+def test_a_number_that_was_0_or_1_in_everybody_has_a_range():
+    # A performance status of 3 is then outside of it.
+    ecog = pd.DataFrame({"ecog": [0.0] * 10 + [1.0] * 10 + [np.nan]})
+    assert covariate_ranges(ecog) == {"ecog": (0.0, 1.0)}
+
+
+def test_categories_and_empty_columns_have_no_range():
     table = pd.DataFrame(
         {
-            "flag": [0.0, 1.0, np.nan],
             "category": np.array(["a", "b", None], dtype=object),
             "empty": [np.nan] * 3,
         }

@@ -122,6 +122,14 @@ def test_a_level_never_seen_in_training_is_noted(predict, models, card):
     assert "never seen" not in notes[1]
 
 
+def test_a_level_too_rare_in_training_is_noted(models, card):
+    rare = card.model_copy(update={"rare": {"disease": ("AML secondary",)}})
+    table = pd.DataFrame([PATIENT, {**PATIENT, "disease": "AML de novo"}])
+    notes = predict_patients(models["cox"], rare, table, [6])["note"]
+    assert "too rare in training to count for itself: disease AML secondary" in notes[0]
+    assert "too rare" not in notes[1]
+
+
 def test_patient_id_is_kept(predict):
     result = predict({"patient_id": "A-7"}, {"patient_id": "B-1"})
     assert result["patient_id"].tolist() == ["A-7", "B-1"]
