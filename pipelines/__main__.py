@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from pipelines.shadows import refuse_shadows
+
 # The one list of commands: a module of this package with `main(argv)`, and what it is for.
 COMMANDS = {
     "check": "look at a cohort without training",
@@ -28,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     SystemExit
         With status 2 when there is no such command, otherwise as the command ends.
     """
+    refuse_shadows()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(_listed())

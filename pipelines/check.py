@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -58,7 +58,7 @@ def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.check")
+    app(args=argv, prog_name=program("check"))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,12 @@ def run_command(command: Callable[[], None]) -> None:
         _end([problem])
 
 
+def program(name: str) -> str:
+    """A command as it was called, for its help: by the console script or as a module."""
+    as_script = Path(sys.argv[0]).stem == "vensurv"
+    return f"vensurv {name}" if as_script else f"python -m pipelines.{name}"
+
+
 def guarded(command: Callable[Given, None]) -> Callable[Given, None]:
     """A command whose whole body is run by `run_command`."""
 

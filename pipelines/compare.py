@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -97,7 +97,7 @@ def _run(config: TrainConfig, out: Path | None, with_learners: bool, workers: in
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.compare")
+    app(args=argv, prog_name=program("compare"))
 
 
 if __name__ == "__main__":

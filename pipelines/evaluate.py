@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 from pipelines.predict import DEFAULT_MODEL, load_any
 
 # What MLflow takes as an alias, and what it keeps for itself.
@@ -117,7 +117,7 @@ def _evaluate(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.evaluate")
+    app(args=argv, prog_name=program("evaluate"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 from pipelines.table_options import (
     DecimalOption,
     EncodingOption,
@@ -255,7 +255,7 @@ def _write(path: Path, text: str) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.predict")
+    app(args=argv, prog_name=program("predict"))
 
 
 if __name__ == "__main__":

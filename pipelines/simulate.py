@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from features.plain_text import shown
-from pipelines.command import guarded
+from pipelines.command import guarded, program
 from pipelines.table_options import (
     DecimalOption,
     EncodingOption,
@@ -241,7 +241,7 @@ def _refuse(message: str) -> NoReturn:
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; raises SystemExit with status 2 on a user's mistake."""
     try:
-        app(args=argv, prog_name="python -m pipelines.simulate")
+        app(args=argv, prog_name=program("simulate"))
     except SystemExit as end:
         if end.code not in (0, None):
             raise

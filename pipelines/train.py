@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -78,7 +78,7 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.train")
+    app(args=argv, prog_name=program("train"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command import UI_PORT, run_command
+from pipelines.command import UI_PORT, program, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,7 +44,7 @@ def _serve(port: int) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.ui")
+    app(args=argv, prog_name=program("ui"))
 
 
 if __name__ == "__main__":
