@@ -39,7 +39,7 @@ def load_card(folder: Path) -> ModelCard:
         When the folder holds no model.
     """
     path = folder / CARD
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(
             Problem(
                 what="No model here",
@@ -48,7 +48,32 @@ def load_card(folder: Path) -> ModelCard:
                 remedy="give a folder that a training wrote, or models:/NAME@champion",
             )
         )
-    return ModelCard.model_validate(json.loads(path.read_text()))
+    try:
+        card = ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    # Pydantic's errors, those of JSON and of UTF-8 are all ValueErrors.
+    except (ValueError, OSError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if card.learner not in LEARNERS:
+        raise _damaged(path, f"learner {card.learner!r}, which this version does not know")
+    return card
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # A name that no file can have.
+        return False
+
+
+def _damaged(path: Path, error: object) -> InputError:
+    return InputError(
+        Problem(
+            what="The stored model is damaged, or was not written by this version of vensurv",
+            where=str(path),
+            got=(str(error).strip() or type(error).__name__).splitlines()[0],
+            remedy="bring the folder back from a copy, or train again",
+        )
+    )
 
 
 def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
@@ -64,7 +89,12 @@ def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
     allowed |= {earlier for name, earlier in EARLIER_NAMES.items() if name in allowed}
     if card.recalibration:
         allowed |= {*RECALIBRATED_TYPES}
-    found = set(skops.io.get_untrusted_types(file=folder / MODEL))
+    if not _is_file(folder / MODEL):
+        raise _damaged(folder / MODEL, "the file is not there")
+    try:
+        found = set(skops.io.get_untrusted_types(file=folder / MODEL))
+    except Exception as error:  # a damaged archive fails in zipfile, json, or skops
+        raise _damaged(folder / MODEL, error) from error
     if found - allowed:
         raise InputError(
             Problem(
@@ -75,5 +105,8 @@ def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
                 remedy="do not use this file; train the model again or ask who wrote it",
             )
         )
-    model = skops.io.load(folder / MODEL, trusted=sorted(allowed))
+    try:
+        model = skops.io.load(folder / MODEL, trusted=sorted(allowed))
+    except Exception as error:  # the same, in a part that holds values
+        raise _damaged(folder / MODEL, error) from error
     return model, card

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +23,22 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import TensorSpec
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, name_some
 from models.artifact import load_model, save_model
 from models.card import ModelCard, software_versions
 from models.patients import predict_patients
+from models.stored import SHORT, StoredModel
 
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
+# Of a name: what predictions are asked of, and what was registered last. The champion moves by
+# promotion alone.
 CHAMPION = "champion"
+CANDIDATE = "candidate"
+REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
+# What MLflow's error codes say of a name, number, alias or address that leads to nothing.
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND")
 ENTRY = Path(__file__).with_name("mlflow_entry.py")
 
 
@@ -46,6 +57,91 @@ class RegisteredModel(PythonModel):
         return predict_patients(self.model, self.card, model_input, horizons)
 
 
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered name, or a model that is none; without its files.
+
+    Attributes
+    ----------
+    tags : mapping
+        What was noted when it was registered: learner, endpoint, cohort, patients, fingerprint.
+    """
+
+    uri: str
+    name: str = ""
+    version: str = ""
+    run_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Any) -> Version:
+        """From MLflow's own description."""
+        number = str(found.version)
+        uri = f"models:/{found.name}/{number}"
+        return cls(uri, str(found.name), number, str(found.run_id or ""), dict(found.tags or {}))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What files and programs are told of which model it is."""
+        return {
+            "model": self.uri,
+            "model_version": self.version,
+            "model_run_id": self.run_id,
+            "model_data_fingerprint": str(self.tags.get("data_fingerprint", "")),
+        }
+
+    @property
+    def told(self) -> str:
+        """What a person is told of it: 'version 1 (cox for OS, trained on AML, ...)'."""
+        known = {name: str(self.tags.get(name, "")) for name in VERSION_TAGS}
+        parts = [
+            " for ".join(filter(None, (known["learner"], known["endpoint"]))),
+            known["cohort"] and f"trained on {known['cohort']}",
+            known["patients"] and f"{known['patients']} patients",
+            known["data_fingerprint"] and f"data {known['data_fingerprint'][:SHORT]}",
+            self.run_id and f"run {self.run_id[:SHORT]}",
+        ]
+        return f"version {self.version} ({', '.join(filter(None, parts))})"
+
+
+VERSION_TAGS = ("learner", "endpoint", "cohort", "patients", "data_fingerprint")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a model became in the registry.
+
+    Attributes
+    ----------
+    version : Version
+        Its own.
+    champion : Version or None
+        That of the name after the registration; None when it has none.
+    first : bool
+        Whether the name had no version before it.
+    """
+
+    version: Version
+    champion: Version | None
+    first: bool = False
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether it became the champion, as the first of its name does."""
+        return self.champion is not None and self.champion.version == self.version.version
+
+    @property
+    def told(self) -> str:
+        """What a person is told of it."""
+        if self.is_champion:
+            first = ", the first of its name" if self.first else ""
+            return f"registered as version {self.version.version}{first}: champion"
+        start = f"registered as version {self.version.version}, candidate"
+        if self.champion is None:
+            return f"{start}; the name has no champion"
+        return f"{start}; champion stays {self.champion.told}"
+
+
 def register(
     model: SurvivalModel,
     card: ModelCard,
@@ -53,11 +149,13 @@ def register(
     run_id: str,
     model_name: str,
     folder: Path,
-    alias: str | None = CHAMPION,
-) -> str:
+    alias: str | None = None,
+) -> Registration:
     """Store a model under a run and register it as a new version, once a run.
 
-    Called again for a run that has its version, as after a kill, it only moves the alias.
+    It becomes the name's candidate, and its champion when it is the first of the name; another
+    champion is never replaced. Called again for a run that has its version, as after a kill, it
+    only moves the aliases.
 
     Parameters
     ----------
@@ -66,19 +164,12 @@ def register(
     folder : Path
         Empty folder in which the model is written before MLflow copies it.
     alias : str, optional
-        Moved to the new version; None moves none.
-
-    Returns
-    -------
-    str
-        The registered version.
+        Moved to the new version too.
     """
     client = mlflow.MlflowClient()
     known = client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
     if known:
-        if alias is not None:
-            client.set_registered_model_alias(model_name, alias, known[0].version)
-        return str(known[0].version)
+        return _given_aliases(client, Version.of(known[0]), alias)
     save_model(folder, model, card)
     with mlflow.start_run(run_id=run_id):
         info = mlflow.pyfunc.log_model(
@@ -100,13 +191,77 @@ def register(
         source=info.model_uri,
         run_id=run_id,
         model_id=info.model_id,
-        tags={"learner": card.learner}
-        | ({"recalibration": str(card.recalibration["kind"])} if card.recalibration else {}),
+        tags=_version_tags(card),
         description=describe_card(card),
     )
-    if alias is not None:
-        client.set_registered_model_alias(model_name, alias, version.version)
-    return str(version.version)
+    return _given_aliases(client, Version.of(version), alias)
+
+
+def _version_tags(card: ModelCard) -> dict[str, str]:
+    told = {"learner": card.learner, "endpoint": card.endpoint}
+    told |= {name: str(card.training[name]) for name in VERSION_TAGS if name in card.training}
+    return told | ({"recalibration": str(card.recalibration["kind"])} if card.recalibration else {})
+
+
+def _given_aliases(client: mlflow.MlflowClient, own: Version, alias: str | None) -> Registration:
+    client.set_registered_model_alias(own.name, CANDIDATE, own.version)
+    if alias is not None and alias != CANDIDATE:
+        client.set_registered_model_alias(own.name, alias, own.version)
+    champion = champion_of(own.name)
+    # Of two that are registered at once, the lower number is the first.
+    first = all(int(v.version) >= int(own.version) for v in versions(own.name))
+    if champion is None and first:
+        client.set_registered_model_alias(own.name, CHAMPION, own.version)
+        champion = own
+    return Registration(own, champion, first)
+
+
+def versions(model_name: str) -> list[Version]:
+    """Every version of a name, the oldest first; none where the store does not know the name."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{model_name}'")
+    return sorted((Version.of(v) for v in found), key=lambda v: int(v.version))
+
+
+def champion_of(model_name: str) -> Version | None:
+    """The version that predictions are asked of by default; None where the name has none."""
+    client = mlflow.MlflowClient()
+    found = client.search_registered_models(f"name = '{model_name}'")
+    number = found[0].aliases.get(CHAMPION) if found else None
+    return None if number is None else Version.of(client.get_model_version(model_name, number))
+
+
+def promote(own: Version, replaces: Version | None) -> None:
+    """Make a version the champion of its name.
+
+    Parameters
+    ----------
+    replaces : Version, optional
+        The champion that it was shown beside; None when there was none.
+
+    Raises
+    ------
+    InputError
+        When another version has become champion meanwhile.
+    """
+    client = mlflow.MlflowClient()
+    now = champion_of(own.name)
+    if (now and now.version) not in (replaces and replaces.version, own.version):
+        raise InputError(
+            Problem(
+                what="Another version has become champion meanwhile; nothing was promoted",
+                where=f"models:/{own.name}@{CHAMPION}",
+                got="none" if now is None else now.told,
+                allowed="none" if replaces is None else replaces.told,
+                remedy=f"look at both: python -m pipelines.promote --name {own.name} "
+                f"--to {own.version}",
+            )
+        )
+    client.set_model_version_tag(
+        own.name, own.version, "promoted", datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    if replaces is not None:
+        client.set_model_version_tag(own.name, own.version, "replaced", replaces.version)
+    client.set_registered_model_alias(own.name, CHAMPION, own.version)
 
 
 def _requirements() -> list[str]:
@@ -192,27 +347,109 @@ def describe_card(card: ModelCard) -> str:
     return "\n".join(lines)
 
 
-def load(uri: str) -> tuple[SurvivalModel, ModelCard]:
+def load(uri: str) -> StoredModel:
     """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
+
+    An alias is resolved once: what is loaded is the version that it pointed to at that moment.
+
+    Raises
+    ------
+    InputError
+        When the store has no such model, or its files are gone or damaged.
+    """
+    which = resolve(uri)
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=which.uri))
+    except (mlflow.MlflowException, OSError) as error:
+        raise InputError(
+            Problem(
+                what="The files of this model are gone, or cannot be read",
+                where=mlflow.get_tracking_uri(),
+                got=f"{which.uri}: {_first_line(error)}",
+                remedy="bring them back from a copy of the store, or name another version",
+            )
+        ) from error
+    card = next(folder.rglob("card.json"), None)
+    if card is None:
+        raise InputError(
+            Problem(
+                what="This MLflow model was not written by vensurv, or its files are gone",
+                where=which.uri,
+                allowed="a model that a training or a recalibration registered",
+                remedy="name another version",
+            )
+        )
+    model, told = load_model(card.parent)
+    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id)
+
+
+def resolve(uri: str) -> Version:
+    """Say which version an address means at this moment.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`; or `models:/m-ID` and
+        `runs:/RUN/PATH`, which are no version of a name.
 
     Raises
     ------
     InputError
         When the store has no such model.
     """
+    client = mlflow.MlflowClient()
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except (mlflow.MlflowException, OSError) as error:
-        raise InputError(
-            Problem(
-                what="No such model in the MLflow store",
-                where=mlflow.get_tracking_uri(),
-                got=uri,
-                allowed="models:/NAME@champion, models:/NAME/VERSION, or a folder",
-                remedy="train first (python -m pipelines.train), or correct the name",
+        found = REGISTERED.fullmatch(uri)
+        if found is None:
+            return Version(uri=uri, run_id=_run_of(client, uri))
+        name, alias, number = found["name"], found["alias"], found["number"]
+        if number is not None and number.lower() == "latest":
+            every = client.search_model_versions(f"name = '{name}'")
+            number = str(max((int(v.version) for v in every), default=0))
+        if alias is not None:
+            return Version.of(client.get_model_version_by_alias(name, alias))
+        return Version.of(client.get_model_version(name, number))
+    except (mlflow.MlflowException, ValueError) as error:
+        if getattr(error, "error_code", NOT_THERE[0]) not in NOT_THERE:
+            raise
+        raise _no_such_model(client, uri) from error
+
+
+def _run_of(client: mlflow.MlflowClient, uri: str) -> str:
+    if uri.startswith("runs:/"):
+        return str(client.get_run(uri.removeprefix("runs:/").strip("/").split("/")[0]).info.run_id)
+    if uri.startswith("models:/m-"):
+        model = client.get_logged_model(uri.removeprefix("models:/"))
+        return str(model.source_run_id or "")
+    raise ValueError(f"{uri} is no address of a model")
+
+
+def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
+    found = REGISTERED.fullmatch(uri)
+    there: list[Version] = []
+    # The store has just answered; where it does not any more, the first error is the one to tell.
+    with contextlib.suppress(mlflow.MlflowException):
+        there = [] if found is None else versions(found["name"])
+    allowed = "models:/NAME@champion, models:/NAME/VERSION, or a folder"
+    remedy = "train first (python -m pipelines.train), or correct the name"
+    if there and found is not None:
+        allowed = name_some(f"models:/{v.name}/{v.version}" for v in there)
+        remedy = "name one of its versions"
+        if found["alias"] == CHAMPION:
+            remedy = (
+                "nobody is champion: name a version, or make one champion "
+                "(python -m pipelines.promote --to VERSION)"
             )
-        ) from error
-    card = next(folder.rglob("card.json"), None)
-    if card is None:
-        raise InputError(Problem(what="This MLflow model was not written by vensurv", where=uri))
-    return load_model(card.parent)
+    return InputError(
+        Problem(
+            what="No such model in the MLflow store",
+            where=mlflow.get_tracking_uri(),
+            got=uri,
+            allowed=allowed,
+            remedy=remedy,
+        )
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

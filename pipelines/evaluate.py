@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from pipelines.command import program, run_command
-from pipelines.predict import DEFAULT_MODEL, load_any
+from pipelines.model_address import DEFAULT_MODEL, load_any
 
 # What MLflow takes as an alias, and what it keeps for itself.
 ALIAS = re.compile(r"[\w-]+", re.ASCII)
@@ -49,19 +49,26 @@ def evaluate(
     ] = None,
     alias: Annotated[
         str | None,
-        typer.Option(help="Alias moved to the recalibrated version; none is if left out."),
+        typer.Option(
+            help="Alias moved to the recalibrated version, which is the candidate in any case; "
+            "champion promotes it."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for report.html, summary.json and the tables as CSV."),
     ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="With --alias champion: although both cannot be compared."),
+    ] = False,
 ) -> None:
     """Judge a stored model on a cohort that it never saw.
 
     The model's own covariates are read, whatever the configuration lists; another endpoint, an
     unknown regimen or another unit is refused.
     """
-    run_command(lambda: _evaluate(config, model, cohort, recalibrate, alias, out))
+    run_command(lambda: _evaluate(config, model, cohort, recalibrate, alias, out, anyway))
 
 
 def _evaluate(
@@ -71,13 +78,21 @@ def _evaluate(
     kind: Kind | None,
     alias: str | None,
     out: Path | None,
+    anyway: bool,
 ) -> None:
     from features.errors import InputError, Problem
+    from models.registry import CHAMPION
     from pipelines import summary, tracking
     from pipelines.command import check_out
     from pipelines.config import configured
-    from pipelines.external_validation import keep, registered_name, validate_externally
+    from pipelines.external_validation import (
+        beside_champion,
+        keep,
+        registered_name,
+        validate_externally,
+    )
     from pipelines.model_cohort import read_for_model
+    from pipelines.promotion import find_rival
 
     started = time.monotonic()
     if alias is not None and kind is None:
@@ -102,14 +117,16 @@ def _evaluate(
     name = "" if kind is None else registered_name(model_uri)
     config = configured(config_path, table_path)
     check_out(out)
-    model, card = load_any(model_uri)
-    given = read_for_model(config, card)
+    stored = load_any(model_uri)
+    given = read_for_model(config, stored.card)
     # A store that cannot be written to is told before any long work.
     tracking.connect()
-    result = validate_externally(
-        model, card, model_uri, given, None if kind is None else kind.value
-    )
-    kept = keep(result, name, alias)
+    rival = None
+    if alias == CHAMPION:
+        rival = find_rival(config, name, "--alias champion", anyway=anyway)
+    result = validate_externally(stored, given, None if kind is None else kind.value)
+    promotion = None if rival is None else beside_champion(result, rival)
+    kept = keep(result, name, None if alias == CHAMPION else alias, promotion)
     if out is not None:
         result.write(out, kept)
     summary.print_validation(result, kept, out, time.monotonic() - started)

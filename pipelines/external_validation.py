@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,20 +21,27 @@ from evaluation.results import format_estimate
 from features.errors import InputError, Problem
 from features.guard_settings import Severity
 from models.card import ModelCard, software_versions
-from models.prediction import SurvivalModel
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
-from models.registry import register
+from models.registry import REGISTERED, Registration, register
 from models.resampling import bootstrap_strata
+from models.stored import StoredModel
 from pipelines import tracking
 from pipelines.beyond_training import beyond_training
 from pipelines.champion_tables import subgroups
 from pipelines.cohorts import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import resolved_yaml
-from pipelines.files import write_csv, write_text
+from pipelines.files import records, write_csv, write_text
 from pipelines.model_cohort import ModelCohort
 from pipelines.nested_validation import prediction_times, task_seed
+from pipelines.promotion import (
+    Promotion,
+    Rival,
+    contender,
+    make_champion,
+    promoted_text,
+    show_both,
+)
 from pipelines.subgroup_labels import subgroup_labels
-from pipelines.training_result import records
 
 HOW = (
     "Predictions of the stored model for patients whom it never saw; 95% bootstrap percentile "
@@ -45,7 +51,6 @@ HOW = (
 ORDER = ("harrell_c", "uno_c", "auc", "integrated_auc")
 # Follow-up this many times longer or shorter than the model's is likely in another unit.
 OTHER_FOLLOW_UP = 10.0
-REGISTERED = re.compile(r"^models:/+([^/@]+)[/@][^/@]+$")
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,8 @@ class Validation:
 
     Attributes
     ----------
-    card : ModelCard
-        Of the model that was judged.
-    model_uri : str
+    stored : StoredModel
+        The model that was judged.
     given : ModelCohort
     metrics : DataFrame with METRIC_COLUMNS
     assessment : Assessment
@@ -64,13 +68,17 @@ class Validation:
     cautions : tuple of str
     """
 
-    card: ModelCard
-    model_uri: str
+    stored: StoredModel
     given: ModelCohort
     metrics: pd.DataFrame
     assessment: Assessment
     recalibration: Recalibration | None
     cautions: tuple[str, ...]
+
+    @property
+    def card(self) -> ModelCard:
+        """Card of the model that was judged."""
+        return self.stored.card
 
     @property
     def name(self) -> str:
@@ -83,10 +91,12 @@ class Validation:
         summary = {
             "cohort": cohort_name(self.given.config),
             "endpoint": self.card.endpoint,
-            "model": self.model_uri,
+            **self.stored.identity,
             "cautions": list(self.cautions),
             "metrics": records(self.metrics),
             "recalibrated": kept.recalibrated_uri or None,
+            "registered": None if kept.registration is None else kept.told,
+            "promotion": None if kept.promotion is None else kept.promotion.summary,
             "recalibration": None
             if self.recalibration is None
             else records(self.recalibration.table),
@@ -96,6 +106,8 @@ class Validation:
         }
         write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         write_text(folder / "report.html", kept.html)
+        if kept.promotion is not None:
+            kept.promotion.write(folder)
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,26 @@ class Kept:
     run_id: str
     experiment_id: str
     html: str
-    recalibrated_uri: str
+    registration: Registration | None = None
+    promotion: Promotion | None = None
+
+    @property
+    def recalibrated_uri(self) -> str:
+        """The recalibrated version; empty without a recalibration."""
+        return "" if self.registration is None else self.registration.version.uri
+
+    @property
+    def told(self) -> str:
+        """What a person is told of the recalibrated version."""
+        return _became(self.registration, self.promotion)
+
+
+def _became(registration: Registration | None, promotion: Promotion | None) -> str:
+    if registration is None:
+        return ""
+    if promotion is None or registration.is_champion:
+        return registration.told
+    return promoted_text(registration.version, promotion)
 
 
 def registered_name(uri: str) -> str:
@@ -116,9 +147,9 @@ def registered_name(uri: str) -> str:
     InputError
         When the model is not in the registry: a recalibrated one is stored as its new version.
     """
-    found = REGISTERED.match(uri)
+    found = REGISTERED.fullmatch(uri)
     if found:
-        return found.group(1)
+        return found["name"]
     raise InputError(
         Problem(
             what="A recalibrated model is stored as a new version of a registered one",
@@ -131,9 +162,7 @@ def registered_name(uri: str) -> str:
 
 
 def validate_externally(
-    model: SurvivalModel,
-    card: ModelCard,
-    model_uri: str,
+    stored: StoredModel,
     given: ModelCohort,
     kind: str | None = None,
 ) -> Validation:
@@ -149,6 +178,7 @@ def validate_externally(
     InputError
         When the follow-up is longer than a life, or the cohort cannot support the recalibration.
     """
+    model, card = stored.model, stored.card
     config, dataset = given.config, given.dataset
     if dataset.outcome.follow_up > MAX_FOLLOW_UP:
         raise InputError(horizon_problems(config, given.checked.cohort))
@@ -188,10 +218,26 @@ def validate_externally(
     if recalibration is not None:
         found.tables["recalibration"] = recalibration.table
     cautions = _cautions(card, given, metrics)
-    return Validation(card, model_uri, given, metrics, found, recalibration, cautions)
+    return Validation(stored, given, metrics, found, recalibration, cautions)
 
 
-def keep(result: Validation, model_name: str, alias: str | None) -> Kept:
+def beside_champion(result: Validation, rival: Rival) -> Promotion:
+    """The champion of the name beside the recalibrated model, on these patients.
+
+    Raises
+    ------
+    InputError
+        As `pipelines.promotion.show_both`.
+    """
+    assert result.recalibration is not None
+    given = result.given
+    own = contender(result.recalibration.model, recalibrated_card(result), given)
+    return show_both(rival, own, given.dataset.outcome, given.config.evaluation.horizons)
+
+
+def keep(
+    result: Validation, model_name: str, alias: str | None, promotion: Promotion | None = None
+) -> Kept:
     """Write an MLflow run of kind `evaluation`, and the recalibrated model as a new version.
 
     Parameters
@@ -200,6 +246,8 @@ def keep(result: Validation, model_name: str, alias: str | None) -> Kept:
         Registered name that gets the new version; unused without a recalibration.
     alias : str, optional
         Moved to the new version.
+    promotion : Promotion, optional
+        Make the new version the champion, in whose place.
     """
     given, config, card = result.given, result.given.config, result.card
     experiment = tracking.open_experiment(config.tracking.experiment)
@@ -210,15 +258,17 @@ def keep(result: Validation, model_name: str, alias: str | None) -> Kept:
         "endpoint": card.endpoint,
         "data_fingerprint": given.checked.cohort.fingerprint,
         "git_commit": tracking.git_commit(),
-        "model": result.model_uri,
+        "model": result.stored.uri,
+        "model_run_id": result.stored.run_id,
+        "model_data_fingerprint": result.stored.data_fingerprint,
         "learner": card.learner,
     }
     run_id = tracking.start_run(experiment, f"evaluation: {result.name}", tags)
     try:
-        uri = ""
+        registration = None
         if result.recalibration is not None:
             with tempfile.TemporaryDirectory() as folder, tracking.quiet():
-                version = register(
+                registration = register(
                     result.recalibration.model,
                     recalibrated_card(result),
                     run_id=run_id,
@@ -227,13 +277,14 @@ def keep(result: Validation, model_name: str, alias: str | None) -> Kept:
                     alias=alias,
                 )
             tracking.reopen_run(run_id)
-            uri = f"models:/{model_name}/{version}"
-        html = _log(result, run_id, uri)
+        html = _log(result, run_id, registration, promotion)
+        if registration is not None and promotion is not None:
+            make_champion(registration.version, promotion)
         tracking.finish_run(run_id)
     except BaseException:
         tracking.finish_run(run_id, failed=True)
         raise
-    return Kept(run_id, experiment, html, uri)
+    return Kept(run_id, experiment, html, registration, promotion)
 
 
 def recalibrated_card(result: Validation) -> ModelCard:
@@ -252,7 +303,7 @@ def recalibrated_card(result: Validation) -> ModelCard:
             "its calibration was measured on nobody else",
             "recalibration": {
                 "kind": made.model.kind,
-                "of": result.model_uri,
+                "of": result.stored.uri,
                 "cohort": name,
                 "patients": len(outcome),
                 "events": outcome.n_events,
@@ -332,13 +383,19 @@ def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tup
     return tuple(found)
 
 
-def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
+def _log(
+    result: Validation,
+    run_id: str,
+    registration: Registration | None,
+    promotion: Promotion | None,
+) -> str:
+    recalibrated_uri = "" if registration is None else registration.version.uri
     given, config = result.given, result.given.config
     outcome, made = given.dataset.outcome, result.recalibration
     report = Report(
         title=f"{cohort_name(config)}: {result.card.endpoint}, external validation",
         provenance=given.checked.cohort.provenance,
-        facts=_facts(result, recalibrated_uri),
+        facts=_facts(result, run_id, recalibrated_uri, _became(registration, promotion)),
         cautions=result.cautions,
         metrics=result.metrics,
         how=HOW,
@@ -352,13 +409,15 @@ def _log(result: Validation, run_id: str, recalibrated_uri: str) -> str:
         write_text(folder / "config.yaml", resolved_yaml(config))
         facts = {
             "data_fingerprint": given.checked.cohort.fingerprint,
-            "model": result.model_uri,
+            **result.stored.identity,
             "seed": config.seed,
             "git_commit": tracking.git_commit(),
             "versions": software_versions(),
         }
         write_text(folder / "reproduce.json", json.dumps(facts, indent=2) + "\n")
         write_tables(folder, result)
+        if promotion is not None:
+            promotion.write(folder)
         for section, figures in result.assessment.figures.items():
             (folder / "figures").mkdir(exist_ok=True)
             for number, figure in enumerate(figures.values(), start=1):
@@ -394,24 +453,30 @@ def write_tables(folder: Path, result: Validation) -> None:
         write_csv(folder / f"{name}.csv", table)
 
 
-def _facts(result: Validation, recalibrated_uri: str) -> Mapping[str, str]:
+def _facts(
+    result: Validation, run_id: str, recalibrated_uri: str, became: str
+) -> Mapping[str, str]:
     card, dataset = result.card, result.given.dataset
     training = card.training
     facts = {
         "Patients": str(len(dataset)),
         "Endpoint": f"{card.endpoint}: {dataset.outcome.n_events} events, follow-up to "
         f"{dataset.outcome.follow_up:.1f} months",
-        "Model": f"{result.model_uri}: {card.learner_label}",
+        "Model": f"{result.stored.told}: {card.learner_label}",
         "Trained on": f"{training.get('cohort', '')}, {training.get('patients', '?')} patients, "
-        f"{training.get('events', '?')} events, follow-up to {card.follow_up:.1f} months",
+        f"{training.get('events', '?')} events, follow-up to {card.follow_up:.1f} months; data "
+        f"fingerprint {result.stored.data_fingerprint or 'unknown'}",
         "Predictors": ", ".join([*card.covariates, *(["regimen"] if card.arms else [])]),
-        "Data fingerprint": result.given.checked.cohort.fingerprint,
+        "Data fingerprint": f"{result.given.checked.cohort.fingerprint}, of these patients",
+        "Run": run_id,
         "Seed": str(result.given.config.seed),
         "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
     }
     if card.recalibration:
         facts["Recalibrated before"] = str(card.recalibration["statement"])
-    return facts | ({"Recalibrated model": recalibrated_uri} if recalibrated_uri else {})
+    return facts | (
+        {"Recalibrated model": f"{recalibrated_uri}: {became}"} if recalibrated_uri else {}
+    )
 
 
 def _performance(metrics: pd.DataFrame) -> dict[str, str]:

@@ -42,6 +42,11 @@ def csv_text(table: pd.DataFrame) -> str:
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
+def records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows for JSON, in which a missing number is null."""
+    return table.astype(object).where(table.notna(), None).to_dict(orient="records")
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV without its index, by `csv_text`."""
     write_text(path, csv_text(table))

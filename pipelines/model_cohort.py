@@ -35,9 +35,21 @@ class ModelCohort:
     checked: CheckedCohort
     dataset: Dataset
 
+    def was_seen_by(self, card: ModelCard) -> bool:
+        """Whether the model was trained, or recalibrated, on this very cohort."""
+        own = {self.dataset.outcome.fingerprint, self.checked.cohort.fingerprint}
+        return not own.isdisjoint(_seen_cohorts(card))
 
-def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
+
+def read_for_model(
+    config: TrainConfig, card: ModelCard, *, may_have_seen: bool = False
+) -> ModelCohort:
     """Read and guard a cohort as a training does, with the covariates of a model card.
+
+    Parameters
+    ----------
+    may_have_seen : bool
+        Take a cohort that the model was made from too, for a comparison that says so.
 
     Raises
     ------
@@ -67,8 +79,8 @@ def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
     cohort, label = checked.cohort, endpoint_label(own)
     dataset = cohort.dataset(card.covariates, label)
     problems = []
-    seen = _seen_cohorts(card)
-    if dataset.outcome.fingerprint in seen or cohort.fingerprint in seen:
+    given = ModelCohort(own, checked, dataset)
+    if given.was_seen_by(card) and not may_have_seen:
         problems.append(
             Problem(
                 what="The model was trained, or recalibrated, on this very cohort",
@@ -99,7 +111,7 @@ def read_for_model(config: TrainConfig, card: ModelCard) -> ModelCohort:
         )
     if problems:
         raise InputError(problems)
-    return ModelCohort(own, checked, dataset)
+    return given
 
 
 def _seen_cohorts(card: ModelCard) -> set[str]:

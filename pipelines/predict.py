@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.errors import InputError, Problem
 from pipelines.command import program, run_command
+from pipelines.model_address import DEFAULT_MODEL, load_any
 from pipelines.table_options import (
     DecimalOption,
     EncodingOption,
@@ -26,14 +28,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.card import ModelCard
-    from models.prediction import SurvivalModel
+    from models.stored import StoredModel
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 SHOWN = ("uno_c", "c", "ipa", "oe", "calibration_oe", "calibration_slope")
 # Of what is missing or unusual about a patient, printed in a table.
 LONGEST_NOTE = 1_000
-DEFAULT_MODEL = "models:/vensurv@champion"
 
 
 class Format(StrEnum):
@@ -97,36 +98,38 @@ def _predict(
     out: Path | None,
     ignore_extra: bool,
 ) -> None:
+    from features.plain_text import shown
     from features.sources import read_table
     from models.patients import known_codes, predict_patients
     from pipelines.files import csv_text
     from pipelines.table_options import read_format
+    from pipelines.terminal import is_terminal
 
     months = None if horizons is None else _read_horizons(horizons)
     table_format = read_format(form)
-    model, card = load_any(model_uri)
+    stored = load_any(model_uri)
+    card = stored.card
     table = read_table(patients, sys.stdin, table_format, known_codes(card))
     result = predict_patients(
-        model, card, table, months or card.horizons, ignore_extra=ignore_extra
+        stored.model, card, table, months or card.horizons, ignore_extra=ignore_extra
     )
     if output is Format.csv:
-        provenance = card.training.get("provenance")
-        told = result.assign(provenance=provenance) if provenance else result
-        text = csv_text(told)
+        text = csv_text(result.assign(**_columns_of(stored)))
     elif output is Format.json:
-        text = _as_json(result, card)
+        text = _as_json(result, stored)
     else:
-        text = _as_table(result, card, model_uri)
-    if out is None:
-        sys.stdout.write(text)
-    else:
+        text = _as_table(result, stored)
+    if out is not None:
         _write(out, text)
+    elif sys.stdout is None:
+        raise _nowhere()
+    else:
+        # Escape sequences of an identifier are data to a program, but orders to a terminal.
+        sys.stdout.write(shown(text) if is_terminal() and output is Format.csv else text)
 
 
 def _read_horizons(text: str) -> list[float]:
     import re
-
-    from features.errors import InputError, Problem
 
     parts = [part.strip() for part in text.split(",")]
     numbers = all(re.fullmatch(r"\d+\.?\d*|\.\d+", part, re.ASCII) for part in parts)
@@ -143,26 +146,35 @@ def _read_horizons(text: str) -> list[float]:
     )
 
 
-def load_any(uri: str) -> tuple[SurvivalModel, ModelCard]:
-    """Load a model from the registry, or from a folder."""
-    if "://" not in uri and not uri.startswith("models:"):
-        from models.artifact import load_model
-
-        return load_model(Path(uri))
-    from models.registry import load
-    from pipelines.tracking import connect, quiet
-
-    connect(writes=False)
-    with quiet():
-        return load(uri)
+def _columns_of(stored: StoredModel) -> dict[str, str]:
+    """Which model each row comes from, and what is to be known of it."""
+    columns = {
+        "model": stored.uri,
+        "model_run_id": stored.run_id,
+        "model_data_fingerprint": stored.data_fingerprint,
+    }
+    provenance = stored.card.training.get("provenance")
+    return columns | ({"provenance": str(provenance)} if provenance else {})
 
 
-def _as_json(result: pd.DataFrame, card: ModelCard) -> str:
+def _nowhere() -> InputError:
+    return InputError(
+        Problem(
+            what="Standard output is closed, so that the predictions have nowhere to go",
+            where="standard output",
+            remedy="name a file by --out, or leave it open",
+        )
+    )
+
+
+def _as_json(result: pd.DataFrame, stored: StoredModel) -> str:
     import json
+
+    card = stored.card
 
     rows = result.astype(object).where(result.notna(), None).to_dict(orient="records")
     content = {
-        "model": _description(card),
+        "model": stored.identity | _description(card),
         "performance": card.performance,
         "cautions": list(card.cautions),
         "patients": rows,
@@ -170,7 +182,7 @@ def _as_json(result: pd.DataFrame, card: ModelCard) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
+def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     from io import StringIO
 
     import pandas as pd
@@ -181,8 +193,11 @@ def _as_table(result: pd.DataFrame, card: ModelCard, uri: str) -> str:
 
     buffer = StringIO()
     console = PlainConsole(buffer)
+    card = stored.card
     description = _description(card)
-    console.print(f"{uri}: {description['learner']}, trained on {description['trained on']}")
+    console.print(
+        f"{stored.told}: {description['learner']}, trained on {description['trained on']}"
+    )
     if card.recalibration:
         statement = str(card.recalibration["statement"])
         console.print(f"{statement[0].upper()}{statement[1:]}.")
@@ -238,10 +253,10 @@ def _description(card: ModelCard) -> dict[str, object]:
 
 
 def _write(path: Path, text: str) -> None:
-    from features.errors import InputError, Problem
+    from pipelines.files import write_text
 
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise InputError(
             Problem(

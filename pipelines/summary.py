@@ -19,8 +19,10 @@ from pipelines.cohorts import cohort_name, endpoint_label
 from pipelines.terminal import console, print_heading, print_table
 
 if TYPE_CHECKING:
+    from models.registry import Version
     from pipelines.external_validation import Kept, Validation
     from pipelines.plan import TrainingPlan
+    from pipelines.promotion import Promotion
     from pipelines.training import Advance
     from pipelines.training_result import TrainingResult
 
@@ -108,6 +110,8 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
         for caution in result.cautions:
             console.print(f"  - {caution}")
         console.print()
+    if result.promotion is not None:
+        print_both(result.promotion)
     _print_places(result, out, seconds)
 
 
@@ -117,7 +121,8 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
     print_heading(
         result.name,
         f": {len(outcome)} patients, {outcome.n_events} events; "
-        f"{result.model_uri}, {card.learner_label}, trained on {card.training.get('cohort', '')}",
+        f"{result.stored.told}, {card.learner_label}, trained on "
+        f"{card.training.get('cohort', '')}",
     )
     for title, metrics in TERMINAL_TABLES.items():
         shown = result.metrics[result.metrics["metric"].isin(metrics)]
@@ -128,7 +133,10 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
     if result.recalibration is not None:
         statement = result.recalibration.statement
         console.print(f"{statement[0].upper()}{statement[1:]}.")
-        console.print(f"Stored as {kept.recalibrated_uri}; validate it on other patients.\n")
+        console.print(f"Stored as {kept.recalibrated_uri}; validate it on other patients.")
+        console.print(f"{kept.told[0].upper()}{kept.told[1:]}.\n")
+        if kept.promotion is not None:
+            print_both(kept.promotion)
     if result.cautions:
         console.print("What these data cannot support", style="bold")
         for caution in result.cautions:
@@ -138,6 +146,42 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
         console.print(f"Report   {short(out / 'report.html')}, with the tables as CSV")
     console.print(f"Run      {kept.run_id}, kind evaluation")
     console.print(f"Time     {seconds:.0f} s")
+
+
+def print_promotion(own: Version, promotion: Promotion, *, moved: bool) -> None:
+    """Print champion and candidate side by side, and which of them is champion now."""
+    print_both(promotion)
+    place = f"models:/{own.name}@champion"
+    before = "nobody" if promotion.replaces is None else promotion.replaces.told
+    if not moved:
+        console.print(f"Nothing was changed: {place} is {before}; shown for {own.told}")
+        return
+    console.print(f"Champion {place} is now {own.told}")
+    console.print(f"Replaces {before}")
+    if promotion.replaces is not None:
+        console.print(
+            f"Back     python -m pipelines.promote --name {own.name} "
+            f"--to {promotion.replaces.version} --anyway"
+        )
+
+
+def print_both(promotion: Promotion) -> None:
+    """Print the comparison of a promotion, and what flatters one of the two."""
+    from pipelines.promotion import readable
+
+    if promotion.table is not None:
+        title = (
+            f"Champion and candidate on {promotion.on}\n"
+            "estimate (95% interval over patients, both models held fixed); difference: candidate "
+            "minus champion\nUno C: higher is better; IBS, Brier: lower is better"
+        )
+        print_table(title, readable(promotion))
+        for note in sorted({n for n in promotion.table["difference_note"] if "not estim" in n}):
+            console.print(f"{note}\n", style="dim")
+    for caution in promotion.cautions:
+        console.print(f"  - {caution}")
+    if promotion.cautions:
+        console.print()
 
 
 def _print_regimen(result: TrainingResult) -> None:
@@ -188,7 +232,6 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
     from pipelines.tracking import connect, experiment_page, own_store_uri, store_folder
 
-    name = result.config.tracking.model_name
     uri = connect()
     own = f"sqlite:///{short(store_folder() / 'mlflow.db')}"
     store = own if uri == own_store_uri() else uri
@@ -200,11 +243,10 @@ def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> N
         )
     console.print(f"Run      {result.run_id} in experiment {result.config.tracking.experiment}")
     console.print(f"Page     {experiment_page(result.experiment_id)} while make ui runs")
-    console.print(f"Model    {result.model_uri}, also models:/{name}@champion")
+    for place, told in result.model_told.items():
+        console.print(f"{place:<8} {told}")
     console.print(f"MLflow   make ui, or: python -m pipelines.ui (store {store})")
-    console.print(
-        f"Predict  python -m pipelines.predict --model models:/{name}@champion patients.csv"
-    )
+    console.print(f"Predict  python -m pipelines.predict --model {result.model_uri} patients.csv")
     console.print(f"Time     {seconds:.0f} s")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from features.errors import InputError, Problem
 from pipelines.command import program, run_command
 
 if TYPE_CHECKING:
@@ -36,30 +37,56 @@ def train(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
     ] = None,
+    promote: Annotated[
+        bool,
+        typer.Option(
+            "--promote",
+            help="Show the chosen model beside the present champion, then make it champion.",
+        ),
+    ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="With --promote: although both cannot be compared."),
+    ] = False,
 ) -> None:
-    """Train, validate and compare survival learners on one cohort; register the best."""
-    run_command(lambda: _train(config, cohort, out, workers))
+    """Train, validate and compare survival learners on one cohort; register the best.
+
+    It becomes the candidate of its name; the champion, of whom predictions are asked, stays what
+    it was unless --promote is given. The first of a name becomes champion too.
+    """
+    run_command(lambda: _train(config, cohort, out, workers, promote, anyway))
 
 
 def _train(
-    config_path: Path | None, table_path: Path | None, out: Path | None, workers: int | None
+    config_path: Path | None,
+    table_path: Path | None,
+    out: Path | None,
+    workers: int | None,
+    promote: bool,
+    anyway: bool,
 ) -> None:
     from pipelines.command import check_out
     from pipelines.config import configured
 
+    if anyway and not promote:
+        raise InputError(
+            Problem("Nothing is promoted", where="--anyway", remedy="give --promote too")
+        )
     config = configured(config_path, table_path)
     check_out(out)
-    _run(config, out, workers)
+    _run(config, out, workers, promote, anyway)
 
 
-def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
+def _run(
+    config: TrainConfig, out: Path | None, workers: int | None, promote: bool, anyway: bool
+) -> None:
     import os
 
     from features.guard_findings import raise_failures
     from pipelines import summary
     from pipelines.cohorts import check_cohort, check_trainable
     from pipelines.plan import TrainingPlan
-    from pipelines.training import check_storage, claim_training, run_training
+    from pipelines.training import check_storage, claim_training, find_rival_of, run_training
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.
@@ -69,10 +96,13 @@ def _run(config: TrainConfig, out: Path | None, workers: int | None) -> None:
     check_trainable(config, checked.cohort)
     plan = TrainingPlan.of(config, checked)
     check_storage(config.tuning.storage)
+    # Before any long work: a champion that cannot be shown beside the new one stops the training.
+    rival = find_rival_of(plan, anyway=anyway) if promote else None
     unfinished = claim_training(plan)
     summary.print_start(plan, resumed=unfinished.resumed)
     with summary.progress_bar(plan.steps) as advance:
-        result = run_training(plan, unfinished, workers or os.cpu_count() or 1, advance, out)
+        workers = workers or os.cpu_count() or 1
+        result = run_training(plan, unfinished, workers, advance, out, rival)
     summary.print_result(result, out, time.monotonic() - started)
 
 

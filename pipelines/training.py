@@ -33,6 +33,16 @@ from pipelines.config import resolved_yaml
 from pipelines.nested_validation import FINAL, LearnerFit, bootstrap_contrasts, validate_learner
 from pipelines.plan import TrainingPlan
 from pipelines.populations import compare_in_populations
+from pipelines.promotion import (
+    Contender,
+    Promotion,
+    Rival,
+    find_rival,
+    make_champion,
+    reasons,
+    shared_horizons,
+    show_both,
+)
 from pipelines.training_record import Conclusion, TrainingRecord
 from pipelines.training_result import TrainingResult
 from pipelines.unfinished import Unfinished, claim, training_key
@@ -74,6 +84,30 @@ def claim_training(plan: TrainingPlan) -> Unfinished:
     return claim(tracking.local_folder(uri), key)
 
 
+def find_rival_of(plan: TrainingPlan, *, anyway: bool) -> Rival:
+    """The champion of the configured name, on the patients of the training.
+
+    Raises
+    ------
+    InputError
+        When it cannot be used on them.
+    """
+    tracking.connect()
+    with tracking.quiet():
+        name = plan.config.tracking.model_name
+        rival = find_rival(plan.config, name, "--promote", anyway=anyway)
+    if rival.given is None:
+        return rival
+    outcome = plan.dataset.outcome
+    try:
+        shared_horizons(rival, outcome, plan.horizons, outcome.follow_up)
+    except InputError as error:
+        if not anyway:
+            raise
+        return Rival(rival.version, rival.stored, why_not=reasons(error))
+    return rival
+
+
 def check_storage(address: str) -> None:
     """Open the database of the trials once, before anything is trained; empty is none.
 
@@ -107,6 +141,7 @@ def run_training(
     workers: int,
     advance: Advance,
     out: Path | None = None,
+    rival: Rival | None = None,
 ) -> TrainingResult:
     """Do everything, or what is left of it.
 
@@ -119,6 +154,9 @@ def run_training(
     advance : callable (description, steps)
     out : Path, optional
         Folder for the result's files.
+    rival : Rival, optional
+        The champion that the model is to be shown beside, and to replace; without one nothing is
+        replaced.
 
     Raises
     ------
@@ -160,12 +198,14 @@ def run_training(
             running.remove(own_run)
         advance("comparing", 1)
         result = _conclude(
-            plan, record, place, finished, judged, failures, unfinished, workers, advance
+            plan, record, place, finished, judged, failures, unfinished, workers, advance, rival
         )
         advance("writing", 1)
         # In this order a kill at any point leaves a training that goes on, and none that is lost.
         if out is not None:
             result.write(out)
+        if result.promotion is not None:
+            make_champion(result.registration.version, result.promotion)
         tracking.finish_run(run_id)
     except BaseException:
         tracking.fail_runs(running)
@@ -282,6 +322,7 @@ def _conclude(
     unfinished: Unfinished,
     workers: int,
     advance: Advance,
+    rival: Rival | None,
 ) -> TrainingResult:
     config = plan.config
     candidates = {name: one for name, one in judged.items() if LEARNERS[name].may_be_champion}
@@ -362,8 +403,12 @@ def _conclude(
             *plan.cautions,
         ),
     )
-    model_uri = record.register(place[1], conclusion)
-    html = record.log_conclusion(place, learner_runs, conclusion, model_uri)
+    registration = record.register(place[1], conclusion)
+    promotion = None
+    # A training that goes on after it was killed may have promoted its model already.
+    if rival is not None and not (rival.version and rival.version.uri == registration.version.uri):
+        promotion = _show_both(plan, rival, record, conclusion)
+    html = record.log_conclusion(place, learner_runs, conclusion, registration, promotion)
     return TrainingResult(
         config=config,
         metrics=metrics,
@@ -377,10 +422,26 @@ def _conclude(
         fingerprint=plan.cohort.fingerprint,
         experiment_id=place[0],
         run_id=place[1],
-        model_uri=model_uri,
+        registration=registration,
+        promotion=promotion,
         tables=found.tables,
         html=html,
     )
+
+
+def _show_both(
+    plan: TrainingPlan, rival: Rival, record: TrainingRecord, conclusion: Conclusion
+) -> Promotion:
+    """The champion until now beside the out-of-fold predictions of the one that follows it."""
+    own = Contender(
+        record.card(conclusion),
+        conclusion.best.predictions,
+        list(plan.resampling.folds),
+        plan.times,
+        plan.counts,
+        out_of_fold=True,
+    )
+    return show_both(rival, own, plan.dataset.outcome, plan.horizons)
 
 
 def _differences(plan: TrainingPlan, judged: Mapping[str, Judged], reference: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.preprocessing import RARE_LEVEL
-from models.registry import register
+from models.registry import Registration, Version, register
 from models.tuning import searched_params
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
@@ -42,6 +42,7 @@ from pipelines.files import write_csv, write_text
 from pipelines.mlflow_views import page, shared_views, trials_view
 from pipelines.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.plan import TrainingPlan
+from pipelines.promotion import Promotion, promoted_text
 
 
 @dataclass(frozen=True)
@@ -214,15 +215,19 @@ class TrainingRecord:
         place: tuple[str, str],
         learner_runs: Mapping[str, str],
         conclusion: Conclusion,
-        model_uri: str,
+        registration: Registration,
+        promotion: Promotion | None,
     ) -> str:
         """Write report and tables to the training's run; return the report's HTML."""
+        became = registration.told
+        if promotion is not None and not registration.is_champion:
+            became = promoted_text(registration.version, promotion)
         pictures = self._pictures(conclusion)
         metrics, champion = conclusion.metrics, conclusion.champion
         report = Report(
             title=f"{cohort_name(self.plan.config)}: {self.plan.endpoint}",
             provenance=self.plan.cohort.provenance,
-            facts=self._facts(model_uri),
+            facts=self._facts(registration.version, became),
             cautions=conclusion.cautions,
             metrics=metrics,
             differences=conclusion.differences,
@@ -249,6 +254,8 @@ class TrainingRecord:
                 write_csv(folder / f"{name}.csv", table)
             if conclusion.claims is not None:
                 write_csv(folder / "published_claims.csv", conclusion.claims)
+            if promotion is not None:
+                promotion.write(folder)
             for section, figures in pictures.items():
                 for number, figure in enumerate(figures.values(), start=1):
                     (folder / "figures").mkdir(exist_ok=True)
@@ -261,8 +268,8 @@ class TrainingRecord:
                 tags={
                     "champion": champion.learner,
                     "champion_reason": champion.reason,
-                    "model": model_uri,
-                    "mlflow.note.content": self._note(place[0], conclusion),
+                    "model": registration.version.uri,
+                    "mlflow.note.content": self._note(place[0], conclusion, became),
                 },
                 artifacts=folder,
             )
@@ -271,19 +278,19 @@ class TrainingRecord:
             tracking.log_run(own_run, tags={"champion": chosen})
         return html
 
-    def register(self, run_id: str, conclusion: Conclusion) -> str:
-        """Store the champion in the registry and return its address."""
+    def register(self, run_id: str, conclusion: Conclusion) -> Registration:
+        """Store the chosen model in the registry."""
         name = self.plan.config.tracking.model_name
         with tempfile.TemporaryDirectory() as folder, tracking.quiet():
-            version = register(
+            registration = register(
                 conclusion.best.model,
-                self._card(conclusion),
+                self.card(conclusion),
                 run_id=run_id,
                 model_name=name,
                 folder=Path(folder) / "model",
             )
         tracking.reopen_run(run_id)
-        return f"models:/{name}/{version}"
+        return registration
 
     # -- texts and tables --------------------------------------------------------------------
 
@@ -298,7 +305,8 @@ class TrainingRecord:
         }
         write_text(folder / "reproduce.json", json.dumps(facts, indent=2) + "\n")
 
-    def _card(self, conclusion: Conclusion) -> ModelCard:
+    def card(self, conclusion: Conclusion) -> ModelCard:
+        """What the chosen model will say of itself."""
         plan, fit = self.plan, conclusion.best
         columns, outcome = plan.config.cohort.columns, plan.dataset.outcome
         sees = plan.config.covariates_of(fit.learner)
@@ -346,7 +354,7 @@ class TrainingRecord:
             versions=software_versions(),
         )
 
-    def _facts(self, model_uri: str) -> dict[str, str]:
+    def _facts(self, version: Version, became: str) -> dict[str, str]:
         plan = self.plan
         outcome = plan.dataset.outcome
         arms = ", ".join(f"{arm} {size}" for arm, size in plan.arm_sizes.items())
@@ -356,13 +364,13 @@ class TrainingRecord:
             f"{outcome.follow_up:.1f} months",
             "Predictors": ", ".join(plan.main.predictors.columns),
             "Validation": plan.validation_text,
-            "Registered model": model_uri,
+            "Registered model": f"{version.uri}, run {version.run_id}: {became}",
             "Data fingerprint": plan.cohort.fingerprint,
             "Seed": str(plan.config.seed),
             "Versions": ", ".join(f"{k} {v}" for k, v in software_versions().items()),
         }
 
-    def _note(self, experiment_id: str, conclusion: Conclusion) -> str:
+    def _note(self, experiment_id: str, conclusion: Conclusion, became: str) -> str:
         """The training's run as a reader of the MLflow page sees it first."""
         plan, champion, metrics = self.plan, conclusion.champion, conclusion.metrics
         headline = ("uno_c", "ibs")
@@ -372,7 +380,9 @@ class TrainingRecord:
             f"**{plan.name}**: {len(plan.dataset)} patients, {plan.dataset.outcome.n_events} "
             f"events. {plan.validation_text}.",
             "",
-            f"**Champion: {champion.learner}.** {champion.reason}.",
+            f"**Chosen: {champion.learner}.** {champion.reason}.",
+            "",
+            f"{became[0].upper()}{became[1:]}. Data fingerprint {plan.cohort.fingerprint}.",
             "",
             *([f"**{conclusion.verdict}**", ""] if conclusion.verdict else []),
             f"| learner | {' | '.join(metric_label(m, np.nan) for m in headline)} |",

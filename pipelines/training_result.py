@@ -11,9 +11,12 @@ import pandas as pd
 
 from evaluation.champion import Champion
 from models.card import software_versions
+from models.registry import Registration
+from models.stored import SHORT
 from pipelines.cohorts import cohort_name, endpoint_label
 from pipelines.config import TrainConfig
-from pipelines.files import write_csv, write_text
+from pipelines.files import records, write_csv, write_text
+from pipelines.promotion import Promotion, promoted_text
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,12 @@ class TrainingResult:
         How many parameters the cohort supports.
     cautions : tuple of str
     fingerprint : str
-    experiment_id, run_id, model_uri : str
+    experiment_id, run_id : str
         Where MLflow keeps it.
+    registration : Registration
+        Which version the model became, and who is champion beside it.
+    promotion : Promotion or None
+        Champion and candidate side by side, where the training was to promote.
     tables : mapping of file name -> DataFrame
         What is told of the champion: curves, subgroups, centers, stability.
     html : str
@@ -53,9 +60,26 @@ class TrainingResult:
     fingerprint: str
     experiment_id: str
     run_id: str
-    model_uri: str
+    registration: Registration
+    promotion: Promotion | None
     tables: Mapping[str, pd.DataFrame]
     html: str
+
+    @property
+    def model_uri(self) -> str:
+        """The registered version."""
+        return self.registration.version.uri
+
+    @property
+    def model_told(self) -> dict[str, str]:
+        """What a person is told of the model: which it is, and what it became."""
+        own, became = self.registration.version, self.registration.told
+        if self.promotion is not None and not self.registration.is_champion:
+            became = promoted_text(own, self.promotion)
+        return {
+            "Model": f"{own.uri}, run {own.run_id}, trained on data {self.fingerprint[:SHORT]}",
+            "Registry": became,
+        }
 
     def write(self, folder: Path) -> None:
         """Write the tables as CSV, summary.json and report.html into a folder."""
@@ -70,6 +94,8 @@ class TrainingResult:
                 write_csv(folder / f"{name}.csv", table)
         write_text(folder / "summary.json", json.dumps(self.summary(), indent=2) + "\n")
         write_text(folder / "report.html", self.html)
+        if self.promotion is not None:
+            self.promotion.write(folder)
 
     def summary(self) -> dict[str, object]:
         """The result in a form for other programs."""
@@ -87,10 +113,8 @@ class TrainingResult:
             "data_fingerprint": self.fingerprint,
             "run_id": self.run_id,
             "model": self.model_uri,
+            "model_version": self.registration.version.version,
+            "registered": self.model_told["Registry"],
+            "promotion": None if self.promotion is None else self.promotion.summary,
             "versions": software_versions(),
         }
-
-
-def records(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows for JSON, in which a missing number is null."""
-    return table.astype(object).where(table.notna(), None).to_dict(orient="records")
