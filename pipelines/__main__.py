@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "the main job: models, regimens and a report from one cohort",
     "compare": "put the comparisons of the regimens side by side",
     "evaluate": "judge a stored model on other patients",
+    "promote": "make a registered version the champion, after both were seen side by side",
     "predict": "one patient's risk, or that of a table",
     "simulate": "cohorts with a known truth; the published study and its claims",
     "ui": "the MLflow pages of what is stored",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.command import run_command
+from pipelines.command import program, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -82,7 +82,7 @@ def _promote(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command with the given arguments."""
-    app(args=argv, prog_name="python -m pipelines.promote")
+    app(args=argv, prog_name=program("promote"))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -7,7 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from features.errors import InputError
 from models.patients import predict_patients
-from models.registry import load, register
+from models.registry import champion_of, load, promote, register, resolve, versions
 from pipelines import tracking
 
 NAME = "registry-test"
@@ -25,15 +26,15 @@ PATIENTS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def registered(connect_to_store, models, card, tmp_path_factory):
-    """Register the Cox model, then the forest under the same name; returns the versions."""
+    """Register the Cox model, then the forest under the same name, and promote it."""
     with pytest.MonkeyPatch.context() as patch:
         connect_to_store(patch)
         experiment = tracking.open_experiment("registry")
-        versions = []
+        registrations = []
         for learner in ("cox", "forest"):
             run_id = tracking.start_run(experiment, learner, {})
             with tracking.quiet():
-                version = register(
+                registered = register(
                     models[learner],
                     card.model_copy(update={"learner": learner}),
                     run_id=run_id,
@@ -41,8 +42,10 @@ def registered(connect_to_store, models, card, tmp_path_factory):
                     folder=tmp_path_factory.mktemp("model") / "model",
                 )
             tracking.finish_run(run_id)
-            versions.append(version)
-        yield versions
+            registrations.append(registered)
+        with tracking.quiet():
+            promote(registrations[1].version, registrations[0].version)
+        yield registrations
 
 
 def quietly(function, *arguments, **options):
@@ -55,28 +58,72 @@ def test_a_run_has_its_version_once(registered, models, card, tmp_path):
     first = client.get_model_version(NAME, "1")
     again = quietly(
         register, models["cox"], card, run_id=first.run_id, model_name=NAME,
-        folder=tmp_path / "model", alias=None,
+        folder=tmp_path / "model",
     )  # fmt: skip
-    assert again == "1"
+    assert again.version.version == "1"
     assert not (tmp_path / "model").exists()
 
 
-def test_versions_count_up_and_the_champion_is_the_last(registered):
-    assert registered == ["1", "2"]
-    champion = mlflow.MlflowClient().get_model_version_by_alias(NAME, "champion")
-    assert champion.version == "2" or champion.version == 2
+def test_the_first_of_a_name_is_champion_and_later_ones_are_candidates(registered):
+    first, second = registered
+    assert (first.version.version, second.version.version) == ("1", "2")
+    assert first.is_champion
+    assert first.told == "registered as version 1, the first of its name: champion"
+    assert not second.is_champion
+    assert second.champion.version == "1"
+    assert second.told.startswith("registered as version 2, candidate; champion stays version 1 (")
+    for part in ("cox for OS", "trained on simulated", "83 patients", first.version.run_id[:12]):
+        assert part in second.told
+
+
+def test_a_promotion_notes_what_it_replaced(registered):
+    champion = quietly(champion_of, NAME)
+    assert champion.version == "2"
     assert champion.tags["learner"] == "forest"
+    assert champion.tags["replaced"] == "1"
+    assert champion.tags["promoted"].endswith("+00:00")
+
+
+def test_a_promotion_is_refused_when_another_became_champion_meanwhile(registered):
+    first, second = registered
+    # Version 1 was shown beside a champion that is none any more.
+    with pytest.raises(InputError, match="meanwhile") as refused:
+        quietly(promote, first.version, None)
+    assert "version 2" in refused.value.problems[0].got
+    assert quietly(champion_of, NAME).version == "2"
+    quietly(promote, second.version, first.version)  # It is champion already, as after a kill.
+
+
+def test_an_address_means_one_version(registered):
+    first, second = (one.version for one in registered)
+    assert [v.version for v in quietly(versions, NAME)] == ["1", "2"]
+    for asked, expected in (("@champion", second), ("/1", first), ("/latest", second)):
+        found = quietly(resolve, f"models:/{NAME}{asked}")
+        assert (found.uri, found.run_id) == (f"models:/{NAME}/{expected.version}", expected.run_id)
+    assert quietly(resolve, f"models:/{NAME}@candidate").run_id
+
+
+def test_what_is_loaded_knows_which_version_it_is(registered):
+    stored = quietly(load, f"models:/{NAME}@champion")
+    assert stored.identity == {
+        "model": f"models:/{NAME}/2",
+        "model_asked_for": f"models:/{NAME}@champion",
+        "model_version": "2",
+        "model_run_id": registered[1].version.run_id,
+        "model_data_fingerprint": "",
+    }
 
 
 def test_the_champion_loads_and_predicts_alike(registered, models, card):
-    model, loaded_card = quietly(load, f"models:/{NAME}@champion")
+    stored = quietly(load, f"models:/{NAME}@champion")
+    model, loaded_card = stored.model, stored.card
     assert loaded_card.learner == "forest"
     expected = predict_patients(models["forest"], card, PATIENTS, [6, 12])
     pd.testing.assert_frame_equal(predict_patients(model, loaded_card, PATIENTS, [6, 12]), expected)
 
 
 def test_a_version_loads_by_its_number(registered):
-    assert quietly(load, f"models:/{NAME}/1")[1].learner == "cox"
+    assert quietly(load, f"models:/{NAME}/1").card.learner == "cox"
 
 
 def test_pyfunc_loads_it_without_pickle_and_predicts_alike(registered, models, card, monkeypatch):
@@ -140,4 +187,41 @@ def test_a_model_that_is_not_there_says_so(registered, uri):
         quietly(load, uri)
     (problem,) = refused.value.problems
     assert problem.got == uri
-    assert "pipelines.train" in problem.remedy
+    if NAME in uri:
+        assert problem.allowed == f"models:/{NAME}/1, models:/{NAME}/2"
+    else:
+        assert "pipelines.train" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "models:/",
+        "models:/a'b@champion",
+        "models:/x/Production",
+        "models:/m-0",
+        "models:/%00/1",
+        "runs:/nothing/model",
+        "runs:/",
+    ],
+)
+def test_a_strange_address_is_refused(registered, uri):
+    with pytest.raises(InputError, match="No such model"):
+        quietly(load, uri)
+
+
+def test_files_that_are_gone_are_told_as_such(registered, models, card, tmp_path):
+    experiment = tracking.open_experiment("registry")
+    run_id = tracking.start_run(experiment, "lost", {})
+    made = quietly(
+        register, models["cox"], card, run_id=run_id, model_name="lost", folder=tmp_path / "model"
+    )
+    tracking.finish_run(run_id)
+    folder = Path(quietly(mlflow.artifacts.download_artifacts, artifact_uri=made.version.uri))
+    (model,) = folder.rglob("model.skops")
+    model.write_bytes(model.read_bytes()[:200])
+    with pytest.raises(InputError, match="damaged"):
+        quietly(load, made.version.uri)
+    shutil.rmtree(folder)
+    with pytest.raises(InputError, match="gone"):
+        quietly(load, made.version.uri)

@@ -132,7 +132,10 @@ def test_the_report_leaves_out_what_is_about_training(evaluated):
     assert {"metrics.csv", "auc_over_time.csv", "decision_curve.csv", "subgroups.csv"} <= names
     text = (out / "summary.json").read_text()
     summary = json.loads(text)
-    assert summary["model"] == MODEL
+    assert summary["model"] == "models:/external/1"
+    assert summary["model_asked_for"] == MODEL
+    assert summary["model_run_id"] in report
+    assert summary["model_data_fingerprint"] in report
     assert summary["recalibrated"] is None
     assert len(summary["metrics"]) == len(pd.read_csv(out / "metrics.csv"))
     # What is not estimable is null: NaN is no JSON.
@@ -142,7 +145,8 @@ def test_the_report_leaves_out_what_is_about_training(evaluated):
 def test_mlflow_has_a_run_of_kind_evaluation(hospitals, evaluated):
     run = last_run()
     assert run.info.status == "FINISHED"
-    assert run.data.tags["model"] == MODEL
+    assert run.data.tags["model"] == "models:/external/1"
+    assert len(run.data.tags["model_data_fingerprint"]) == 64
     assert run.data.params["patients"] == "250"
     assert {"harrell_c", "brier_12m", "auc_12m_ci_low", "net_benefit_0.5_6m"} <= set(
         run.data.metrics
@@ -170,13 +174,16 @@ def test_a_recalibrated_model_is_a_new_version_that_predicts(hospitals, kind):
     newest = max(int(v.version) for v in client.search_model_versions("name = 'external'"))
     assert f"models:/external/{newest}" in printed
     assert newest > int(champion)
+    assert client.get_model_version_by_alias("external", "candidate").version == str(newest)
+    assert f"version {newest}, candidate; champion stays version 1" in " ".join(printed.split())
     # Nobody's champion is replaced unasked.
     assert client.get_model_version_by_alias("external", "champion").version == champion
     with tracking.quiet():
-        model, card = load(f"models:/external/{newest}")
+        stored = load(f"models:/external/{newest}")
+    model, card = stored.model, stored.card
     assert isinstance(model, RecalibratedModel)
     assert card.recalibration["kind"] == kind
-    assert card.recalibration["of"] == MODEL
+    assert card.recalibration["of"] == "models:/external/1"
     assert card.recalibration["patients"] == 250
     assert card.recalibration["events"] == other_outcome(hospitals).n_events
     assert len(card.recalibration["data_fingerprint"]) == 64

@@ -194,7 +194,8 @@ def test_the_terminal_says_where_everything_is(leuksurv):
         "Out-of-fold performance",
         "Chosen: ",
         leuksurv.summary["run_id"],
-        "models:/vensurv-leuksurv@champion",
+        "models:/vensurv-leuksurv/1",
+        "registered as version 1, the first of its name: champion",
         "report.html",
     ):
         assert part in leuksurv.printed
@@ -325,7 +326,7 @@ def predict_with(leuksurv, tmp_path):
     return call
 
 
-def test_predictions_as_csv(predict_with):
+def test_predictions_as_csv(predict_with, leuksurv):
     table = pd.read_csv(io.StringIO(predict_with("--format", "csv")), keep_default_na=False)
     assert list(table) == [
         "patient_id",
@@ -335,7 +336,13 @@ def test_predictions_as_csv(predict_with):
         "event_probability_12m",
         "median_months",
         "note",
+        "model",
+        "model_run_id",
+        "model_data_fingerprint",
     ]
+    assert set(table["model"]) == {"models:/vensurv-leuksurv/1"}
+    assert set(table["model_run_id"]) == {leuksurv.summary["run_id"]}
+    assert set(table["model_data_fingerprint"]) == {leuksurv.summary["data_fingerprint"]}
     assert table["patient_id"].tolist() == ["A", "B"]
     assert "missing: townsend_score" in table["note"][1]
     six, twelve = table["event_probability_6m"], table["event_probability_12m"]
@@ -351,6 +358,8 @@ def test_predictions_as_json(predict_with, leuksurv):
     assert 0 < content["patients"][0]["event_probability_3m"] < 1
     assert "event_probability_6m" not in content["patients"][0]
     assert content["model"]["endpoint"] == "OS"
+    assert content["model"]["model"] == "models:/vensurv-leuksurv/1"
+    assert content["model"]["model_run_id"] == leuksurv.summary["run_id"]
     assert content["cautions"] == leuksurv.summary["cautions"]
 
 
