@@ -174,7 +174,7 @@ def test_a_recalibrated_model_is_a_new_version_that_predicts(hospitals, kind):
     newest = max(int(v.version) for v in client.search_model_versions("name = 'external'"))
     assert f"models:/external/{newest}" in printed
     assert newest > int(champion)
-    assert client.get_model_version_by_alias("external", "candidate").version == str(newest)
+    assert int(client.get_model_version_by_alias("external", "candidate").version) == newest
     assert f"version {newest}, candidate; champion stays version 1" in " ".join(printed.split())
     # Nobody's champion is replaced unasked.
     assert client.get_model_version_by_alias("external", "champion").version == champion
