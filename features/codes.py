@@ -68,6 +68,12 @@ def rows_of(table: pd.DataFrame, wrong: np.ndarray) -> str:
     return f"{len(rows)} patient(s): row {name_some(rows, 5)} (the first patient is row 1)"
 
 
+def table_rows(table: pd.DataFrame, wrong: np.ndarray) -> str:
+    """'2 row(s): 3, 5 (the first is row 1)', of a table with several rows a patient."""
+    rows = table.index.to_numpy()[wrong] + 1
+    return f"{len(rows)} row(s): {name_some(rows, 5)} (the first is row 1)"
+
+
 def cell(values: pd.Series, wrong: np.ndarray) -> str:
     """The first wrong cell, for a message."""
     got = values.to_numpy(dtype=object)[np.flatnonzero(wrong)[0]]

@@ -22,7 +22,9 @@ from features.guard import guard_cohort, guard_table
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
+from features.joined_tables import codes_of_long
 from features.outcome import Outcome
+from features.patient_table import join_tables, one_row_a_patient
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
 from features.used_codes import drug_codes, used_codes
@@ -41,11 +43,26 @@ MIN_KNOWN = 10
 MAX_FOLLOW_UP = 600.0
 
 
-def load_table(config: TrainConfig) -> pd.DataFrame:
-    """Read the configured table, or rebuild the reference study with the configured seed."""
+def load_table(config: TrainConfig) -> tuple[pd.DataFrame, list[Finding]]:
+    """Read the configured tables into one row a patient, or rebuild the reference study.
+
+    Returns
+    -------
+    DataFrame of shape (n, any)
+    list of Finding
+        Rows and patients that `cohort.one_row`, `long` and `join` left out.
+    """
     own = config.cohort
     # What the configuration uses as a code is no missing cell, though it may read like one.
     codes = used_codes(own.columns, read_dictionary(config.dictionary), own.inclusion, own.guard)
+    table = _read_first(config, codes_of_long(codes, own.long))
+    table, reduced = one_row_a_patient(table, own.columns.patient_id or "", own.long, own.one_row)
+    table, joined = join_tables(table, own.join, Path(own.folder), codes)
+    return table, [*reduced, *joined]
+
+
+def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.DataFrame:
+    own = config.cohort
     if own.source is not None:
         return read_source(own.source, Path(own.folder), codes)
     if own.is_reference_study:
@@ -96,7 +113,7 @@ def check_cohort(
         When the table cannot be read as the configuration says. What the guard saw in it before,
         such as a column in another unit, is told first.
     """
-    table = load_table(config) if table is None else table
+    table, found = load_table(config) if table is None else (table, [])
     attrition = None
     if config.cohort.inclusion:
         included = apply_inclusion(table, config.cohort.inclusion)
@@ -104,7 +121,7 @@ def check_cohort(
     columns, guard = config.cohort.columns, config.cohort.guard
     dictionary = read_dictionary(config.dictionary)
     names = config.all_covariates if covariates is None else tuple(covariates)
-    seen = guard_table(table, columns, names, dictionary, guard)
+    seen = [*found, *guard_table(table, columns, names, dictionary, guard)]
     entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
     # With a failure nothing is trained; the times then stay as the failure describes them.
     if entry and all(finding.severity < Severity.FAIL for finding in seen):

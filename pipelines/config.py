@@ -15,6 +15,9 @@ from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard_settings import Guard
 from features.inclusion import InclusionRule
+from features.joined_tables import JoinedTable
+from features.long_rows import LongRows
+from features.one_row import OneRow
 from features.sources import FileSource, Source, source_name
 from features.specs import Settings
 from features.times import Months
@@ -57,6 +60,15 @@ class CohortConfig(Settings):
     )
     name: str = Field(default="", description="Name in tables and in MLflow; the file's if empty")
     columns: CohortColumns
+    one_row: OneRow | None = Field(
+        default=None, description="Which of a patient's rows is kept, where there are several"
+    )
+    long: LongRows | None = Field(
+        default=None, description="Rows of a patient and a name, made columns"
+    )
+    join: tuple[JoinedTable, ...] = Field(
+        default=(), description="Further files, joined on the patient"
+    )
     randomised: bool = Field(
         default=False,
         description="The regimen was drawn at random, as in a trial; what is said of it changes",
