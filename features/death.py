@@ -21,7 +21,7 @@ from pydantic import (
 from features.codes import rows_of
 from features.errors import InputError, Problem
 from features.outcome import Outcome
-from features.specs import Settings
+from features.specs import Settings, codes_or_truths
 
 
 class Death(Settings):
@@ -61,7 +61,7 @@ class Death(Settings):
     @field_validator("event_values", "censored_values", mode="before")
     @classmethod
     def _as_text(cls, values: Any) -> Any:
-        return tuple(str(v) for v in values) if isinstance(values, list | tuple) else (str(values),)
+        return codes_or_truths(values)
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: Any) -> dict[str, Any]:

@@ -56,14 +56,6 @@ class JoinedTable(TableFormat):
     one_row: OneRow | None = None
     unmatched: Literal["keep", "refuse"] = "keep"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _on_is_no_truth_value(cls, value: Any) -> Any:
-        # YAML reads a bare `on:` as true.
-        if isinstance(value, dict) and True in value and "on" not in value:
-            return {("on" if key is True else key): own for key, own in value.items()}
-        return value
-
     @model_validator(mode="after")
     def _patient_is_said_once(self) -> JoinedTable:
         if not self.on:

@@ -173,10 +173,6 @@ def test_other_identifiers_are_not_taken_for_ways_of_writing():
     assert table["hb"].isna().tolist() == [True, False, False]
 
 
-def test_yaml_s_bare_on_is_the_key():
-    assert JoinedTable.model_validate({"path": "labs.csv", True: "mrn"}).on == {"mrn": "mrn"}
-
-
 def test_files_are_joined_as_they_are_written(tmp_path):
     (tmp_path / "labs.txt").write_text("mrn;karyotype;hb\n007;None;9,5\n008;NA;?\n", "utf-8")
     spec = JoinedTable.model_validate(
