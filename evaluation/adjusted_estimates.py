@@ -14,6 +14,7 @@ from evaluation.adjustment_design import AdjustmentDesign
 from evaluation.doubly_robust import doubly_robust
 from evaluation.firth_cox import fit_firth_cox
 from evaluation.g_computation import g_computation
+from evaluation.hazard_ratio import Trend, fit_cox, hazards_trend
 from evaluation.logistic import Method
 from evaluation.propensity import (
     POPULATIONS,
@@ -197,19 +198,15 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
     )
 
 
-def arm_trend(pair: Pair) -> float:
-    """P-value of the arm's proportional hazards given the covariates (cox.zph, km transform).
-
-    NaN where a Cox model without a penalty has no estimate.
-    """
-    columns = _arm_and_covariates(pair)
-    if fit_robust_cox(pair.outcome, columns).note:
-        return np.nan
-    model = gw.CoxPH(ties="efron").fit(
-        gw.Surv(time=pair.outcome.time, event=pair.outcome.event), columns
-    )
-    trend = model.cox_zph(transform="km").to_frame(format="pandas")
-    return float(trend["p_value"].iloc[0])
+def arm_trend(pair: Pair) -> Trend:
+    """Test of the arm's proportional hazards given the covariates (cox.zph, km transform)."""
+    columns, outcome = _arm_and_covariates(pair), pair.outcome
+    model = None
+    if not fit_robust_cox(outcome, columns).note:
+        model = fit_cox(gw.Surv(time=outcome.time, event=outcome.event), columns)
+    if model is None:
+        return Trend(np.nan, np.nan, "not estimable: no Cox model without a penalty")
+    return hazards_trend(model, outcome.time[outcome.event], term=0)
 
 
 def needs_firth(pair: Pair) -> bool:

@@ -13,18 +13,32 @@ from features.outcome import Outcome
 
 
 class HazardRatio(NamedTuple):
-    """Cox hazard ratio with Wald limits; above 1 is worse than the reference arm."""
+    """Cox hazard ratio with Wald limits; above 1 is worse than the reference arm.
+
+    `no_trend` says why proportional hazards could not be tested; empty where they were.
+    """
 
     estimate: float
     ci_low: float
     ci_high: float
     p_value: float
     proportional_hazards_p: float
+    no_trend: str = ""
+
+
+class Trend(NamedTuple):
+    """Test of proportional hazards; NaN, with the reason in `note`, where there is none."""
+
+    chi_square: float
+    p_value: float
+    note: str = ""
 
 
 # A log hazard ratio, or its error, as large as this is on its way to infinity; NaN is not below.
 _DIVERGED = 15.0
 NO_MAXIMUM = "not estimable: one arm has no event while the other is at risk"
+ONE_EVENT_TIME = "not estimable: one event time"
+NO_TREND = "not estimable: what is left of the covariates at the event times has no variance"
 
 
 def has_hazard_ratio(arm: Outcome, reference: Outcome) -> bool:
@@ -69,6 +83,35 @@ def fit_cox(surv: Any, covariates: np.ndarray) -> Any:
     return model if (np.abs(found) < _DIVERGED).all() else None
 
 
+def hazards_trend(model: Any, event_times: np.ndarray, term: int | None = None) -> Trend:
+    """Grambsch and Therneau's score test (cox.zph of R's survival >= 3, km transform).
+
+    Parameters
+    ----------
+    model : greenwood.CoxPH
+    event_times : ndarray of shape (d,)
+        Months; those at which patients of more than one kind are at risk.
+    term : int, optional
+        Place of one covariate; the test of all of them together by default.
+
+    Returns
+    -------
+    Trend
+        A small p means that a hazard ratio changes with time.
+    """
+    # With a single event time there is no trend in time to test.
+    if len(np.unique(event_times)) < 2:
+        return Trend(np.nan, np.nan, ONE_EVENT_TIME)
+    try:
+        with np.errstate(all="ignore"):
+            test = model.cox_zph(transform="km")
+    except np.linalg.LinAlgError:
+        return Trend(np.nan, np.nan, NO_TREND)
+    found = test.global_test if term is None else test.to_frame(format="pandas").iloc[term]
+    chi_square, p_value = float(found["chisq"]), float(found["p_value"])
+    return Trend(chi_square, p_value, "" if np.isfinite(p_value) else NO_TREND)
+
+
 def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
     """Hazard ratio of one arm over the reference arm: Cox model, Efron ties, Wald limits.
 
@@ -88,14 +131,14 @@ def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
     if not has_hazard_ratio(arm, reference):
         return HazardRatio(np.nan, np.nan, np.nan, np.nan, np.nan)
     model = two_arm_cox(arm, reference)
-    # With a single event time there is no trend in time to test.
-    testable = len(np.unique(np.concatenate(_informative(arm, reference)))) > 1
+    trend = hazards_trend(model, np.concatenate(_informative(arm, reference)))
     return HazardRatio(
         float(model.hazard_ratio_[0]),
         float(np.exp(model.conf_low_[0])),
         float(np.exp(model.conf_high_[0])),
         float(model.p_value_[0]),
-        float(model.cox_zph(transform="km").global_test["p_value"]) if testable else np.nan,
+        trend.p_value,
+        trend.note,
     )
 
 
@@ -134,16 +177,15 @@ def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
         }
         if not has_hazard_ratio(mine, base):
             yield row | {"note": NO_MAXIMUM}
-        elif len(np.unique(np.concatenate(_informative(mine, base)))) < 2:
-            yield row | {"note": "not estimable: a single event time"}
-        else:
-            test = two_arm_cox(mine, base).cox_zph(transform="km").global_test
-            yield row | {
-                "estimate": float(test["chisq"]),
-                "p_value": float(test["p_value"]),
-                "note": "cox.zph score test, km transform; a large p does not show "
-                "that hazards are proportional",
-            }
+            continue
+        trend = hazards_trend(two_arm_cox(mine, base), np.concatenate(_informative(mine, base)))
+        yield row | {
+            "estimate": trend.chi_square,
+            "p_value": trend.p_value,
+            "note": trend.note
+            or "cox.zph score test, km transform; a large p does not show that hazards are "
+            "proportional",
+        }
 
 
 def _informative(arm: Outcome, reference: Outcome) -> list[np.ndarray]:
@@ -167,5 +209,7 @@ def _hazard_ratio_note(ratio: HazardRatio, reference: str) -> str:
     trend = ratio.proportional_hazards_p
     return join_notes(
         f"above 1: worse than {reference}",
-        f"proportional hazards {p_text(trend)} (cox.zph, km)" if np.isfinite(trend) else "",
+        f"proportional hazards {p_text(trend)} (cox.zph, km)"
+        if np.isfinite(trend)
+        else f"proportional hazards {ratio.no_trend}",
     )

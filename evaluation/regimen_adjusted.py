@@ -340,7 +340,8 @@ class _Pairs:
         if self.reason:
             return [self._row("adjusted comparison", "", note=self.reason)]
         trends = [arm_trend(pair) for pair in self.pairs]
-        self.trend = float(np.median(trends))  # NaN where a table has none
+        self.trend = float(np.median([trend.p_value for trend in trends]))  # NaN where one is
+        self.no_trend = next((trend.note for trend in trends if trend.note), "")
         columns = [[arm_in_cox(pair, self.firth) for pair in self.pairs]]
         found = [adjusted_estimates(pair, self.estimands) for pair in self.pairs]
         columns += [list(same) for same in zip(*found, strict=True)]
@@ -463,7 +464,7 @@ class _Pairs:
         trend = (
             f"proportional hazards p = {format_p(self.trend)} (cox.zph)".replace("= <", "<")
             if np.isfinite(self.trend)
-            else "proportional hazards not tested"
+            else f"proportional hazards {self.no_trend}"
         )
         if conditional or first.estimator == "g-computation, Cox":
             return (
@@ -492,9 +493,10 @@ class _Pairs:
         return assumption, "; ".join(filter(None, parts))
 
     def _e_value_row(self, row: Row) -> Row:
-        found = e_value(
-            row["estimate"], row["ci_low"], row["ci_high"], self.settings.common_outcome
-        )
+        # A ratio or limit that ran off to 0 or to infinity is none.
+        ratios = [row[name] for name in ("estimate", "ci_low", "ci_high")]
+        known = (ratio if 0 < ratio < np.inf else np.nan for ratio in ratios)
+        found = e_value(*known, self.settings.common_outcome)
         note = "" if np.isfinite(found.limit) else "no limit: the hazard ratio has no interval"
         if not np.isfinite(found.estimate):
             note = "not estimable: no hazard ratio"

@@ -134,7 +134,7 @@ def test_the_multivariable_model_agrees_with_its_penalised_form(pair):
     assert firth.value == pytest.approx(plain.value, abs=0.05)
     assert plain.profile is None
     assert firth.profile[0] < firth.value < firth.profile[1]
-    assert 0 < arm_trend(pair) < 1
+    assert 0 < arm_trend(pair).p_value < 1
 
 
 def test_wald_limits_by_hand():
@@ -145,3 +145,17 @@ def test_wald_limits_by_hand():
     assert np.isnan(wald(1.0, np.nan)).all()
     # Ten degrees of freedom: 2.228.
     assert wald(0.0, 1.0, 10)[1] == pytest.approx(2.228, abs=1e-3)
+
+
+def test_a_test_that_cannot_be_made_has_its_reason_and_leaves_the_estimates(pair):
+    # Yearly visits of one year: every event at 12 months, everybody else censored later.
+    once = Outcome(np.where(pair.outcome.event, 12.0, 24.0), pair.outcome.event)
+    yearly = Pair(once, pair.treated, pair.design)
+    trend = arm_trend(yearly)
+    assert np.isnan(trend.p_value)
+    assert trend.note == "not estimable: one event time"
+    assert np.isfinite(arm_in_cox(yearly, firth=False).value)
+    found = adjusted_estimates(
+        yearly, Estimands((12.0,), 12.0, KINDS[:1], None, "maximum likelihood")
+    )
+    assert all(np.isfinite(estimate.value) for estimate in found)

@@ -12,6 +12,7 @@ from evaluation.hazard_ratio import (
     cox_hazard_ratio,
     fit_cox,
     hazard_ratio_rows,
+    hazards_trend,
     proportional_hazards_rows,
 )
 from features.outcome import Outcome
@@ -57,8 +58,8 @@ def test_zero_times_are_kept_and_only_the_order_counts():
     arm, reference = Outcome([0, 0, 3, 9], [1, 0, 1, 0]), Outcome([0, 2, 4, 8], [1, 1, 0, 1])
     later = [Outcome(o.time + 1, o.event) for o in (arm, reference)]
     ratio = cox_hazard_ratio(arm, reference)
-    np.testing.assert_allclose(ratio, cox_hazard_ratio(*later))
-    assert np.isfinite(ratio).all()
+    np.testing.assert_allclose(ratio[:5], cox_hazard_ratio(*later)[:5])
+    assert np.isfinite(ratio[:5]).all()
 
 
 def test_swapping_the_reference_arm_inverts_the_hazard_ratio():
@@ -71,7 +72,7 @@ def test_swapping_the_reference_arm_inverts_the_hazard_ratio():
 def test_a_ratio_without_a_maximum_is_not_estimable():
     # Every event of B falls after the last patient of A: the likelihood rises for ever.
     ratio = cox_hazard_ratio(Outcome([1, 2], [1, 1]), Outcome([5, 6], [1, 1]))
-    assert np.isnan(ratio).all()
+    assert np.isnan(ratio[:5]).all()
 
 
 def test_a_single_event_time_has_no_test_of_proportional_hazards():
@@ -84,7 +85,7 @@ def test_cox_with_ties_matches_r():
     # R 4.2.2, survival 3.5.3: coxph(Surv(time, status) ~ x, aml, ties = "efron"), cox.zph(fit).
     arms = [AML.take(arm == AML_ARM) for arm in ("not", "maintained")]
     expected = (2.498105326, 0.9159072574, 6.813495766, 0.07371486064, 0.9292872434)
-    np.testing.assert_allclose(cox_hazard_ratio(*arms), expected, rtol=1e-6)
+    np.testing.assert_allclose(cox_hazard_ratio(*arms)[:5], expected, rtol=1e-6)
     row = next(proportional_hazards_rows(dict(zip(("not", "maintained"), arms, strict=True))))
     np.testing.assert_allclose(
         (row["estimate"], row["p_value"]), (0.007875077723, 0.9292872434), rtol=1e-6
@@ -120,7 +121,7 @@ def test_what_cannot_be_tested_says_why():
     never = {"A": Outcome([1, 2], [1, 1]), "B": Outcome([5, 6], [0, 0])}
     once = {"A": Outcome([1, 5], [1, 0]), "B": Outcome([1, 6], [1, 0])}
     assert "one arm has no event" in next(proportional_hazards_rows(never))["note"]
-    assert next(proportional_hazards_rows(once))["note"] == "not estimable: a single event time"
+    assert next(proportional_hazards_rows(once))["note"] == "not estimable: one event time"
     assert "one arm has no event" in next(hazard_ratio_rows(never))["note"]
 
 
@@ -142,3 +143,13 @@ def test_a_model_without_a_maximum_is_none():
     assert fit_cox(surv, np.column_stack([x, x])) is None
     three = gw.Surv(time=np.array([1.0, 2.0, 3.0]), event=np.array([True, True, True]))
     assert fit_cox(three, np.array([[3.0], [2.0], [1.0]])) is None
+
+
+def test_a_singular_test_is_a_reason_and_no_error():
+    class Singular:
+        def cox_zph(self, transform):
+            raise np.linalg.LinAlgError("Singular matrix")
+
+    trend = hazards_trend(Singular(), np.array([1.0, 2.0]))
+    assert np.isnan(trend.p_value)
+    assert trend.note.startswith("not estimable: ")
