@@ -13,10 +13,10 @@ from markupsafe import Markup
 from evaluation.arms import p_text
 from evaluation.html_page import embed_png, html_table, render_page
 from evaluation.report import describe_arms
-from evaluation.results import format_estimate, format_p
+from evaluation.results import DIGITS, format_estimate, format_p, under_true_header
 from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
+from features.number_text import fixed, months_text
 
-_DIGITS = {EVENT_PROBABILITY: 2, "months": 1, RMST: 2}
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
 _SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
 # Sections of pictures, in the order of the report.
@@ -150,6 +150,10 @@ def readable_rest(table: pd.DataFrame) -> pd.DataFrame:
 def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:
     """Contrasts of any family, one row each, with assumption and check."""
     sure = table["estimate"].notna() | table["p_value"].notna()
+    cells = [
+        _estimate(row) if known else "not estimable"
+        for row, known in zip(table.itertuples(), sure, strict=True)
+    ]
     return pd.DataFrame(
         {
             "family": table["family"],
@@ -158,10 +162,7 @@ def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:
             "arms": describe_arms(table),
             "scale": table["scale"],
             "months": _months(table["horizon"]),
-            "estimate (95% interval)": [
-                _estimate(row) if known else "not estimable"
-                for row, known in zip(table.itertuples(), sure, strict=True)
-            ],
+            **under_true_header(table["family"], cells),
             "p": [format_p(p) for p in table["p_value"]],
             "n (effective)": [
                 _sizes(row.n, row.effective_n) for row in table.itertuples()
@@ -299,13 +300,10 @@ def _outputs(table: pd.DataFrame) -> list[str]:
 
 def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[str]:
     """Months with two decimals, probabilities as percentage points with one."""
-    sign = "+" if signed else ""
     cells = []
     for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
         unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
-        # No sign before a zero.
-        shown = round(unit * value, digits) or 0.0
-        cells.append("" if np.isnan(value) else f"{shown:{sign if shown else ''}.{digits}f}")
+        cells.append("" if np.isnan(value) else fixed(unit * value, digits, signed))
     return cells
 
 
@@ -339,11 +337,11 @@ def _estimate(row: object) -> str:
     value, low, high = (float(getattr(row, name)) for name in ("estimate", "ci_low", "ci_high"))
     if scale == "p-value":
         return ""
-    return format_estimate(value, low, high, _DIGITS.get(scale, 2))
+    return format_estimate(value, low, high, DIGITS.get(scale, 2))
 
 
 def _months(horizon: pd.Series) -> list[str]:
-    return [f"{h:.3g}" if np.isfinite(h) else "" for h in horizon.astype(float)]
+    return [months_text(h) for h in horizon.astype(float)]
 
 
 def _sizes(n: float, effective: float) -> str:

@@ -240,6 +240,9 @@ class CalibrationDisplay:
         return ax
 
 
+INTERVAL_HEADER = "Estimate (95% interval)"
+
+
 @dataclass(frozen=True)
 class ForestPlotDisplay:
     """Estimates with intervals, one row each, beside their numbers.
@@ -258,6 +261,8 @@ class ForestPlotDisplay:
         Value of no difference: 1 for ratios, 0 for differences.
     log : bool
         Logarithmic axis, for ratios.
+    header : str
+        Of the numbers; another than INTERVAL_HEADER where not all limits are of 95% intervals.
     """
 
     frame: pd.DataFrame
@@ -265,6 +270,7 @@ class ForestPlotDisplay:
     favours: tuple[str, str] = ("", "")
     reference: float = 1.0
     log: bool = field(default=True, kw_only=True)
+    header: str = field(default=INTERVAL_HEADER, kw_only=True)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw squares, intervals, reference line and text columns; return the Axes."""
@@ -328,7 +334,7 @@ class ForestPlotDisplay:
         if "n" in rows:
             left.append(["n", *(f"{n:.0f}" if np.isfinite(n) else "" for n in rows["n"])])
         interval = rows[["estimate", "ci_low", "ci_high"]].itertuples(index=False)
-        right = [["Estimate (95% interval)", *(format_estimate(*row) for row in interval)]]
+        right = [[self.header, *(format_estimate(*row) for row in interval)]]
         if "p_value" in rows:
             right.append(["p", *(format_p(p) for p in rows["p_value"])])
         return left, right

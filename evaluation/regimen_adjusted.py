@@ -495,8 +495,8 @@ class _Pairs:
     def _e_value_row(self, row: Row) -> Row:
         # A ratio or limit that ran off to 0 or to infinity is none.
         ratios = [row[name] for name in ("estimate", "ci_low", "ci_high")]
-        known = (ratio if 0 < ratio < np.inf else np.nan for ratio in ratios)
-        found = e_value(*known, self.settings.common_outcome)
+        estimate, low, high = (ratio if 0 < ratio < np.inf else np.nan for ratio in ratios)
+        found = e_value(estimate, low, high, self.settings.common_outcome)
         note = "" if np.isfinite(found.limit) else "no limit: the hazard ratio has no interval"
         if not np.isfinite(found.estimate):
             note = "not estimable: no hazard ratio"

@@ -12,10 +12,18 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays import ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
 from evaluation.html_page import DPI, embed_figure, html_table, render_page
-from evaluation.results import WITHOUT_HORIZON, format_estimate, format_p
+from evaluation.results import (
+    DIGITS,
+    MODEL_BASED,
+    WITHOUT_HORIZON,
+    format_estimate,
+    format_p,
+    under_true_header,
+)
 from evaluation.subgroups import MIN_PATIENTS
+from features.number_text import months_text
 from features.outcome import Outcome
 
 METRIC_LABELS = {
@@ -391,7 +399,10 @@ def readable_sample_size(sample_size: pd.DataFrame) -> pd.DataFrame:
 
 def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
     """Every regimen estimate, classical and model-based, one row each, in the same columns."""
-    digits = {"months": 1, "event probability difference": 3}
+    cells = [
+        format_estimate(r.estimate, r.ci_low, r.ci_high, DIGITS.get(r.scale, 2))
+        for r in regimen.itertuples()
+    ]
     return pd.DataFrame(
         {
             "family": regimen["family"],
@@ -399,11 +410,8 @@ def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
             "estimator": regimen["estimator"],
             "arms": describe_arms(regimen),
             "scale": regimen["scale"],
-            "months": [f"{h:g}" if np.isfinite(h) else "" for h in regimen["horizon"]],
-            "estimate (95% interval)": [
-                format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
-                for r in regimen.itertuples()
-            ],
+            "months": [months_text(h) for h in regimen["horizon"]],
+            **under_true_header(regimen["family"], cells),
             "p": [format_p(p) for p in regimen["p_value"]],
             "n": [f"{n:g}" for n in regimen["n"].astype(float)],
             "interval": regimen["ci_method"].fillna(""),
@@ -455,7 +463,9 @@ def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figu
     if rows.empty:
         return None
     several = len(rows["arm"].unique()) > 1
+    modelled = rows["family"] == MODEL_BASED
     label = rows["estimator"] + ("" if not several else ": " + rows["arm"])
+    label += np.where(modelled, " [range over refits]", "")
     frame = rows.assign(label=label)[["label", "estimate", "ci_low", "ci_high", "n"]]
     arm, reference = rows["arm"].iloc[0], rows["reference_arm"].iloc[0]
     display = ForestPlotDisplay(
@@ -464,6 +474,7 @@ def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figu
         favours=(f"fewer events, {'the arm' if several else arm}", f"fewer events, {reference}"),
         reference=0.0,
         log=False,
+        header="Estimate" if modelled.any() else INTERVAL_HEADER,
     )  # fmt: skip
     return axes_figure(display.plot())
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+
+from features.number_text import fixed
+
+MODEL_BASED = "model-based"
+# Headers of printed estimates. What a model's refits range over is no interval of a treatment
+# difference, and stands under its own.
+INTERVAL = "estimate (95% interval)"
+RANGE = "estimate [range over refits]"
+# Decimals at which estimates of a scale are printed, everywhere; 2 where none are named.
+DIGITS = {"months": 1, "event probability difference": 3}
 
 METRIC_COLUMNS = (
     "learner",
@@ -99,12 +110,76 @@ def format_estimate(estimate: float, ci_low: float, ci_high: float, digits: int 
         return "not estimable" if not np.isfinite([ci_low, ci_high]).any() else "NR"
 
     def one(value: float) -> str:
-        return f"{value:.{digits}f}" if np.isfinite(value) else "NR"
+        return fixed(value, digits) if np.isfinite(value) else "NR"
 
     if not np.isfinite([ci_low, ci_high]).any():
         return one(estimate)
-    between = " to " if min(np.nan_to_num([ci_low, ci_high])) < 0 else "-"
+    between = " to " if "-" in one(ci_low) + one(ci_high) else "-"
     return f"{one(estimate)} ({one(ci_low)}{between}{one(ci_high)})"
+
+
+def under_true_header(family: pd.Series, cells: Sequence[str]) -> dict[str, list[str]]:
+    """Cells by the header that is true of them: a range over refits is no 95% interval.
+
+    Parameters
+    ----------
+    family : Series of n str
+    cells : sequence of n str
+        As `format_estimate` prints them.
+
+    Returns
+    -------
+    dict of header -> n cells
+        INTERVAL and RANGE, each empty where the other holds; one alone where it holds everywhere.
+    """
+    modelled = (family == MODEL_BASED).tolist()
+    found = {}
+    if not modelled or not all(modelled):
+        found[INTERVAL] = [
+            "" if refits else cell for cell, refits in zip(cells, modelled, strict=True)
+        ]
+    if any(modelled):
+        found[RANGE] = [
+            in_brackets(cell) if refits else ""
+            for cell, refits in zip(cells, modelled, strict=True)
+        ]
+    return found
+
+
+def in_brackets(cell: str) -> str:
+    """A range over refits as '0.68 [0.61-0.74]'."""
+    return cell.replace("(", "[").replace(")", "]")
+
+
+def with_refit_range(table: pd.DataFrame) -> pd.DataFrame:
+    """A regimen table for a file: the ranges over refits in columns of their own.
+
+    `ci_low` and `ci_high` are empty in model-based rows, `refit_low` and `refit_high` in others.
+    """
+    modelled = table["family"] == MODEL_BASED
+    if not modelled.any():
+        return table
+    found = table.copy()
+    for place, limit in enumerate(("low", "high"), start=1):
+        found.insert(
+            found.columns.get_loc("ci_high") + place,
+            f"refit_{limit}",
+            table[f"ci_{limit}"].where(modelled),
+        )
+        found[f"ci_{limit}"] = table[f"ci_{limit}"].where(~modelled)
+    return found
+
+
+def excludes(low: ArrayLike, high: ArrayLike, null: ArrayLike, digits: ArrayLike = 2) -> np.ndarray:
+    """Whether intervals, as they are printed, leave out a value; without limits they do not.
+
+    A limit that prints as the value touches it.
+    """
+    low, high, null, digits = np.broadcast_arrays(
+        *(np.asarray(part, dtype=float) for part in (low, high, null, digits))
+    )
+    half = 0.5 * 10.0**-digits
+    return np.asarray((low >= null + half) | (high <= null - half))
 
 
 def format_p(p_value: float) -> str:

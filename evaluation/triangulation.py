@@ -20,7 +20,8 @@ from evaluation.arms import join_notes, outcomes_by_arm, p_text
 from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
 from evaluation.hazard_ratio import cox_hazard_ratio
 from evaluation.regimen_adjusted import DRAWN, AdjustedComparison
-from evaluation.results import ADJUSTED_COLUMNS
+from evaluation.results import ADJUSTED_COLUMNS, DIGITS, excludes
+from features.number_text import fixed
 from features.outcome import Outcome
 
 HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
@@ -375,6 +376,11 @@ class Reading:
         return dict(sorted(found.items()))
 
 
+def has_interval(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each estimate has both limits."""
+    return rows[["ci_low", "ci_high"]].notna().all(axis=1).to_numpy()
+
+
 def shows_nothing(rows: pd.DataFrame) -> np.ndarray:
     """Whether each estimate is exactly no difference, as of a model that left the regimen out."""
     null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
@@ -389,10 +395,10 @@ def favours_arm(rows: pd.DataFrame) -> np.ndarray:
 
 
 def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
-    """Whether each interval leaves out the value of no difference; without limits it does not."""
+    """Whether each interval, as it is printed, leaves out the value of no difference."""
     null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
-    return np.asarray((low > null) | (high < null))
+    return excludes(low, high, null, rows["scale"].map(lambda scale: DIGITS.get(scale, 2)))
 
 
 def triangulation_paragraph(reading: Reading) -> str:
@@ -431,17 +437,33 @@ def triangulation_paragraph(reading: Reading) -> str:
 
 
 def say_direction(reading: Reading) -> str:
-    """Whether all estimates lie on the same side, and their range on each scale."""
-    every = pd.concat(list(reading.scales.values()), ignore_index=True)
+    """Whether all estimates lie on the same side, and their range on each scale.
+
+    An estimate without an interval says nothing of chance, and is not counted.
+    """
+    about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
+    bounded = {key: own[has_interval(own)] for key, own in reading.scales.items()}
+    bounded = {key: own for key, own in bounded.items() if len(own)}
+    without = sum(map(len, reading.scales.values())) - sum(map(len, bounded.values()))
+    uncounted = ""
+    if without:
+        these, are = ("estimate has", "is") if without == 1 else ("estimates have", "are")
+        uncounted = f" {without} {these} no interval and {are} not counted."
+    ranges = "; ".join(_range(key, own) for key, own in (bounded or reading.scales).items())
+    if not bounded:
+        return (
+            f"{about}: no estimate has an interval ({ranges}), so that none speaks for either arm."
+        )
+    every = pd.concat(list(bounded.values()), ignore_index=True)
     none = shows_nothing(every)
     rows = every[~none]
     better = favours_arm(rows)
-    ranges = "; ".join(_range(key, own) for key, own in reading.scales.items())
-    about = f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}"
     if rows.empty:
         if len(every) == 1:
-            return f"{about}: the one estimate is exactly no difference ({ranges})."
-        return f"{about}: all {len(every)} estimates are exactly no difference ({ranges})."
+            return f"{about}: the one estimate is exactly no difference ({ranges}).{uncounted}"
+        return (
+            f"{about}: all {len(every)} estimates are exactly no difference ({ranges}).{uncounted}"
+        )
     zeros = int((none & (every["family"] == "model-based").to_numpy()).sum())
     left_out = (
         f" {zeros} model-based estimates are 0: those models left the regimen out."
@@ -450,6 +472,7 @@ def say_direction(reading: Reading) -> str:
         if zeros
         else ""
     )
+    left_out += uncounted
     most = reading.arm if better.mean() >= 0.5 else reading.reference_arm
     favour, but = "favour", _competing_against(reading, most)
     if but:
@@ -472,7 +495,7 @@ def say_precision(reading: Reading) -> str:
     """How often, by family, the interval excludes that the arms are equal."""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
     # An interval over refits of a shrunken model is too narrow to exclude anything.
-    bounded = (rows["ci_low"].notna() & (rows["family"] != "model-based")).to_numpy()
+    bounded = has_interval(rows) & (rows["family"] != "model-based").to_numpy()
     excluded = excludes_equal_arms(rows) & bounded
     parts = []
     for family in FAMILIES:
@@ -734,7 +757,7 @@ def say_shrinkage(reading: Reading) -> str:
     if not bounded.any() or excludes_equal_arms(rows)[bounded].mean() < 0.5:
         return ""
     shown = (
-        f"{100 * modelled_size:+.0f} against {100 * adjusted_size:+.0f} percentage points by "
+        f"{points(modelled_size)} against {points(adjusted_size)} percentage points by "
         f"{months:g} months, medians"
     )
     if adjusted_size * modelled_size < 0:
@@ -762,9 +785,10 @@ def say_size(reading: Reading) -> str:
             f"{reading.checks.events} events are {reading.checks.events_per_coefficient:.1f} a "
             "coefficient"
         )
-    bounded = adjusted[adjusted["ci_low"].notna()]
-    if len(bounded) > 1:
-        spread = float(np.ptp(np.log(bounded["estimate"].astype(float))))
+    bounded = adjusted[has_interval(adjusted)]
+    if len(adjusted) > 1 and len(bounded):
+        # The spread is that of all of them, with an interval or without.
+        spread = float(np.ptp(np.log(adjusted["estimate"].astype(float))))
         limits = np.log(bounded[["ci_low", "ci_high"]].to_numpy(dtype=float))
         if spread < float(np.diff(limits, axis=1).min()) / 2:
             parts.append(
@@ -838,8 +862,8 @@ def _figures(row: pd.Series) -> str:
     if row["scale"] in RATIOS:
         return f"{row['scale']} {value:.2f}, {low:.2f} to {high:.2f}"
     return (
-        f"{100 * value:+.0f} percentage points by {row['horizon']:g} months, {100 * low:+.0f} to "
-        f"{100 * high:+.0f}"
+        f"{points(value)} percentage points by {row['horizon']:g} months, {points(low)} to "
+        f"{points(high)}"
     )
 
 
@@ -908,10 +932,14 @@ def _shape(reading: Reading) -> tuple[str, str]:
     return "", ""
 
 
+def points(probability: float) -> str:
+    """A difference in probability in whole percentage points, with its sign."""
+    return fixed(100 * probability, 0, sign=True)
+
+
 def _points(before: float, first: float, after: float, last: float) -> str:
     return (
-        f"crude {100 * before:+.0f} percentage points by {first:g} months, {100 * after:+.0f} by "
-        f"{last:g}"
+        f"crude {points(before)} percentage points by {first:g} months, {points(after)} by {last:g}"
     )
 
 
@@ -931,8 +959,8 @@ def _g_computation_apart(reading: Reading) -> str:
     _, months, (constant, stratified) = max(found)
     return (
         f"By {months:g} months g-computation differs between one hazard ratio for all times "
-        f"({100 * constant:+.0f} points) and a baseline hazard of each arm "
-        f"({100 * stratified:+.0f}): the first cannot show a difference that comes and goes."
+        f"({points(constant)} points) and a baseline hazard of each arm "
+        f"({points(stratified)}): the first cannot show a difference that comes and goes."
     )
 
 
@@ -994,14 +1022,16 @@ def _model_row(
 def _range(key: tuple[str, float], rows: pd.DataFrame) -> str:
     scale, months = key
     values = rows["estimate"].astype(float)
-    form, unit = {
-        HAZARD_RATIO: (".2f", ""),
-        RMST: ("+.1f", " months"),
-        EVENT_PROBABILITY: ("+.0f", " percentage points"),
+    digits, unit = {
+        HAZARD_RATIO: (2, ""),
+        RMST: (1, " months"),
+        EVENT_PROBABILITY: (0, " percentage points"),
     }[scale]
     if scale == EVENT_PROBABILITY:
         values = 100 * values
-    limits = list(dict.fromkeys(format(value, form) for value in (values.min(), values.max())))
+    signed = scale != HAZARD_RATIO
+    ends = (fixed(value, digits, signed) for value in (values.min(), values.max()))
+    limits = list(dict.fromkeys(ends))
     name = {HAZARD_RATIO: "hazard ratio", RMST: f"RMST to {months:g} months"}
     return f"{name.get(scale, f'event by {months:g} months')} {' to '.join(limits)}{unit}"
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from evaluation.displays import ForestPlotDisplay
-from evaluation.results import format_estimate
+from evaluation.results import DIGITS, MODEL_BASED, format_estimate, in_brackets
 from evaluation.triangulation import (
-    EVENT_PROBABILITY,
     FAMILIES,
     FAMILY_LABELS,
     HAZARD_RATIO,
@@ -16,7 +15,7 @@ from evaluation.triangulation import (
 )
 
 _NUMBERS = ("estimate", "ci_low", "ci_high", "p_value")
-_DIGITS = {HAZARD_RATIO: 2, RMST: 2, EVENT_PROBABILITY: 2}
+REFITS = "[range over refits]"
 
 
 class TriangulationDisplay(ForestPlotDisplay):
@@ -28,7 +27,12 @@ class TriangulationDisplay(ForestPlotDisplay):
         digits = rows["digits"].iloc[0]
         for line, row in enumerate(rows.to_dict("records"), start=1):
             limits = (row["estimate"], row["ci_low"], row["ci_high"])
-            right[0][line] = "" if row["heading"] else format_estimate(*limits, digits)
+            if row["heading"]:
+                # What the limits of a family are stands over them.
+                right[0][line] = REFITS if row["family"] == MODEL_BASED else "(95% interval)"
+                continue
+            cell = format_estimate(*limits, digits)
+            right[0][line] = in_brackets(cell) if row["family"] == MODEL_BASED else cell
         return left, right
 
 
@@ -67,16 +71,20 @@ def triangulation_forest(rows: pd.DataFrame, endpoint: str) -> TriangulationDisp
         if own.empty:
             continue
         empty = dict.fromkeys((*_NUMBERS, "n"), np.nan)
-        lines.append({"label": FAMILY_LABELS[family], "heading": True} | empty)
+        common = {"family": family, "heading": True}
+        lines.append({"label": FAMILY_LABELS[family]} | common | empty)
         twice = own["estimator"].duplicated(keep=False)
         for row, several in zip(own.to_dict("records"), twice, strict=True):
             how = str(row["ci_method"]).split(",")[0] if several else ""
             label = f"    {row['estimator']}" + (f" ({how})" if how else "")
             numbers = {name: float(row[name]) for name in _NUMBERS}
             lines.append(
-                {"label": label, "heading": False, "n": float(row["effective_n"])} | numbers
+                {"label": label, "n": float(row["effective_n"])}
+                | common
+                | {"heading": False}
+                | numbers
             )
-    frame = pd.DataFrame(lines).assign(digits=_DIGITS.get(scale, 2))
+    frame = pd.DataFrame(lines).assign(digits=DIGITS.get(scale, 2))
     ratio = scale == HAZARD_RATIO
     better, worse = f"favours {arm}", f"favours {reference}"
     return TriangulationDisplay(
@@ -86,6 +94,7 @@ def triangulation_forest(rows: pd.DataFrame, endpoint: str) -> TriangulationDisp
         favours=(worse, better) if scale == RMST else (better, worse),
         reference=1.0 if ratio else 0.0,
         log=ratio,
+        header="Estimate",
     )
 
 

@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 from features.errors import name_some
 from features.guard_evidence import CohortEvidence
 from features.guard_findings import Check, Observation
+from features.number_text import significant
 
 # Centers with fewer patients are counted, not named.
 NAMED = 11
@@ -94,7 +95,9 @@ def follow_up_by_regimen(evidence: CohortEvidence) -> Iterator[Observation]:
         if max(medians) < limits["ratio"] * min(medians):
             continue
         shown = ", ".join(
-            f"{name} {median:.2g} months" if np.isfinite(median) else f"{name} not reached"
+            f"{name} {significant(median, 2)} months"
+            if np.isfinite(median)
+            else f"{name} not reached"
             for name, median in zip(names, medians, strict=True)
         )
         yield Observation(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.extended_metrics import has_competing
+from evaluation.results import excludes
 from features.cohort import Cohort
 from pipelines.cohorts import endpoint_label
 from pipelines.config import TrainConfig
@@ -107,7 +108,11 @@ def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
     null = "Aalen-Johansen" if competing else "Kaplan-Meier"
     for metric, holds, words in (
         ("ipa", own["ci_low"] <= 0, f"is not shown to predict better than {null}"),
-        ("calibration_slope", own["ci_high"] < 1, "gives predictions that are too extreme"),
+        (
+            "calibration_slope",
+            excludes(-np.inf, own["ci_high"], 1.0),
+            "gives predictions that are too extreme",
+        ),
     ):
         at = own.loc[own["metric"].isin([metric, f"competing_{metric}"]) & holds, "horizon"]
         if len(at):

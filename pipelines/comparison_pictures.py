@@ -14,6 +14,7 @@ from evaluation.love_display import LoveDisplay
 from evaluation.overlap_display import OverlapDisplay
 from evaluation.regimen_subgroup_display import subgroup_forest
 from evaluation.report import axes_figure, kaplan_meier_figure
+from evaluation.results import MODEL_BASED
 from evaluation.triangulation import HAZARD_RATIO, on_one_scale, shared_scales
 from evaluation.triangulation_display import triangulation_forest
 from evaluation.weighted_survival_display import WeightedSurvivalDisplay
@@ -48,7 +49,10 @@ def _forests(found: Comparison) -> dict[str, Figure]:
             rows = on_one_scale(found.table, endpoint, arm, scale, months)
             at = "" if scale == HAZARD_RATIO else f", {months:g} months"
             pair = f"{arm} against {found.plan.reference_arm}"
-            caption = f"{endpoint}, {pair}: {scale}{at}, 95% intervals"
+            limits = "95% intervals"
+            if (rows["family"] == MODEL_BASED).any():
+                limits += "; model-based: range over refits"
+            caption = f"{endpoint}, {pair}: {scale}{at}, {limits}"
             figures[caption] = axes_figure(triangulation_forest(rows, endpoint).plot())
     return figures
 

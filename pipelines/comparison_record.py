@@ -13,7 +13,7 @@ import pandas as pd
 
 from evaluation.comparison_report import ComparisonReport, write_comparison_report
 from evaluation.html_page import png_bytes
-from evaluation.results import format_estimate
+from evaluation.results import MODEL_BASED, format_estimate, with_refit_range
 from evaluation.triangulation import HAZARD_RATIO, RMST, on_one_scale
 from models.card import software_versions
 from pipelines import tracking
@@ -61,7 +61,7 @@ class ComparisonRecord:
         found, plan = self.found, self.found.plan
         write_comparison_report(folder / "report.html", self._report(pictures))
         tables = {
-            "comparison.csv": found.table,
+            "comparison.csv": with_refit_range(found.table),
             "by_arm.csv": found.classical[found.classical["reference_arm"].isna()],
             "target_trial.csv": found.target_trial,
             "balance.csv": found.adjusted[plan.endpoint].balance,
@@ -72,7 +72,9 @@ class ComparisonRecord:
         if found.effects is not None:
             tables |= {
                 "agreement.csv": found.effects.agreement,
-                "course.csv": found.effects.course,
+                "course.csv": found.effects.course.rename(
+                    columns={"ci_low": "refit_low", "ci_high": "refit_high"}
+                ),
                 "heterogeneity.csv": found.effects.heterogeneity,
             }
         for name, table in tables.items():
@@ -84,7 +86,7 @@ class ComparisonRecord:
     def summary(self) -> dict[str, object]:
         """The comparison in a form for other programs."""
         found, plan = self.found, self.found.plan
-        table = found.table.astype(object)
+        table = with_refit_range(found.table).astype(object)
         return {
             "cohort": cohort_name(plan.config),
             "endpoint": plan.endpoint,
@@ -94,7 +96,7 @@ class ComparisonRecord:
                 for (endpoint, arm), text in found.paragraphs.items()
             ],
             "cautions": list(found.cautions),
-            "comparison": table.where(found.table.notna(), None).to_dict(orient="records"),
+            "comparison": table.where(table.notna(), None).to_dict(orient="records"),
             "data_fingerprint": plan.cohort.fingerprint,
             "seed": plan.config.seed,
             "git_commit": tracking.git_commit(),
@@ -191,9 +193,10 @@ class ComparisonRecord:
                 rows = on_one_scale(found.table, plan.endpoint, arm, scale, months)
                 for row in rows.itertuples():
                     words = re.sub(r"[^A-Za-z0-9]+", "_", f"{several}{short}_{row.estimator}")
+                    limits = "refit" if row.family == MODEL_BASED else "ci"
                     flat[words] = float(row.estimate)
-                    flat[f"{words}_ci_low"] = float(row.ci_low)
-                    flat[f"{words}_ci_high"] = float(row.ci_high)
+                    flat[f"{words}_{limits}_low"] = float(row.ci_low)
+                    flat[f"{words}_{limits}_high"] = float(row.ci_high)
         return {name: value for name, value in flat.items() if np.isfinite(value)}
 
     def _note(self) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from evaluation.results import format_estimate, format_p
+from evaluation.results import (
+    INTERVAL,
+    MODEL_BASED,
+    RANGE,
+    format_estimate,
+    format_p,
+    in_brackets,
+)
 from evaluation.triangulation import (
     EVENT_PROBABILITY,
     FAMILIES,
@@ -16,12 +22,14 @@ from evaluation.triangulation import (
     RANDOMISED,
     RMST,
 )
+from features.number_text import months_text
 from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.summary import short
 from pipelines.terminal import console, print_heading, print_table
 
-_DIGITS = {HAZARD_RATIO: 2, RMST: 1, EVENT_PROBABILITY: 0}
+# Probabilities in percentage points.
+_DIGITS = {HAZARD_RATIO: 2, RMST: 2, EVENT_PROBABILITY: 1}
 
 
 def print_comparison_start(plan: ComparisonPlan) -> None:
@@ -45,11 +53,13 @@ def print_comparison(
     """Print the table of each contrast, its paragraph, cautions and places."""
     plan = found.plan
     for (endpoint, arm), paragraph in found.paragraphs.items():
-        table = side_by_side(found, endpoint, arm)
-        # One table for the modelled endpoint; the others are in the report.
-        if endpoint == plan.endpoint and len(table):
-            title = f"{endpoint}, {arm} against {plan.reference_arm}, estimate (95% interval)"
-            print_table(title, table)
+        # One contrast of the modelled endpoint; the others are in the report.
+        if endpoint == plan.endpoint:
+            table = side_by_side(found, endpoint, arm)
+            modelled = table["family"] == MODEL_BASED
+            for header, rows in ((INTERVAL, table[~modelled]), (RANGE, table[modelled])):
+                if len(rows):
+                    print_table(f"{endpoint}, {arm} against {plan.reference_arm}, {header}", rows)
         console.print(paragraph)
         console.print()
     console.print(
@@ -81,6 +91,8 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
             unit = 100 if scale == EVENT_PROBABILITY else 1
             estimate, low, high = (unit * v for v in (row.estimate, row.ci_low, row.ci_high))
             cell = format_estimate(estimate, low, high, _DIGITS[scale])
+            if row.family == MODEL_BASED:
+                cell = in_brackets(cell)
             rows.setdefault(key, {})[column] = cell
             effective[key] = f"{row.effective_n:.0f}"
     columns = [_column(scale, months) for scale, months in scales]
@@ -90,7 +102,8 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
             {"family": key[0], "estimator": key[1], "eff n": effective[key]}
             | {column: rows[key].get(column, "") for column in columns}
             for key in ordered
-        ]
+        ],
+        columns=["family", "estimator", "eff n", *columns],
     )
 
 
@@ -115,7 +128,7 @@ def _transplant(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
-            "months": [f"{h:g}" if np.isfinite(h) else "" for h in table["horizon"]],
+            "months": [months_text(h) for h in table["horizon"]],
             "compared": table["arm"] + " vs " + table["reference_arm"],
             "hazard ratio (95% interval)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high) for r in table.itertuples()

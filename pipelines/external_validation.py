@@ -17,7 +17,7 @@ from evaluation.estimates import FIXED
 from evaluation.extended_metrics import has_competing
 from evaluation.performance import performance_table
 from evaluation.report import Report, save_figure, write_report
-from evaluation.results import format_estimate
+from evaluation.results import excludes, format_estimate
 from features.errors import InputError, Problem
 from features.guard_settings import Severity
 from models.card import ModelCard, software_versions
@@ -368,7 +368,7 @@ def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tup
             "incidence, which it overstates."
         )
     off = metrics[metrics["metric"].isin(["calibration_oe", "competing_oe"])]
-    off = off[(off["ci_low"] > 1) | (off["ci_high"] < 1)]
+    off = off[excludes(off["ci_low"], off["ci_high"], 1.0)]
     for row in off.itertuples():
         which = "underestimates" if row.estimate > 1 else "overestimates"
         found.append(

@@ -188,6 +188,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     import pandas as pd
     from rich.table import Table
 
+    from features.number_text import significant
     from features.plain_text import LONGEST_NAME, one_line
     from pipelines.terminal import PlainConsole
 
@@ -214,7 +215,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
             elif column.startswith("event_probability"):
                 cells.append("unknown" if pd.isna(value) else f"{value:.0%}")
             elif isinstance(value, float):
-                cells.append(f"{value:.3g}")
+                cells.append(significant(value))
             else:
                 cells.append(one_line(value, LONGEST_NOTE if column == "note" else LONGEST_NAME))
         table.add_row(*cells)

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from evaluation.report import describe_arms, metrics_by_learner
-from evaluation.results import format_estimate, format_p
+from evaluation.results import DIGITS, format_estimate, format_p, under_true_header
+from features.number_text import months_text
 from features.plain_text import one_line
 from models.learners import LEARNERS
 from pipelines.cohorts import cohort_name, endpoint_label
@@ -213,17 +213,17 @@ def _print_regimen(result: TrainingResult) -> None:
 
 
 def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
-    digits = {"months": 1, "event probability difference": 3}
+    cells = [
+        format_estimate(r.estimate, r.ci_low, r.ci_high, DIGITS.get(r.scale, 2))
+        for r in table.itertuples()
+    ]
     return pd.DataFrame(
         {
             "endpoint": table["endpoint"],
             "estimator": table["estimator"],
-            "months": [f"{h:g}" if np.isfinite(h) else "" for h in table["horizon"]],
+            "months": [months_text(h) for h in table["horizon"]],
             "arms": describe_arms(table),
-            "estimate (95% interval)": [
-                format_estimate(r.estimate, r.ci_low, r.ci_high, digits.get(r.scale, 2))
-                for r in table.itertuples()
-            ],
+            **under_true_header(table["family"], cells),
             "p": [format_p(p) for p in table["p_value"]],
         }
     )

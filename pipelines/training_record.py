@@ -25,7 +25,7 @@ from evaluation.report import (
     save_figure,
     write_report,
 )
-from evaluation.results import format_estimate
+from evaluation.results import format_estimate, with_refit_range
 from features.covariates import needed_inputs
 from features.dataset import REGIMEN
 from features.regimens import RegimenColumn
@@ -178,7 +178,7 @@ class TrainingRecord:
             write_csv(folder / "outer_folds.csv", fit.searches)
             write_csv(folder / "trials.csv", trials)
             if effect is not None:
-                write_csv(folder / "regimen_effects.csv", effect)
+                write_csv(folder / "regimen_effects.csv", with_refit_range(effect))
             judged = Judged(
                 self.plan.dataset.outcome,
                 {fit.learner: fit.predictions},
@@ -249,7 +249,7 @@ class TrainingRecord:
             write_csv(folder / "metrics.csv", metrics)
             write_csv(folder / "learner_differences.csv", conclusion.differences)
             if conclusion.regimen is not None:
-                write_csv(folder / "regimen_effects.csv", conclusion.regimen)
+                write_csv(folder / "regimen_effects.csv", with_refit_range(conclusion.regimen))
             for name, table in conclusion.assessment.tables.items():
                 write_csv(folder / f"{name}.csv", table)
             if conclusion.claims is not None:

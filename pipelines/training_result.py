@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.champion import Champion
+from evaluation.results import with_refit_range
 from models.card import software_versions
 from models.registry import Registration
 from models.stored import SHORT
@@ -86,7 +87,7 @@ class TrainingResult:
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(folder / "metrics.csv", self.metrics)
         if self.regimen is not None:
-            write_csv(folder / "regimen_effects.csv", self.regimen)
+            write_csv(folder / "regimen_effects.csv", with_refit_range(self.regimen))
         if len(self.differences):
             write_csv(folder / "learner_differences.csv", self.differences)
         for name, table in self.tables.items():
@@ -109,7 +110,7 @@ class TrainingResult:
             "cautions": list(self.cautions),
             "metrics": records(self.metrics),
             "learner_differences": records(self.differences),
-            "regimen": None if self.regimen is None else records(self.regimen),
+            "regimen": None if self.regimen is None else records(with_refit_range(self.regimen)),
             "data_fingerprint": self.fingerprint,
             "run_id": self.run_id,
             "model": self.model_uri,

@@ -161,7 +161,7 @@ def test_the_fine_gray_ratio_of_the_competing_event_is_told_where_no_horizon_sho
 
 
 def test_all_against_the_arm_favour_the_reference_arm():
-    rows = [weighted(1.2), row("adjusted", "matching Cox", 1.3)]
+    rows = [weighted(1.2), row("adjusted", "matching Cox", 1.3, (0.9, 1.9))]
     assert "all 2 estimates favour B" in say_direction(reading(rows))
 
 
@@ -171,8 +171,40 @@ def test_one_estimate_is_told_as_one():
     assert "The one 95% interval excludes equal arms." in text
     assert "holds equal arms" in say_precision(reading([weighted(0.8)]))
     assert say_dependence(reading([CRUDE])) == ""
-    nothing = row("classical", "Cox hazard ratio", 1.0)
+    nothing = row("classical", "Cox hazard ratio", 1.0, (0.5, 2.0))
     assert "the one estimate is exactly no difference" in say_direction(reading([nothing]))
+
+
+def test_an_estimate_without_an_interval_is_no_vote():
+    rows = [CRUDE, weighted(0.8), row("adjusted", "matching Cox", 1.3)]
+    text = say_direction(reading(rows))
+    assert "all 2 estimates favour A (hazard ratio 0.60 to 0.80)." in text
+    assert text.endswith("1 estimate has no interval and is not counted.")
+    alone = say_direction(reading([row("classical", "Cox hazard ratio", 0.6)]))
+    assert alone.endswith("(hazard ratio 0.60), so that none speaks for either arm.")
+
+
+def test_the_spread_of_the_adjusted_ratios_leaves_none_out():
+    rows = [weighted(0.8, (0.5, 1.3)), row("adjusted", "matching Cox", 0.82, (0.5, 1.3))]
+    assert "less than half" in say_size(reading(rows, events_per_coefficient=20.0))
+    rows.append(row("adjusted", "stabilised IPTW Cox", 2.4))
+    assert "more than half" in say_size(reading(rows, events_per_coefficient=20.0))
+
+
+@pytest.mark.parametrize(
+    ("scale", "low", "high", "excluded"),
+    [
+        (HAZARD_RATIO, 0.4, 0.994, True),
+        (HAZARD_RATIO, 0.4, 0.9951, False),  # prints as 1.00
+        (HAZARD_RATIO, 1.004, 2.0, False),
+        (EVENT_PROBABILITY, -0.3, -0.0004, False),  # prints as 0.000
+        (EVENT_PROBABILITY, -0.3, -0.0006, True),
+        (RMST, 0.004, 3.0, False),
+    ],
+)
+def test_a_limit_that_prints_as_no_difference_touches_it(scale, low, high, excluded):
+    rows = pd.DataFrame([row("classical", "x", (low + high) / 2, (low, high), scale)])
+    assert excludes_equal_arms(rows).tolist() == [excluded]
 
 
 def test_rows_of_the_same_patients_are_not_so_many_findings():
@@ -416,7 +448,7 @@ def test_a_difference_that_is_seen_later_is_told_without_calling_it_a_late_effec
         probability("classical", "Kaplan-Meier difference", -0.3, 12.0, (-0.4, -0.2)),
     ]
     text = say_time(reading(rows, trend_p=0.5))
-    assert "seen only later (crude +0 percentage points by 6 months, -30 by 12)" in text
+    assert "seen only later (crude 0 percentage points by 6 months, -30 by 12)" in text
     assert "or by few events until then" in text
     assert "crude p = .50" in text
 

@@ -31,7 +31,15 @@ def test_each_family_has_a_heading_without_numbers():
     assert headings["label"].tolist() == [FAMILY_LABELS["classical"], FAMILY_LABELS["adjusted"]]
     texts = {text.get_text() for text in display.plot().texts}
     assert {"effective n", "49", "0.60 (0.40-0.90)", "not estimable"} <= texts
+    assert {"Estimate", "(95% interval)"} <= texts
     assert "    overlap Cox (sandwich)" in texts
+
+
+def test_a_range_over_refits_is_not_called_a_95_interval():
+    modelled = rows().assign(family="model-based")
+    texts = {text.get_text() for text in triangulation_forest(modelled, "OS").plot().texts}
+    assert {"0.60 [0.40-0.90]", "[range over refits]"} <= texts
+    assert not any("95%" in text for text in texts)
 
 
 @pytest.mark.parametrize(
