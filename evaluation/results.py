@@ -157,8 +157,6 @@ def with_refit_range(table: pd.DataFrame) -> pd.DataFrame:
     `ci_low` and `ci_high` are empty in model-based rows, `refit_low` and `refit_high` in others.
     """
     modelled = table["family"] == MODEL_BASED
-    if not modelled.any():
-        return table
     found = table.copy()
     for place, limit in enumerate(("low", "high"), start=1):
         found.insert(
