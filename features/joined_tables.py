@@ -27,7 +27,11 @@ Codes = Mapping[str, frozenset[str]]
 def _same_names(value: Any) -> Any:
     """A name, or several, stand for themselves; a mapping says both."""
     names = (value,) if isinstance(value, str) else value
-    return {name: name for name in names} if isinstance(names, list | tuple) else value
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        return {name: name for name in names}
+    if not isinstance(value, Mapping):
+        raise ValueError("a column, a list of columns, or a mapping of one name to another")
+    return value
 
 
 class JoinedTable(TableFormat):

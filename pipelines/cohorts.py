@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
 from features.joined_tables import codes_of_long
-from features.outcome import Outcome
+from features.outcome import MONTHS, Outcome
 from features.patient_table import join_tables, one_row_a_patient
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
@@ -39,6 +39,10 @@ EXPLAINS_READING = (
     "percent_mixed",
     "clock_start",
 )
+# Why patients have no value: they, or their rows, were not in a further table.
+EXPLAINS_MISSING = ("joined_table", "long_rows", "one_row")
+# Months without assessment, from which on a death is a finding: about two missed visits.
+LATE_DEATH = 3.0
 MIN_KNOWN = 10
 MAX_FOLLOW_UP = 600.0
 
@@ -140,6 +144,7 @@ def check_cohort(
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
     seen += guard_cohort(cohort, labels, names, guard, rows)
+    seen += _late_deaths(table, cohort, columns)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
 
 
@@ -184,11 +189,37 @@ def _from_index_date(
     return table.assign(**rebased), note
 
 
+def _late_deaths(table: pd.DataFrame, cohort: Cohort, columns: CohortColumns) -> Iterator[Finding]:
+    """Say who died long after the endpoint's own follow-up: was the event missed in between?"""
+    assert cohort.places is not None
+    for endpoint in columns.endpoints.values():
+        # After a landmark the times no longer are those of the column.
+        if not isinstance(endpoint, Endpoint) or not endpoint.death or endpoint.landmark_months:
+            continue
+        outcome = cohort.outcomes[endpoint.label]
+        who = cohort.places[cohort.of_endpoint(endpoint.label)]
+        own = pd.to_numeric(table[endpoint.time].iloc[who]).to_numpy(dtype=float)
+        late = outcome.time > own * MONTHS[endpoint.unit] + LATE_DEATH
+        if late.any():
+            yield Finding(
+                check="late_death",
+                severity=Severity.NOTE,
+                what=f"{endpoint.label}: follow-up ended more than {LATE_DEATH:g} months before "
+                "these patients' deaths, which count at their day "
+                f"(death: is: {endpoint.death.counts_as})",
+                count=int(late.sum()),
+                total=len(outcome),
+                why="who is no longer assessed may have had the event before death",
+                remedy="fill in later assessments where there are any; nothing else is known",
+            )
+
+
 def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:
     told = [
         Problem(what=f"{f.what} [{f.check}]", where=f.who, remedy=f.remedy)
         for f in findings
-        if f.check in EXPLAINS_READING and f.severity >= Severity.WARN
+        if f.check in EXPLAINS_MISSING
+        or (f.check in EXPLAINS_READING and f.severity >= Severity.WARN)
     ]
     if attrition is not None:
         removed = int(attrition["removed"].sum())

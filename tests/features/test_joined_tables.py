@@ -157,6 +157,7 @@ def test_long_labs_are_the_last_of_each_before_the_start():
     ("stated", "told"),
     [
         ({"on": []}, "names the column of the patient"),
+        ({"on": 3}, "a column, a list of columns"),
         ({"unmatched": "drop"}, "'keep' or 'refuse'"),
         ({"seperator": ";"}, "Extra inputs"),
         ({"one_row": {"rule": "last", "date": "d", "patient": "mrn"}}, "takes its patients from"),

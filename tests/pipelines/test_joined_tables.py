@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from features.errors import InputError
 from pipelines import check, compare, evaluate, predict, train
+from pipelines.cohorts import check_cohort
+from pipelines.config import read_config
 
 N = 120
 CONFIG = {
@@ -225,3 +228,26 @@ def test_a_file_written_otherwise_is_refused_in_one_block(trial, tmp_path):
     assert "write identifiers in different ways" in told
     assert "upper and lower case" in told
     assert "S001" not in told
+
+
+def test_a_death_long_after_the_last_assessment_is_a_finding(tmp_path):
+    config = read_config(write(tmp_path))
+    rows = pd.read_csv(tmp_path / "adtte.csv")
+    # Patient 2 was last assessed on day 1 without progression; OS tells of a death on day 200.
+    of_patient = rows["USUBJID"] == "S001"
+    rows.loc[of_patient & (rows["PARAMCD"] == "PROG"), ["AVAL", "CNSR"]] = [1, 1]
+    rows.loc[of_patient & (rows["PARAMCD"] == "OS"), ["AVAL", "CNSR"]] = [200, 0]
+    rows.to_csv(tmp_path / "adtte.csv", index=False)
+    late = [f for f in check_cohort(config).findings if f.check == "late_death"]
+    assert [(finding.count, finding.total) for finding in late] == [(1, 119)]
+
+
+def test_what_a_further_file_lacks_is_told_beside_what_is_then_missing(tmp_path):
+    config = read_config(write(tmp_path))
+    rows = pd.read_csv(tmp_path / "adtte.csv")
+    rows[rows["USUBJID"] != "S004"].to_csv(tmp_path / "adtte.csv", index=False)
+    with pytest.raises(InputError) as refused:
+        check_cohort(config)
+    first, *others = refused.value.problems
+    assert first.what.startswith("join adtte.csv: 1 patient(s) are not in it")
+    assert any(problem.what == "The time is missing or not a number" for problem in others)
