@@ -151,6 +151,8 @@ def derive_regimens(
     source: DrugRecords,
     drugs: pd.DataFrame | None = None,
     patient_id: str | None = None,
+    *,
+    every_arm: bool = True,
 ) -> RegimenAssignment:
     """Derive the regimen of every patient from drug records.
 
@@ -162,6 +164,9 @@ def derive_regimens(
         The long table that `source.drugs.path` names.
     patient_id : str, optional
         Column of `table`; needed with a long table.
+    every_arm : bool
+        Whether an arm without a patient is an error, as it is in a cohort; a few new patients need
+        not be of every arm.
 
     Raises
     ------
@@ -185,7 +190,8 @@ def derive_regimens(
     else:
         records = read_long(table, drugs, source.drugs, patient_id, source.wanted)
     assignment = _assign(len(table), records, source)
-    _check_found(assignment, source)
+    if every_arm:
+        _check_found(assignment, source)
     return assignment
 
 

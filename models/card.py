@@ -35,6 +35,8 @@ class ModelCard(BaseModel):
         What is predicted: the event of this endpoint.
     follow_up, horizons
         Months; nothing is predicted beyond `follow_up`, `horizons` are the evaluated ones.
+    first_event : float, optional
+        Months to the earliest event of the training; before it every model predicts 0.
     covariates : tuple of str
         What the model sees, in order; `inputs` are the dictionary columns they are built from,
         `sources` how the training table named and coded them.
@@ -65,6 +67,7 @@ class ModelCard(BaseModel):
     endpoint: str
     time_unit: str = "months"
     follow_up: float
+    first_event: float | None = None
     horizons: tuple[float, ...]
     covariates: tuple[str, ...]
     inputs: tuple[Covariate, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,27 @@ from models.prediction import SurvivalModel, median_survival
 
 PATIENT_ID = "patient_id"
 MEDIAN_STEP = 0.1  # months
+
+
+@dataclass(frozen=True)
+class Patients:
+    """Patients as a stored model takes them.
+
+    Attributes
+    ----------
+    inputs : DataFrame of shape (n, any)
+        The model's inputs that are at hand, in the dictionary's units; other columns are not read.
+    regimen : ndarray of shape (n,), object, or None
+    rows : ndarray of shape (n,), int
+        Each patient's row in the user's table, from 1.
+    ids : ndarray of shape (n,), or None
+        As the user calls them.
+    """
+
+    inputs: pd.DataFrame
+    regimen: np.ndarray | None
+    rows: np.ndarray
+    ids: np.ndarray | None = None
 
 
 def predict_patients(
@@ -58,6 +80,21 @@ def predict_patients(
     """
     problems: list[Problem] = []
     months = collect(problems, lambda: _check_horizons(horizons, card))
+    patients = collect(problems, lambda: read_patients(table, card, ignore_extra=ignore_extra))
+    if problems or patients is None or months is None:
+        raise InputError(problems)
+    return predict_for(model, card, patients, months)
+
+
+def read_patients(table: pd.DataFrame, card: ModelCard, *, ignore_extra: bool = False) -> Patients:
+    """Read a table in the model's own names, or in those of its training table.
+
+    Raises
+    ------
+    InputError
+        As `predict_patients`, the horizons aside.
+    """
+    problems: list[Problem] = []
     columns = {c.name: _column_of(c, table, card) for c in card.inputs}
     given = {name: source for name, source in columns.items() if source is not None}
     regimen_column = collect(problems, lambda: _regimen_column(table, card))
@@ -68,29 +105,41 @@ def predict_patients(
     if regimen_column is not None:
         source = _regimen_source(card, regimen_column)
         regimen = collect(problems, lambda: derive_regimen(table, source))
-    if problems or inputs is None or months is None:
+    if problems or inputs is None:
         raise InputError(problems)
+    ids = table[PATIENT_ID].to_numpy() if PATIENT_ID in table else None
+    return Patients(inputs, regimen, np.arange(1, len(table) + 1), ids)
 
+
+def predict_for(
+    model: SurvivalModel, card: ModelCard, patients: Patients, horizons: Sequence[float]
+) -> pd.DataFrame:
+    """Predict for patients who are read already; returns and raises as `predict_patients`."""
+    months = _check_horizons(horizons, card)
     inputs = pd.DataFrame(
-        {c.name: inputs.get(c.name, np.nan if c.is_numeric else None) for c in card.inputs},
-        index=range(len(table)),
+        {
+            c.name: patients.inputs.get(c.name, np.nan if c.is_numeric else None)
+            for c in card.inputs
+        },
+        index=range(len(patients.rows)),
     )
     covariates = derive_covariates(inputs, card.covariates, {c.name: c for c in card.inputs})
-    _check_some_known(covariates, inputs)
+    _check_some_known(covariates, inputs, patients.rows)
+    regimen = patients.regimen if card.arms else None
     predictors = as_predictors(covariates, regimen)
     prediction = model.predict(predictors, months)
     grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
     survival = model.predict(predictors, grid).survival
-    result = pd.DataFrame({"row": np.arange(1, len(table) + 1)})
-    if PATIENT_ID in table:
-        result.insert(0, PATIENT_ID, table[PATIENT_ID].to_numpy())
+    result = pd.DataFrame({"row": patients.rows})
+    if patients.ids is not None:
+        result.insert(0, PATIENT_ID, patients.ids)
     if regimen is not None:
         result["regimen"] = regimen
     result["risk_score"] = prediction.risk_score
     for month, probability in zip(months, prediction.event_probability.T, strict=True):
         result[f"event_probability_{month:g}m"] = probability
     result["median_months"] = np.round(median_survival(survival, grid), 1)
-    result["note"] = _notes(inputs, covariates, card)
+    result["note"] = _notes(inputs, covariates, card, months)
     return result
 
 
@@ -188,20 +237,22 @@ def _check_extra(
     )
 
 
-def _check_some_known(covariates: pd.DataFrame, inputs: pd.DataFrame) -> None:
+def _check_some_known(covariates: pd.DataFrame, inputs: pd.DataFrame, numbers: np.ndarray) -> None:
     empty = covariates.isna().all(axis=1).to_numpy()
     if empty.any():
         raise InputError(
             Problem(
                 what="Nothing is known of this patient",
-                where=f"row {name_some(np.flatnonzero(empty) + 1, 5)} (the first patient is row 1)",
+                where=f"row {name_some(numbers[empty], 5)} (the first patient is row 1)",
                 allowed="at least one of " + name_some(inputs.columns, 40),
                 remedy="give some covariates; without any, the answer would be an average",
             )
         )
 
 
-def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> list[str]:
+def _notes(
+    inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard, months: Sequence[float]
+) -> list[str]:
     """What was filled in for each patient, and what lies outside the training range."""
     needed = {
         name: [name] if name in inputs else list(DERIVATIONS[name].inputs) for name in covariates
@@ -224,6 +275,9 @@ def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> l
         },
         index=inputs.index,
     )
+
+    # A probability of 0 there says that nobody was seen, not that nothing can happen.
+    early = ", ".join(f"{month:g}" for month in months if month < (card.first_event or 0))
 
     def describe(row: int) -> str:
         absent, unusual = missing.columns[missing.iloc[row]], outside.columns[outside.iloc[row]]
@@ -248,6 +302,8 @@ def _notes(inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard) -> l
             for name, rare in card.rare.items()
             if inputs[name].iloc[row] in rare
         ]
+        if early:
+            parts.append("nobody had the event in training by month " + early)
         return "; ".join(parts)
 
     return [describe(row) for row in range(len(inputs))]

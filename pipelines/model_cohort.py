@@ -58,21 +58,7 @@ def read_for_model(
         then as `check_cohort`; and when the model was trained on this very cohort.
     """
     _check_fits(config, card)
-    horizons = config.evaluation.horizons
-    if "horizons" not in config.evaluation.model_fields_set:
-        horizons = card.horizons
-    known = read_dictionary(config.dictionary)
-    added = tuple(c.model_dump() for c in card.inputs if c.name not in known)
-    own = config.model_copy(
-        update={
-            "covariates": card.covariates,
-            "learners": ("cox",),
-            "clinical": (),
-            "genetic_risk": "",
-            "dictionary": (*config.dictionary, *added),
-            "evaluation": config.evaluation.model_copy(update={"horizons": horizons}),
-        }
-    )
+    own = for_model(config, card)
     checked = check_cohort(own)
     checked = replace(checked, findings=as_judged(checked.findings, own.cohort.guard))
     raise_failures(checked.findings)
@@ -114,6 +100,39 @@ def read_for_model(
     return given
 
 
+def for_model(config: TrainConfig, card: ModelCard) -> TrainConfig:
+    """A configuration with a model's covariates, and its horizons unless others are stated."""
+    horizons = config.evaluation.horizons
+    if "horizons" not in config.evaluation.model_fields_set:
+        horizons = card.horizons
+    known = read_dictionary(config.dictionary)
+    added = tuple(c.model_dump() for c in card.inputs if c.name not in known)
+    return config.model_copy(
+        update={
+            "covariates": card.covariates,
+            "learners": ("cox",),
+            "clinical": (),
+            "genetic_risk": "",
+            "dictionary": (*config.dictionary, *added),
+            "evaluation": config.evaluation.model_copy(update={"horizons": horizons}),
+        }
+    )
+
+
+def covariate_problems(config: TrainConfig, card: ModelCard) -> list[Problem]:
+    """Where the configuration knows the model's regimens or covariates otherwise; empty if not."""
+    known = read_dictionary(config.dictionary)
+    return [
+        *(_regimen_problems(config, card) if card.arms else []),
+        *(
+            problem
+            for own in card.inputs
+            if own.name in known
+            for problem in _covariate_problems(own, known[own.name])
+        ),
+    ]
+
+
 def _seen_cohorts(card: ModelCard) -> set[str]:
     """Fingerprints of the cohorts that made the model what it is, by data and by outcome."""
     made: list[Mapping[str, Any]] = [card.training]
@@ -143,15 +162,7 @@ def _check_fits(config: TrainConfig, card: ModelCard) -> None:
                 "differently is another endpoint, whatever its label",
             )
         )
-    if card.arms:
-        problems += _regimen_problems(config, card)
-    known = read_dictionary(config.dictionary)
-    problems += [
-        problem
-        for own in card.inputs
-        if own.name in known
-        for problem in _covariate_problems(own, known[own.name])
-    ]
+    problems += covariate_problems(config, card)
     horizons = config.evaluation.horizons
     if "horizons" in config.evaluation.model_fields_set and min(horizons) > card.follow_up:
         problems.append(

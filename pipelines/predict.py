@@ -2,11 +2,13 @@
 
 python -m pipelines.predict patients.csv
 echo '{"age_years": 61, "regimen": "HMA"}' | python -m pipelines.predict -
+python -m pipelines.predict --config redcap_project.yaml
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.card import ModelCard
+    from models.prediction import SurvivalModel
     from models.stored import StoredModel
+    from pipelines.config import TrainConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -48,11 +52,19 @@ class Format(StrEnum):
 @app.command()
 def predict(
     patients: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="CSV, Parquet, JSON or Excel file with one row a patient; - for stdin."
+            help="CSV, Parquet, JSON or Excel file with one row a patient; - for stdin. "
+            "May be left out with --config."
         ),
-    ],
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML configuration whose source (REDCap, cBioPortal, a database...) and columns "
+            "describe the patients, as for a training; with PATIENTS, that file in its place."
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(help="models:/NAME@champion, models:/NAME/VERSION, or a folder."),
@@ -86,33 +98,25 @@ def predict(
         "sheet": sheet,
         "missing": missing,
     }
-    run_command(lambda: _predict(patients, form, model, horizons, output, out, ignore_extra))
+    given = (patients, config, form, ignore_extra)
+    run_command(lambda: _predict(given, model, horizons, output, out))
 
 
 def _predict(
-    patients: str,
-    form: dict[str, Any],
+    given: tuple[str | None, Path | None, dict[str, Any], bool],
     model_uri: str,
     horizons: str | None,
     output: Format,
     out: Path | None,
-    ignore_extra: bool,
 ) -> None:
     from features.plain_text import shown
-    from features.sources import read_table
-    from models.patients import known_codes, predict_patients
     from pipelines.files import csv_text
-    from pipelines.table_options import read_format
     from pipelines.terminal import is_terminal
 
     months = None if horizons is None else _read_horizons(horizons)
-    table_format = read_format(form)
+    read = _reading(*given)
     stored = load_any(model_uri)
-    card = stored.card
-    table = read_table(patients, sys.stdin, table_format, known_codes(card))
-    result = predict_patients(
-        stored.model, card, table, months or card.horizons, ignore_extra=ignore_extra
-    )
+    result = read(stored.model, stored.card, months or stored.card.horizons)
     if output is Format.csv:
         text = csv_text(result.assign(**_columns_of(stored)))
     elif output is Format.json:
@@ -126,6 +130,75 @@ def _predict(
     else:
         # Escape sequences of an identifier are data to a program, but orders to a terminal.
         sys.stdout.write(shown(text) if is_terminal() and output is Format.csv else text)
+
+
+def _reading(
+    patients: str | None, config_path: Path | None, form: dict[str, Any], ignore_extra: bool
+) -> Callable[[SurvivalModel, ModelCard, Sequence[float]], pd.DataFrame]:
+    """How the patients are read and predicted, everything that can be checked before checked."""
+    from features.errors import InputError, Problem
+    from pipelines.table_options import read_format
+
+    table_format = read_format(form)
+    if config_path is not None:
+        config = _configuration(config_path, patients, table_format.stated)
+        return lambda *model: _predict_configured(config, *model)
+    if patients is None:
+        raise InputError(
+            Problem(
+                what="No patients are given",
+                where="predict",
+                allowed="PATIENTS, a file or - for standard input; or --config FILE",
+                remedy="name the file with the patients, or the configuration that describes them",
+            )
+        )
+
+    def predict_table(
+        model: SurvivalModel, card: ModelCard, months: Sequence[float]
+    ) -> pd.DataFrame:
+        from features.sources import read_table
+        from models.patients import known_codes, predict_patients
+
+        table = read_table(patients, sys.stdin, table_format, known_codes(card))
+        return predict_patients(model, card, table, months, ignore_extra=ignore_extra)
+
+    return predict_table
+
+
+def _configuration(path: Path, patients: str | None, form: dict[str, Any]) -> TrainConfig:
+    """The configuration that describes the patients, with their file in place of its table."""
+    from features.errors import InputError, Problem
+    from features.sources import FileSource
+    from pipelines.config import configured
+
+    if patients == "-" or (patients is None and form):
+        raise InputError(
+            Problem(
+                what="Only a file takes the place of the configured table",
+                where="predict --config",
+                got="- (standard input)" if patients else ", ".join(f"--{key}" for key in form),
+                remedy="name a file, or leave it out: then the configured source is read",
+            )
+        )
+    config = configured(path, None if patients is None else Path(patients))
+    if patients is None or not form:
+        return config
+    source = FileSource(path=str(Path(patients).resolve()), **form)
+    place = {"source": source}
+    return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
+
+
+def _predict_configured(
+    config: TrainConfig, model: SurvivalModel, card: ModelCard, months: Sequence[float]
+) -> pd.DataFrame:
+    from models.patients import predict_for
+    from pipelines.new_patients import configured_patients
+
+    patients, left_out = configured_patients(config, card)
+    # Not among the results: they may be read by a program.
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
+    return predict_for(model, card, patients, months)
 
 
 def _read_horizons(text: str) -> list[float]:

@@ -323,6 +323,7 @@ class TrainingRecord:
             params=fit.model.params,
             endpoint=plan.endpoint,
             follow_up=fit.model.follow_up,
+            first_event=outcome.first_event,
             horizons=plan.horizons,
             covariates=covariates,
             inputs=tuple(inputs.values()),
