@@ -47,7 +47,8 @@ def configured_patients(config: TrainConfig, card: ModelCard) -> tuple[Patients,
     if problems:
         raise InputError(problems)
     own = for_model(config, card)
-    table, left_out = load_table(own), []
+    table, reduced = load_table(own)
+    left_out = [f"{finding.what}: {finding.who}." for finding in reduced]
     if own.cohort.inclusion:
         included = apply_inclusion(table, own.cohort.inclusion)
         if not included.mask.all():

@@ -130,6 +130,12 @@ def test_a_level_too_rare_in_training_is_noted(models, card):
     assert "too rare" not in notes[1]
 
 
+def test_a_horizon_before_the_first_event_is_noted(models, card):
+    late = card.model_copy(update={"first_event": 2.5})
+    notes = predict_patients(models["cox"], late, pd.DataFrame([PATIENT]), [1, 2, 6])["note"]
+    assert "nobody had the event in training by month 1, 2" in notes[0]
+
+
 def test_patient_id_is_kept(predict):
     result = predict({"patient_id": "A-7"}, {"patient_id": "B-1"})
     assert result["patient_id"].tolist() == ["A-7", "B-1"]
