@@ -18,7 +18,7 @@ WITH_THOUSANDS = r"[-+]?\d{1,3}(?:[.' \u00a0\u202f’]\d{3})+(?:,\d+)?"
 def with_decimal_points(table: pd.DataFrame, where: str, words: MissingWords) -> pd.DataFrame:
     """Write the decimal commas of a table's numbers as points.
 
-    A column holds numbers when at least half of its filled cells are numbers; other columns are
+    A column holds numbers when more than half of its filled cells are numbers; other columns are
     text, and are left alone like dates and the codes of the configuration.
 
     Parameters
@@ -68,7 +68,7 @@ def _convert(column: pd.Series, codes: frozenset[str]) -> tuple[pd.Series, bool,
     unclear = text.str.fullmatch(f"{WITH_POINT}|{WITH_THOUSANDS}") & ~own
     numbers = text.str.fullmatch(NUMBER) | unclear
     known = places[places >= 0]
-    if not len(known) or 2 * np.count_nonzero(numbers.to_numpy(dtype=bool)[known]) < len(known):
+    if 2 * np.count_nonzero(numbers.to_numpy(dtype=bool)[known]) <= len(known):
         return column, False, []
     if unclear.any():
         return column, False, list(text[unclear])

@@ -16,6 +16,7 @@ from features.encodings import HEAD_BYTES, check_text
 from features.errors import InputError, Problem
 from features.missing_words import NO_CODES, MissingWords
 from features.table_checks import (
+    MAX_CELL,
     check_cells,
     check_header,
     check_names,
@@ -89,8 +90,8 @@ def read_delimited(
     if quotes and b'"' in data:
         _check_rows(data, where, len(names), separator, quotes)
     cells = _parse(data, where, len(names), separator, quotes, words.anywhere)
-    check_cells(cells, where)
     table = name_columns(cells, names, where)
+    check_cells(table, where)
     # What is a code in one column is looked for in the others now that they have names.
     table = words.mask(table) if words.not_everywhere else table
     return check_table(table, where) if unique_names else table
@@ -125,6 +126,11 @@ def _head_rows(data: bytes, where: str, separator: str, quotes: bool) -> Iterato
 def _reason(error: Exception) -> str:
     if "unexpected end of data" in str(error):
         return "a quotation mark is opened and never closed"
+    if "field larger" in str(error):
+        return (
+            f"a cell holds more than {MAX_CELL:,} characters, or a quotation mark is opened and "
+            "never closed"
+        )
     if "expected after" in str(error):
         return "text follows a closing quotation mark"
     return str(error)

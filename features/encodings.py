@@ -19,6 +19,7 @@ NOT_TEXT = {
     b"%PDF": ("a PDF", "export the table itself as CSV"),
 }
 BOMS = (b"\xff\xfe", b"\xfe\xff")
+IS_UTF8 = "it is UTF-8: state no encoding, or utf-8"
 ASIAN = ("gb", "big5", "shift_jis", "cp932", "euc", "cp949")
 
 
@@ -47,7 +48,9 @@ def as_utf8(data: bytes, where: str, encoding: str = UTF_8) -> bytes:
     except UnicodeDecodeError as error:
         raise _wrong(
             f"{where}, line {_line(data, error.start)}",
-            f"byte {error.start + 1} is no character of {encoding}",
+            IS_UTF8
+            if _is_utf8(data, encoding)
+            else f"byte {error.start + 1} is no character of {encoding}",
             encoding,
         ) from error
     _check_declared(data, text, where, encoding)
@@ -65,7 +68,7 @@ def _check_declared(data: bytes, text: str, where: str, encoding: str) -> None:
     if data.startswith(BOMS) or b"\0" in data[:HEAD_BYTES]:
         raise _wrong(where, "it looks like UTF-16", encoding)
     if _is_utf8(data, encoding):
-        raise _wrong(where, "it is UTF-8: state no encoding, or utf-8", encoding)
+        raise _wrong(where, IS_UTF8, encoding)
     odd = re.search("[\x80-\x9f]", text)
     if odd:
         at = len(text[: odd.start()].encode(encoding))

@@ -43,6 +43,9 @@ def read_parquet(path: Path, form: TableFormat, words: MissingWords) -> pd.DataF
     where = str(path)
     try:
         with pq.ParquetFile(path) as file:
+            text = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        # As dictionaries: a word of a megabyte in a million rows is stored once, and so read.
+        with pq.ParquetFile(path, read_dictionary=text) as file:
             facts, schema = file.metadata, file.schema_arrow
             names = [name for name in schema.names if not name.startswith(INDEX)]
             check_names(names, where)
@@ -60,8 +63,8 @@ def read_parquet(path: Path, form: TableFormat, words: MissingWords) -> pd.DataF
     # Whole numbers stay whole beside missing cells: a float cannot hold a long identifier.
     table = table.astype({c: "Int64" for c in names if _is_whole(stored.schema.field(c).type)
                           and table[c].dtype == object})  # fmt: skip
-    text = [i for i, t in enumerate(stored.schema.types) if _is_text(t)]
-    table = _with_text(table, text, where, form, words)
+    written = [i for i, kind in enumerate(stored.schema.types) if _is_text(kind)]
+    table = _with_text(table, written, where, form, words)
     return check_table(_without_numbers(table, words), where)
 
 
@@ -98,6 +101,7 @@ def _plain(stored: Any, where: str) -> Any:
     for at, field in enumerate(stored.schema):
         column, kind = stored.column(at), field.type
         if kinds.is_dictionary(kind):
+            _check_words(column, f"{where}, column {field.name}")
             column = column.cast(kind.value_type)
             kind = kind.value_type
         if kinds.is_decimal(kind):
@@ -109,6 +113,22 @@ def _plain(stored: Any, where: str) -> Any:
             column = column.cast(pa.string())
         stored = stored.set_column(at, field.name, column)
     return stored
+
+
+def _check_words(column: Any, where: str) -> None:
+    """Raise before a dictionary's words are written out into cells that no memory holds."""
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    value = column.type.value_type
+    if not (kinds.is_string(value) or kinds.is_large_string(value)):
+        return
+    size = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary)
+        size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    if size > MAX_FILE:
+        raise too_large(f"{where}, unpacked", size, MAX_FILE)
 
 
 def _days(column: Any, where: str) -> Any:

@@ -69,6 +69,14 @@ def _path_problem(path: str | Path) -> str:
     return ""
 
 
+def absolute(path: Path) -> Path:
+    """The path without links and '..'; as it is where it can name no file, to be told later."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path
+
+
 def shown_path(path: str | Path) -> str:
     """A path for a message: at most 200 characters, on one line."""
     text = str(path).replace("\0", "\\0").replace("\n", "\\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -16,7 +17,15 @@ from pydantic import BaseModel, ConfigDict
 from features.encodings import check_text
 from features.errors import InputError, Problem, name_some
 from features.missing_words import MissingWords
-from features.table_checks import check_table, no_such_file, read_bytes, text_cell
+from features.paths import check_file
+from features.table_checks import (
+    MAX_CELLS,
+    check_cells,
+    check_size,
+    check_table,
+    read_bytes,
+    text_cell,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -87,6 +96,7 @@ def read_sql(
     url = _resolved(source.url, folder)
     shown = url.render_as_string(hide_password=True).split("?")[0]
     names, rows = _guarded(url, shown, lambda: _fetch(url, query))
+    check_size(len(rows), len(names), f"the query on {shown}")
     table = pd.DataFrame(rows, columns=pd.RangeIndex(len(names)), dtype=object)
     binary = [names[i] for i in table if table[i].map(lambda v: isinstance(v, bytes)).any()]
     if binary:
@@ -99,6 +109,7 @@ def read_sql(
             )
         )
     text = table.map(text_cell).astype(pd.StringDtype(na_value=np.nan)).set_axis(names, axis=1)
+    check_cells(text, f"the query on {shown}")
     return check_table(MissingWords(codes=codes or {}).mask(text), f"the query on {shown}")
 
 
@@ -225,9 +236,8 @@ def _check_no_secret(url: URL, where: str) -> None:
 
 def _read_only_file(url: URL, folder: Path) -> URL:
     path = folder / (url.database or "")
-    if not url.database or not path.is_file():
-        # SQLite would make an empty database of that name.
-        raise no_such_file(path, "an SQLite database")
+    # SQLite would make an empty database of that name.
+    check_file(path, "table", "an SQLite database")
     return url.set(database=f"file:{quote(str(path.resolve()))}", query={
         **url.query, "mode": "ro", "uri": "true"})  # fmt: skip
 
@@ -243,7 +253,9 @@ def _fetch(url: URL, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
                 connection = connection.execution_options(postgresql_readonly=True)
             # As it stands: a colon or a percent sign in the query names no parameter.
             result = connection.execution_options(no_parameters=True).exec_driver_sql(query)
-            names, rows = list(result.keys()), [tuple(row) for row in result]
+            names = list(result.keys())
+            most = MAX_CELLS // max(len(names), 1)
+            rows = [tuple(row) for row in islice(result, most + 1)]
             connection.rollback()
             return names, rows
     finally:

@@ -194,15 +194,6 @@ def unreadable(where: str | Path, reason: object, remedy: str = "") -> InputErro
     )
 
 
-def no_such_file(path: Path, kind: str) -> InputError:
-    """Say that a file is not there."""
-    try:
-        check_file(path, "table", kind)
-    except InputError as error:
-        return error
-    return unreadable(path, "it is there now, and was not a moment ago")
-
-
 def read_bytes(path: Path, kind: str, most: int = MAX_FILE) -> bytes:
     """Read a file; raise InputError when it is not there, too large, or may not be read."""
     check_file(path, "table", kind)

@@ -18,6 +18,7 @@ from features.inclusion import InclusionRule
 from features.joined_tables import JoinedTable
 from features.long_rows import LongRows
 from features.one_row import OneRow
+from features.paths import absolute
 from features.sources import FileSource, Source, source_name
 from features.specs import Settings
 from features.times import Months
@@ -486,10 +487,10 @@ def read_config(path: Path) -> TrainConfig:
         raise InputError(
             [problem for detail in error.errors() for problem in _problems(detail, path)]
         ) from error
-    folder = path.parent.resolve()
+    folder = absolute(path.parent)
     table = config.cohort.path
     if config.cohort.source is None and not config.cohort.is_reference_study:
-        table = str((folder / table).resolve())
+        table = str(absolute(folder / table))
     place = {"path": table, "folder": str(folder)}
     return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
 
@@ -499,11 +500,11 @@ def configured(path: Path | None, table: Path | None) -> TrainConfig:
     config = read_config(path or DEFAULT_CONFIG)
     if table is None:
         return config
-    place: dict[str, Any] = {"path": str(table.resolve()), "source": None}
+    place: dict[str, Any] = {"path": str(absolute(table)), "source": None}
     source = config.cohort.source
     if isinstance(source, FileSource):
         # The other table is written like the configured one: its separator, decimal mark and words.
-        place = {"source": source.model_copy(update={"path": str(table.resolve())})}
+        place = {"source": source.model_copy(update={"path": str(absolute(table))})}
     return config.model_copy(update={"cohort": config.cohort.model_copy(update=place)})
 
 

@@ -45,8 +45,11 @@ def test_truth_values_stand_where_they_are_meant():
     assert (read.switch, read.either, read.anything, read.whole) == (True, True, True, 3)
 
 
-@pytest.mark.parametrize(("code", "told"), [(None, "null is no code"), ("", "an empty cell"),
-                                            ("  ", "an empty cell"), (True, "true is a truth")])  # fmt: skip
+NO_CODES = [(None, "null is no code"), ("", "an empty cell"), ("  ", "an empty cell"),
+            (True, "true is a truth")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "told"), NO_CODES)
 def test_what_is_no_code(code, told):
     with pytest.raises(ValueError, match=told):
         code_text(code)
