@@ -19,6 +19,7 @@ from features.long_rows import LongRows
 from features.missing_words import merged
 from features.one_row import OneRow
 from features.reduced_rows import patients_of, reduce_rows
+from features.table_checks import ROW_NAMES
 from features.table_format import TableFormat
 
 Codes = Mapping[str, frozenset[str]]
@@ -239,7 +240,8 @@ def _chosen(
 ) -> pd.DataFrame:
     """The columns that are taken, under their new names."""
     keys = set(spec.on.values())
-    taken = spec.columns or {c: c for c in about.columns if c not in keys}
+    # Row names, as R writes them, say nothing of a patient.
+    taken = spec.columns or {c: c for c in about.columns if c not in keys | {ROW_NAMES}}
     check_columns(about, {f"{where}, columns": column for column in taken.values()})
     both = [new for new in taken if new in patients.columns]
     if both:

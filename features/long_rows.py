@@ -74,7 +74,10 @@ def names_wanted(table: pd.DataFrame, rule: LongRows, where: str) -> tuple[np.nd
                 what="No row has this name",
                 where=f"{where}, values",
                 got=name_some(absent),
-                allowed=f"what column {rule.name} holds: {name_some(found)}",
+                # Many different ones may be the patients' own.
+                allowed=f"what column {rule.name} holds: {name_some(found)}"
+                if 2 * len(found) <= len(table)
+                else f"one of the {len(found)} that column {rule.name} holds",
                 remedy="write it as the table does, or take it out",
             )
         )

@@ -51,6 +51,12 @@ def test_columns_are_chosen_and_renamed():
     assert list(table.columns) == ["mrn", "age", "wbc"]
 
 
+def test_row_names_are_left_behind():
+    numbered = {"Unnamed: 0": ["1", "2", "3"]}
+    table, _ = joined(PATIENTS.assign(**numbered), LABS.assign(**numbered))
+    assert list(table.columns) == ["mrn", "age", "Unnamed: 0", "hb", "wbc"]
+
+
 def test_identifiers_may_have_other_names_and_several_parts():
     first = PATIENTS.assign(site=["a", "b", "a"])
     other = LABS.rename(columns={"mrn": "ID"}).assign(ID=["009", "007", "007"], S=["a", "a", "b"])

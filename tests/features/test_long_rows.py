@@ -45,6 +45,13 @@ def test_all_names_are_taken_when_none_is_stated():
     ]  # fmt: skip
 
 
+def test_identifiers_in_the_place_of_names_are_not_told():
+    with pytest.raises(InputError) as refused:
+        wide(name="USUBJID")
+    assert "one of the 3 that column USUBJID holds" in str(refused.value)
+    assert "p1" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("table", "rule", "told"),
     [

@@ -1,3 +1,6 @@
+import contextlib
+import sqlite3
+
 import pandas as pd
 import pytest
 import yaml
@@ -66,3 +69,40 @@ def test_a_first_dose_after_death_is_refused(diagnosed):
 def test_a_time_that_is_no_number_is_named_as_it_stands(diagnosed):
     with pytest.raises(InputError, match="a year"):
         check_cohort(diagnosed(os=["a year", *FROM_DIAGNOSIS[1:]]))
+
+
+def test_the_times_of_deaths_start_there_too(diagnosed):
+    config = diagnosed(prog=[value - 1 for value in FROM_DIAGNOSIS], progressed=[0, 1] * 6)
+    columns = config.cohort.columns
+    stated = {
+        "label": "progression", "time": "prog", "event": "progressed", "unit": "months",
+        "death": {"time": "os", "event": "dead", "is": "competing"},
+    }  # fmt: skip
+    endpoints = columns.model_dump(mode="json")["endpoints"] | {"progression": stated}
+    columns = type(columns).model_validate({"endpoints": endpoints})
+    cohort = config.cohort.model_copy(update={"columns": columns})
+    checked = check_cohort(config.model_copy(update={"cohort": cohort}))
+    # Death at 14 - 10 = 4 months from the first dose; progression at 29 - 12.5 = 16.5.
+    progression = checked.cohort.outcomes["progression"]
+    assert progression.time[:2].tolist() == [4.0, 16.5]
+    assert progression.competing.tolist() == [True, False] * 6
+
+
+def test_a_file_is_joined_to_a_query(diagnosed, tmp_path):
+    config = diagnosed()
+    table = pd.read_csv(tmp_path / "table.csv").assign(pid=[f"P{i}" for i in range(12)])
+    with contextlib.closing(sqlite3.connect(tmp_path / "hospital.db")) as database:
+        table.drop(columns="to_dose").to_sql("patients", database, index=False)
+        database.commit()
+    table[["pid", "to_dose"]][::-1].to_csv(tmp_path / "doses.csv", index=False)
+    content = yaml.safe_load((tmp_path / "config.yaml").read_text("utf-8"))
+    del content["cohort"]["path"]
+    content["cohort"]["source"] = {
+        "kind": "sql", "url": f"sqlite:///{tmp_path / 'hospital.db'}",
+        "query": "SELECT * FROM patients",
+    }  # fmt: skip
+    content["cohort"]["join"] = [{"path": "doses.csv", "on": "pid", "unmatched": "refuse"}]
+    (tmp_path / "joined.yaml").write_text(yaml.safe_dump(content))
+    joined = check_cohort(read_config(tmp_path / "joined.yaml")).cohort
+    plain = check_cohort(config).cohort
+    assert joined.outcomes["OS"].time.tolist() == plain.outcomes["OS"].time.tolist()
