@@ -117,8 +117,8 @@ def join_table(
     """
     where = f"join {spec.path}"
     patients, other = first.reset_index(drop=True), other.reset_index(drop=True)
-    check_columns(patients, {f"{where}, on (the patients' table)": own for own in spec.on})
-    check_columns(other, {f"{where}, on (this file)": own for own in spec.on.values()})
+    check_columns(patients, {f"{where}, on {own} (the patients' table)": own for own in spec.on})
+    check_columns(other, {f"{where}, on {own} (this file)": own for own in spec.on.values()})
     mine = _keys(patients, list(spec.on), f"{where}, the patients' table", rows_of)
     theirs = _keys(other, list(spec.on.values()), f"{where}, this file", table_rows)
     _check_once(patients, mine, f"{where}, the patients' table", rows_of, "keep one row a patient "
@@ -242,7 +242,7 @@ def _chosen(
     keys = set(spec.on.values())
     # Row names, as R writes them, say nothing of a patient.
     taken = spec.columns or {c: c for c in about.columns if c not in keys | {ROW_NAMES}}
-    check_columns(about, {f"{where}, columns": column for column in taken.values()})
+    check_columns(about, {f"{where}, columns, {new}": column for new, column in taken.items()})
     both = [new for new in taken if new in patients.columns]
     if both:
         raise InputError(

@@ -96,6 +96,8 @@ def test_two_ways_of_writing_an_identifier_are_told_not_guessed(mine, theirs, ki
         (PATIENTS, LABS, {"on": "MRN"}, "no such column"),
         (PATIENTS, LABS, {"on": {"mrn": "id"}}, "no such column"),
         (PATIENTS, LABS, {"columns": ["plt"]}, "no such column"),
+        (PATIENTS, LABS, {"columns": ["plt", "hb"]}, "no such column"),
+        (PATIENTS, LABS, {"on": ["site", "mrn"]}, "no such column"),
         (PATIENTS, LABS.assign(mrn=["009", None, "007"]), {}, "An identifier is missing"),
         (PATIENTS.assign(mrn=["007", "", "009"]), LABS, {}, "An identifier is missing"),
         (PATIENTS, LABS.assign(mrn=["009", "009", "007"]), {}, "more than one row"),
