@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import matplotlib
+
+# Names of arms, endpoints and covariates are text, also with two dollar signs in them.
+matplotlib.rcParams["text.parse_math"] = False
+
 # Okabe and Ito's colours, which readers with colour-vision deficiency tell apart; yellow is left
 # out because thin yellow lines vanish on white paper.
 OKABE_ITO = {

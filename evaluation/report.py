@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
-from evaluation.html_page import DPI, embed_figure, html_table, render_page
+from evaluation.html_page import embed_figure, html_table, png_bytes, render_page
 from evaluation.results import (
     DIGITS,
     MODEL_BASED,
@@ -488,7 +488,7 @@ def axes_figure(ax: Axes) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, the same bytes each time."""
-    figure.savefig(path, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    path.write_bytes(png_bytes(figure))
 
 
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:
