@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo train compare test test-quick lint ui bench parity validity lock clean
+.PHONY: help venv dev demo train compare test test-quick lint ui bench parity validity fuzz lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ parity: $(RUNS) ## our measures beside those of R: make parity SHARED=folder of 
 validity: $(RUNS) ## measure which estimators recover a known truth (20 minutes): or SCENARIO=name COHORTS=100
 	@mkdir -p out  # a part of it leaves benchmarks/validity.json as it is
 	$(BIN)/python -m benchmarks.validity $(if $(COHORTS),--cohorts $(COHORTS)) $(if $(SCENARIO)$(COHORTS),--out out/validity.json) $(SCENARIO)
+
+fuzz: $(RUNS) ## damaged and hostile inputs through the commands (an hour): or N=150 SEED=2
+	$(BIN)/python -m benchmarks.fuzz --n $(or $(N),600) --seed $(or $(SEED),1)
 
 lock: ## resolve both lock files anew from pyproject.toml, keeping versions that still fit (needs uv)
 	$(COMPILE) --extra editable -o requirements.lock
