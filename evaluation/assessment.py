@@ -19,6 +19,7 @@ from evaluation.calibration_in_time_display import CalibrationInTimeDisplay
 from evaluation.competing_calibration import grouped_competing_calibration
 from evaluation.d_calibration_display import DCalibrationDisplay
 from evaluation.displays import CalibrationDisplay
+from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
 from evaluation.extended_metrics import has_competing
 from evaluation.metrics import tells_apart
 from evaluation.out_of_fold_curves import (
@@ -182,7 +183,9 @@ def _over_all_times(judged: Judged, learners: Sequence[str]) -> Assessment:
             outcome, survival, times[chosen], counts
         )
         found.tables["observed_expected_over_time"] = over_time.frame
-        found.draw("calibration", "O/E at month t, mean predictions", over_time.plot())
+        near_1 = f", {NEAR_1}" if is_by_construction(judged.metrics) else ""
+        caption = f"O/E at month t, mean predictions{near_1}"
+        found.draw("calibration", caption, over_time.plot())
     first = mean[learners[0]]
     if not np.isnan(first.survival[np.ix_(tested, times <= outcome.follow_up)]).any():
         own = at_own_time(outcome, first.take(tested))
@@ -257,4 +260,5 @@ def _cell(own: pd.DataFrame, metric: str, horizon: float) -> str:
     if (metric, horizon) not in own.index:
         return "not estimable"
     row = own.loc[(metric, horizon)]
-    return format_estimate(row["estimate"], row["ci_low"], row["ci_high"])
+    cell = format_estimate(row["estimate"], row["ci_low"], row["ci_high"])
+    return f"{cell}, {NEAR_1}" if BY_CONSTRUCTION in str(row["note"]) else cell

@@ -23,7 +23,7 @@ from evaluation.brier import (
 )
 from evaluation.calibration import replicate_observed_expected, replicate_slopes
 from evaluation.discrimination import harrell_c, uno_c
-from evaluation.estimates import OUT_OF_FOLD, estimate_row, with_cohort
+from evaluation.estimates import BY_CONSTRUCTION, OUT_OF_FOLD, estimate_row, with_cohort
 from evaluation.results import metric_table
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -384,7 +384,10 @@ def metric_estimates(
             "n": len(outcome),
             "events": events_by(outcome, metric.horizon),
         }
-        found = estimate_row(values, obstacle, metric.note, resampled, metric.undefined)
+        note = metric.note
+        if metric.name.endswith("_oe") and resampled == OUT_OF_FOLD:
+            note = "; ".join(filter(None, [BY_CONSTRUCTION, note]))
+        found = estimate_row(values, obstacle, note, resampled, metric.undefined)
         rows.append(about | found)
     return metric_table(rows)
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.html_page import embed_figure, html_table, png_bytes, render_page
 from evaluation.results import (
     DIGITS,
@@ -144,6 +145,7 @@ def write_report(path: Path, report: Report) -> None:
         benefit=_by_horizon(metrics[benefit]),
         reasons=sorted(set(metrics.loc[metrics["estimate"].isna(), "note"])),
         competing=bool(metrics["metric"].str.startswith("competing").any()),
+        by_construction=is_by_construction(metrics),
         differences=_if_any(report.differences, readable_differences),
         sample_size=_if_any(report.sample_size, readable_sample_size),
         regimen=_if_any(report.regimen, readable_regimen),
@@ -185,7 +187,8 @@ def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
     """Learners as rows, metrics as columns, each cell 'estimate (interval)'."""
     shown = metrics.assign(
         column=[
-            metric_label(m, h) for m, h in zip(metrics["metric"], metrics["horizon"], strict=True)
+            metric_label(row.metric, row.horizon) + _by_construction(metrics, row.metric)
+            for row in metrics.itertuples()
         ],
         cell=_cells(metrics),
     )
@@ -194,9 +197,17 @@ def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(columns=None)
 
 
+def _by_construction(metrics: pd.DataFrame, metric: str) -> str:
+    """What a header says of a metric that is near 1 whatever was predicted."""
+    return f", {NEAR_1}" if is_by_construction(metrics[metrics["metric"] == metric]) else ""
+
+
 def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
     """Learner and horizon as rows, metrics as columns, each cell 'estimate (interval)'."""
-    names = {m: metric_label(m, np.nan) for m in metrics["metric"].unique()}
+    names = {
+        m: metric_label(m, np.nan) + _by_construction(metrics, m)
+        for m in metrics["metric"].unique()
+    }
     shown = metrics.assign(column=metrics["metric"].map(names), cell=_cells(metrics))
     table = shown.set_index(["learner", "horizon", "column"])["cell"].unstack()  # noqa: PD010
     order = list(dict.fromkeys(zip(metrics["learner"], metrics["horizon"], strict=True)))

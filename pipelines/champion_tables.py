@@ -12,6 +12,7 @@ import pandas as pd
 
 from evaluation.assessment import Assessment, Judged, assess
 from evaluation.center_forest import CenterForestDisplay
+from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.extended_metrics import has_competing
 from evaluation.incremental_value import incremental_value
 from evaluation.instability import instability_table
@@ -62,6 +63,8 @@ def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) ->
         display = SubgroupForestDisplay.from_table(shown, metric, horizon)
         if display.frame["estimate"].notna().any():
             words = "Harrell's C" if metric == "harrell_c" else f"O/E at {judged.tau:g} months"
+            if metric != "harrell_c" and is_by_construction(judged.metrics):
+                words += f" (of all patients together {NEAR_1})"
             found.draw("subgroups", f"{words} by subgroup; suppressed where unstable",
                        display.plot())  # fmt: skip
     return found

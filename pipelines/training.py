@@ -12,7 +12,8 @@ import pandas as pd
 
 from evaluation.assessment import Judged as JudgedLearners
 from evaluation.champion import choose_champion
-from evaluation.cox_comparison import cox_is_enough
+from evaluation.cox_comparison import COX_TYPE, best_cox, cox_is_enough
+from evaluation.estimates import ELSEWHERE, OUT_OF_FOLD
 from evaluation.extended_metrics import has_competing
 from evaluation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
 from evaluation.performance import compared_metrics, fold_scores, performance_table
@@ -254,6 +255,7 @@ def _judge(
         tau,
         plan.counts,
         config.evaluation.thresholds,
+        ELSEWHERE if plan.resampling.kind in ("leave_one_center_out", "temporal") else OUT_OF_FOLD,
     )
     return Judged(
         fit,
@@ -339,9 +341,10 @@ def _conclude(
         [*(one.metrics for one in judged.values()), _failed_rows(plan, failures)],
         ignore_index=True,
     )
+    scores = {name: one.folds for name, one in candidates.items()}
     try:
         champion = choose_champion(
-            {name: one.folds for name, one in candidates.items()},
+            scores,
             config.champion.rule,
             plan.resampling.test_to_train,
         )
@@ -354,14 +357,13 @@ def _conclude(
                 remedy="ask for earlier horizons, or use fewer folds",
             )
         ) from error
-    reference = next(name for name in ("cox", "cox_clinical", *candidates) if name in candidates)
+    cox = best_cox(scores)
+    reference = cox or next(iter(candidates))
     differences = _differences(plan, judged, reference)
-    simple = ("kaplan_meier", "genetic_risk", "cox_clinical", "cox")
-    verdict = (
-        cox_is_enough(differences, reference, [n for n in candidates if n not in simple])
-        if reference in simple
-        else ""
-    )
+    simple = ("kaplan_meier", "genetic_risk", *COX_TYPE)
+    flexible = [name for name in candidates if name not in simple]
+    cox_type = [name for name in candidates if name in COX_TYPE]
+    verdict = cox_is_enough(differences, cox, flexible, cox_type) if cox else ""
     claims = None
     # What was published is about all patients of that study, and about nobody else.
     if config.cohort.is_reference_study and not config.cohort.inclusion:

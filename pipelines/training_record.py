@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from evaluation.assessment import Assessment, Judged, calibration_pictures
 from evaluation.champion import Champion
+from evaluation.estimates import BY_CONSTRUCTION
 from evaluation.extended_metrics import has_competing
 from evaluation.regimen_effects import covariate_contributions
 from evaluation.report import (
@@ -349,6 +350,7 @@ class TrainingRecord:
                 else f"{row.metric} at {row.horizon:g} months": format_estimate(
                     row.estimate, row.ci_low, row.ci_high, 3
                 )
+                + (f", {BY_CONSTRUCTION}" if BY_CONSTRUCTION in row.note else "")
                 for row in own.itertuples()
             },
             cautions=conclusion.cautions,

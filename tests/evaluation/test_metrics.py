@@ -3,14 +3,17 @@ import pytest
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_losses, integrated_brier
+from evaluation.estimates import ELSEWHERE, FIXED, OUT_OF_FOLD, is_by_construction
 from evaluation.metrics import (
     brier_metric,
     ibs_metric,
     metric_estimates,
     metric_obstacle,
+    observed_expected_metric,
     standard_metrics,
 )
 from evaluation.performance import performance_table
+from evaluation.report import metrics_by_learner
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -93,3 +96,15 @@ def test_bad_input_is_refused():
         metric_estimates(
             "cox", outcome, [prediction], [np.zeros(3)], [brier_metric(6.0)], np.ones((1, 90))
         )
+
+
+def test_an_observed_to_expected_ratio_out_of_fold_says_that_it_is_near_1_by_construction():
+    outcome, prediction = judged()
+    predictions, folds = [prediction], [np.arange(90) % 3]
+    metrics = [observed_expected_metric(6.0), brier_metric(6.0)]
+    counts = np.ones((2, len(outcome)))
+    for resampled, told in ((OUT_OF_FOLD, True), (FIXED, False), (ELSEWHERE, False)):
+        table = metric_estimates("x", outcome, predictions, folds, metrics, counts, resampled)
+        assert is_by_construction(table) is told
+        assert ("near 1 by construction" in " ".join(metrics_by_learner(table))) is told
+        assert not is_by_construction(table[table["metric"] == "brier"])
