@@ -554,11 +554,12 @@ def _problem(detail: Any, path: Path) -> Problem:
             remedy=did_you_mean(location[-1], known) + "correct the key or take it out",
         )
     missing = detail["type"] == "missing"
+    told = detail["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list: [a, b]")
     return Problem(
         what="A key is missing" if missing else "A value in the configuration cannot be used",
         where=f"{path.name}: {'.'.join(location) or 'the whole file'}",
         got="" if missing else _short(detail.get("input")),
-        allowed="" if missing else detail["msg"].removeprefix("Value error, "),
+        allowed="" if missing else told,
         remedy="add it; configs/train.yaml is a commented example" if missing else "",
     )
 

@@ -1,4 +1,5 @@
 import csv
+import os
 
 import pandas as pd
 import pyarrow as pa
@@ -294,6 +295,28 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
     with (tmp_path / "f.csv").open("wb") as file:
         file.truncate((1 << 30) + 1)
     assert refused(tmp_path / "f.csv").what == "The file is too large"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "got"),
+    [("pipe.csv", "No such table", "a device or a pipe, not a file"),
+     ("folder.csv", "No such table", "a folder"),
+     ("none.csv", "No such table", ""),
+     ("a\0b.csv", "The table has no possible path", "it holds a zero byte"),
+     ("x" * 5000 + ".csv", "The table has no possible path", ""),
+     ("x" * 300 + ".csv", "The table cannot be reached", "File name too long"),
+     ("a.csv/b.csv", "The table cannot be reached", "Not a directory"),
+     ("\ud800.csv", "The table cannot be reached", "")],
+    ids=["pipe", "folder", "none", "zero", "long", "long name", "in a file", "no character"],
+)  # fmt: skip
+def test_paths_that_name_no_file(tmp_path, name, what, got):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    written(tmp_path, "a.csv", "id\n1\n")
+    problem = refused(tmp_path / name)
+    assert problem.what == what
+    assert got in problem.got
+    assert len(problem.where) <= 200
 
 
 def test_a_file_source_is_its_own_format():

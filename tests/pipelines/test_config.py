@@ -140,7 +140,7 @@ def test_a_missing_key_names_its_place_and_the_example(tmp_path, place):
         ("resampling.folds", 1, "1", "greater than or equal to 2"),
         ("resampling.folds", 2.5, "2.5", "valid integer"),
         ("evaluation.bootstrap", 10, "10", "greater than or equal to 50"),
-        ("covariates", "age_years", "age_years", "valid tuple"),
+        ("covariates", "age_years", "age_years", "a list: [a, b]"),
         ("covariates", [], "", "at least 1 item"),
         ("covariates", ["ecog", "age_years", "ecog"], "", "named twice: ecog"),
         ("learners", ["cox", "cox"], "", "named twice: cox"),
@@ -386,7 +386,7 @@ def test_refits_can_be_off(tmp_path, off):
         ("thresholds", [0.5, 0.2], "increasing probabilities"),
         ("thresholds", [0, 0.5], "between 0 and 1"),
         ("thresholds", [20, 50], "between 0 and 1"),
-        ("subgroups", "sex", "valid tuple"),
+        ("subgroups", "sex", "a list: [a, b]"),
     ],
 )
 def test_what_is_evaluated_is_checked(tmp_path, key, value, told):
