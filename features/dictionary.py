@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,7 +105,7 @@ def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covari
     InputError
         When an entry is incomplete or holds an unknown field.
     """
-    fields = {row["name"]: row for row in read_yaml(CONFIGS / "dictionary.yaml")}
+    fields = {row["name"]: row for row in _shipped()}
     covariates, problems = {}, []
     for position, row in enumerate(extra, start=1):
         name = row.get("name")
@@ -135,6 +136,12 @@ def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covari
     if problems:
         raise InputError(problems)
     return covariates
+
+
+@cache
+def _shipped() -> tuple[Mapping[str, Any], ...]:
+    """The project's entries, read once a process."""
+    return tuple(read_yaml(CONFIGS / "dictionary.yaml"))
 
 
 def make_schema(covariates: Iterable[Covariate]) -> pa.DataFrameSchema:

@@ -73,7 +73,7 @@ def patients(seed, n=72):
     )
 
 
-# -- the cohort in the form of each source; returns `source` or `path`, and how its columns map -----
+# -- the cohort in the form of each source: where it is, and how its columns map -------------------
 
 
 def as_path(table, folder):
@@ -253,7 +253,7 @@ FORMS = {
 }  # fmt: skip
 
 
-# -- the commands -----------------------------------------------------------------------------------
+# -- the commands ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -310,9 +310,9 @@ def ran(connect_to_store, tmp_path_factory):
         main = {"check": check, "train": train, "compare": compare, "evaluate": evaluate,
                 "predict": predict}[command].main  # fmt: skip
         printed, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
-            with pytest.raises(SystemExit) as end:
-                main([str(argument) for argument in arguments])
+        streams = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors)
+        with streams[0], streams[1], pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
         return Ran(end.value.code, printed.getvalue(), errors.getvalue(), out)
 
     with pytest.MonkeyPatch.context() as patch:
