@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from evaluation.arms import p_text
-from evaluation.html_page import embed_png, html_table, render_page
+from evaluation.html_page import embed_png, html_findings, html_table, render_page
 from evaluation.report import describe_arms
 from evaluation.results import DIGITS, format_estimate, format_p, under_true_header
 from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
@@ -53,6 +53,8 @@ class ComparisonReport:
         As `heterogeneity_table` gives it.
     pictures : mapping of caption -> PNG, by section
         Drawn already, since the same pictures are kept as files too.
+    findings : DataFrame, or None
+        What the checks of the table found.
     randomised : bool
         The arms were drawn at random.
     """
@@ -72,6 +74,7 @@ class ComparisonReport:
     agreement: pd.DataFrame | None = None
     heterogeneity: pd.DataFrame | None = None
     pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    findings: pd.DataFrame | None = None
     randomised: bool = False
 
 
@@ -91,6 +94,7 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
         "comparison.html",
         report=report,
         pictures=pictures,
+        findings=html_findings(report.findings),
         # What they agree on, and how surely, stands out.
         paragraphs=[lead_of(paragraph) for paragraph in report.paragraphs],
         together=[

@@ -34,6 +34,19 @@ def html_table(table: pd.DataFrame, classes: str = "table") -> Markup:
     return Markup(html)
 
 
+def html_findings(findings: pd.DataFrame | None) -> Markup | None:
+    """Write what the checks of a table found, as `features.guard_findings.findings_frame` has it.
+
+    None without any.
+    """
+    if findings is None or findings.empty:
+        return None
+    patients = findings["count"].astype(str) + " of " + findings["total"].astype(str)
+    shown = findings.assign(patients=patients)
+    columns = ["severity", "check", "what", "patients", "why", "remedy"]
+    return html_table(shown[columns], "table findings")
+
+
 def embed_figure(figure: Figure) -> Markup:
     """Write a figure as a data address for an img tag, the same text each time."""
     return embed_png(png_bytes(figure))

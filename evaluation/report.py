@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.html_page import embed_figure, html_table, png_bytes, render_page
+from evaluation.html_page import embed_figure, html_findings, html_table, png_bytes, render_page
 from evaluation.results import (
     DIGITS,
     MODEL_BASED,
@@ -95,6 +95,8 @@ class Report:
         Of an assessment; those with a section of their own are shown.
     randomised : bool
         The regimen was drawn at random.
+    findings : DataFrame or None
+        What the checks of the table found.
     """
 
     title: str
@@ -118,6 +120,7 @@ class Report:
     pictures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     randomised: bool = False
+    findings: pd.DataFrame | None = None
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -139,6 +142,7 @@ def write_report(path: Path, report: Report) -> None:
         "report.html",
         report=report,
         pictures=pictures,
+        findings=html_findings(report.findings),
         metrics=html_table(_labelled(metrics_by_learner(metrics[alone]))),
         at_horizons=_by_horizon(metrics[~alone & ~benefit & ~calibrated]),
         calibration=_by_horizon(metrics[~alone & calibrated]),

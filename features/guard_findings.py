@@ -115,13 +115,22 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
-def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """One row a finding: severity, check, what, count, total, rows, why, remedy."""
+def findings_frame(findings: Sequence[Finding], suppress_below: int | None = None) -> pd.DataFrame:
+    """One row a finding: severity, check, what, count, total, rows, why, remedy.
+
+    Parameters
+    ----------
+    suppress_below : int, optional
+        Counts from 1 below it are told as such, without rows.
+    """
     columns = ["severity", "check", "what", "count", "total", "rows", "why", "remedy"]
-    rows = [
-        [f.severity.label, f.check, f.what, f.count, f.total, name_some(f.rows), f.why, f.remedy]
-        for f in findings
-    ]
+    hide = suppress_below or 0
+    rows = []
+    for f in findings:
+        hidden = 0 < f.count < hide
+        count = f"under {hide}" if hidden else f.count
+        shown = "" if hidden else name_some(f.rows)
+        rows.append([f.severity.label, f.check, f.what, count, f.total, shown, f.why, f.remedy])
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -42,10 +42,11 @@ def check(
 
 def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
     from features.guard_settings import Severity
-    from pipelines.cohorts import check_cohort, with_training_problems
+    from pipelines.cohorts import check_cohort
     from pipelines.command import check_out
     from pipelines.config import configured
     from pipelines.data_check import print_check, worst_severity, write_check
+    from pipelines.plan import with_training_problems
 
     config: TrainConfig = configured(config_path, table_path)
     check_out(out)

@@ -232,41 +232,6 @@ def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> lis
     return told
 
 
-def check_trainable(config: TrainConfig, cohort: Cohort) -> None:
-    """Check that a cohort is large and long enough for the configured training.
-
-    Raises
-    ------
-    InputError
-        With every reason why it is not.
-    """
-    problems = training_problems(config, cohort)
-    if problems:
-        raise InputError(problems)
-
-
-def with_training_problems(config: TrainConfig, checked: CheckedCohort) -> CheckedCohort:
-    """Add, as failures, why the training would refuse a cohort in which the guard found none."""
-    if any(finding.severity is Severity.FAIL for finding in checked.findings):
-        return checked
-    n = len(checked.cohort)
-    refused = [
-        Finding(
-            check="training",
-            severity=Severity.FAIL,
-            what=f"{problem.what} ({problem.where}): {problem.got}",
-            count=n,
-            total=n,
-            why=f"the configured training takes {problem.allowed}"
-            if problem.allowed
-            else "the configured training refuses it",
-            remedy=problem.remedy,
-        )
-        for problem in training_problems(config, checked.cohort)
-    ]
-    return replace(checked, findings=tuple(by_severity([*checked.findings, *refused])))
-
-
 def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:
     """Why the configured training would refuse a cohort; empty when it would not."""
     return [

@@ -30,6 +30,7 @@ from features.dataset import REGIMEN, Dataset
 from features.dictionary import Covariate, read_dictionary
 from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
+from features.guard_findings import findings_frame
 from features.guard_settings import Severity
 from features.outcome import Outcome
 from features.transplant import transplant_caution
@@ -136,6 +137,11 @@ class ComparisonPlan:
         outcome, regimen = self.outcome(endpoint)
         arms = sorted(set(regimen))
         return choose_tau(outcomes_by_arm(outcome, regimen, arms), self.config.evaluation.horizons)
+
+    @cached_property
+    def findings_table(self) -> pd.DataFrame:
+        """What the checks of the table found, as `check` writes it; small counts as configured."""
+        return findings_frame(self.checked.findings, self.config.cohort.suppress_below)
 
     @property
     def competing_names(self) -> dict[str, str]:

@@ -21,7 +21,7 @@ from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.comparison_pictures import comparison_pictures
 from pipelines.config import resolved_yaml
-from pipelines.files import write_bytes, write_csv, write_text
+from pipelines.files import records, write_bytes, write_csv, write_text
 
 KIND = "comparison"
 
@@ -77,6 +77,7 @@ class ComparisonRecord:
                 ),
                 "heterogeneity.csv": found.effects.heterogeneity,
             }
+        write_csv(folder / "findings.csv", plan.findings_table)
         for name, table in tables.items():
             if table is not None and len(table):
                 write_csv(folder / name, table)
@@ -96,6 +97,7 @@ class ComparisonRecord:
                 for (endpoint, arm), text in found.paragraphs.items()
             ],
             "cautions": list(found.cautions),
+            "findings": records(plan.findings_table),
             "comparison": table.where(table.notna(), None).to_dict(orient="records"),
             "data_fingerprint": plan.cohort.fingerprint,
             "seed": plan.config.seed,
@@ -122,6 +124,7 @@ class ComparisonRecord:
             heterogeneity=None if found.effects is None else found.effects.heterogeneity,
             randomised=plan.config.cohort.randomised,
             pictures=pictures,
+            findings=plan.findings_table,
         )
 
     def _facts(self) -> dict[str, str]:

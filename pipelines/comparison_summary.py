@@ -26,7 +26,7 @@ from features.number_text import months_text
 from pipelines.cohorts import cohort_name
 from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.summary import short
-from pipelines.terminal import console, print_heading, print_table
+from pipelines.terminal import console, print_findings, print_heading, print_table
 
 # Probabilities in percentage points.
 _DIGITS = {HAZARD_RATIO: 2, RMST: 2, EVENT_PROBABILITY: 1}
@@ -45,6 +45,7 @@ def print_comparison_start(plan: ComparisonPlan) -> None:
     )
     if plan.cohort.provenance:
         console.print(plan.cohort.provenance, style="yellow")
+    print_findings(plan.checked.findings)
 
 
 def print_comparison(

@@ -26,7 +26,7 @@ from features.missing import structural_mask
 from pipelines.cohorts import CheckedCohort, cohort_name
 from pipelines.config import TrainConfig
 from pipelines.files import write_csv
-from pipelines.terminal import console, print_heading, print_table
+from pipelines.terminal import console, print_findings, print_heading, print_table
 
 VERDICTS = {
     Severity.FAIL: "Not usable as it stands: mend or decide the failures first.",
@@ -67,7 +67,7 @@ def write_check(config: TrainConfig, checked: CheckedCohort, folder: Path) -> Pa
         provenance=cohort.provenance,
         verdict=VERDICTS[worst_severity(checked)],
         facts=_facts(config, checked),
-        findings=findings.assign(count=[_told(c, hide) for c in findings["count"]]),
+        findings=findings_frame(checked.findings, hide),
         attrition=_attrition(checked, hide),
         table_one=first,
         missingness=missingness_counts(inputs, cohort.dictionary, structural, suppress_below=hide),
@@ -97,9 +97,7 @@ def print_check(config: TrainConfig, checked: CheckedCohort, report: Path) -> No
         shown = counts.assign(patients=_shown(counts["patients"].to_numpy(), hide))
         print_table("Regimens from drug records", shown)
     print_table("Endpoints", readable_endpoints(_endpoints(cohort, hide)))
-    for finding in checked.findings:
-        console.print(str(finding))
-        console.print()
+    print_findings(checked.findings, to=console)
     console.print(VERDICTS[worst_severity(checked)], style="bold")
     console.print(f"Report   {report}")
 

@@ -19,6 +19,7 @@ from evaluation.performance import performance_table
 from evaluation.report import Report, save_figure, write_report
 from evaluation.results import excludes, format_estimate
 from features.errors import InputError, Problem
+from features.guard_findings import findings_frame
 from features.guard_settings import Severity
 from models.card import ModelCard, software_versions
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
@@ -85,6 +86,12 @@ class Validation:
         """Cohort and endpoint."""
         return f"{cohort_name(self.given.config)}, {self.card.endpoint}"
 
+    @property
+    def findings_table(self) -> pd.DataFrame:
+        """What the checks of the table found; small counts as configured."""
+        hide = self.given.config.cohort.suppress_below
+        return findings_frame(self.given.checked.findings, hide)
+
     def write(self, folder: Path, kept: Kept) -> None:
         """Write the tables as CSV, summary.json and report.html into a folder."""
         write_tables(folder, self)
@@ -93,6 +100,7 @@ class Validation:
             "endpoint": self.card.endpoint,
             **self.stored.identity,
             "cautions": list(self.cautions),
+            "findings": records(self.findings_table),
             "metrics": records(self.metrics),
             "recalibrated": kept.recalibrated_uri or None,
             "registered": None if kept.registration is None else kept.told,
@@ -403,6 +411,7 @@ def _log(
         recalibration_text="" if made is None else made.statement[0].upper() + made.statement[1:],
         pictures=result.assessment.figures,
         tables=result.assessment.tables,
+        findings=result.findings_table,
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -449,6 +458,7 @@ def _log(
 def write_tables(folder: Path, result: Validation) -> None:
     """Write metrics.csv and the other tables as CSV into a folder."""
     write_csv(folder / "metrics.csv", result.metrics)
+    write_csv(folder / "findings.csv", result.findings_table)
     for name, table in result.assessment.tables.items():
         write_csv(folder / f"{name}.csv", table)
 

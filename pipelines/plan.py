@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +14,13 @@ from evaluation.sample_size import patients_needed, r2_from_c, supported_paramet
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
 from features.errors import InputError, Problem
-from features.guard_findings import Finding
+from features.guard_findings import Finding, by_severity, findings_frame
 from features.guard_settings import Severity
 from models.fitted import encode
 from models.learners import LEARNERS
 from models.resampling import Resampling, bootstrap_strata
 from pipelines.cautions import cautions
-from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label
+from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label, training_problems
 from pipelines.config import TrainConfig
 from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.populations import population_cautions
@@ -58,8 +58,12 @@ class TrainingPlan:
         Raises
         ------
         InputError
-            When the cohort cannot be split as configured, or is too small and that is to stop it.
+            With every reason why the cohort cannot be trained on as configured; else when it
+            cannot be split so, or is too small and that is to stop it.
         """
+        problems = training_problems(config, checked.cohort)
+        if problems:
+            raise InputError(problems)
         plan = cls(config, checked.cohort, checked.table, checked.findings)
         # Drawn here, so that what is wrong with them is told early.
         plan.resampling  # noqa: B018
@@ -216,6 +220,11 @@ class TrainingPlan:
             )
 
     @cached_property
+    def findings_table(self) -> pd.DataFrame:
+        """What the checks of the table found, as `check` writes it; small counts as configured."""
+        return findings_frame(self.findings, self.config.cohort.suppress_below)
+
+    @cached_property
     def cautions(self) -> tuple[str, ...]:
         """What the cohort cannot support, and whom it and each endpoint leave out."""
         warnings = [f for f in self.findings if f.severity >= Severity.WARN]
@@ -233,3 +242,31 @@ class TrainingPlan:
         search = f"{config.tuning.trials} Optuna trials on {config.resampling.inner_folds} inner"
         split = describe_resampling(self.resampling, bool(self.arms))
         return f"{split}; {search} folds of every training part"
+
+
+def with_training_problems(config: TrainConfig, checked: CheckedCohort) -> CheckedCohort:
+    """Add, as failures, why a training would refuse a cohort in which the guard found none."""
+    if any(finding.severity is Severity.FAIL for finding in checked.findings):
+        return checked
+    try:
+        TrainingPlan.of(config, checked)
+    except InputError as error:
+        problems = error.problems
+    else:
+        return checked
+    n = len(checked.cohort)
+    refused = [
+        Finding(
+            check="training",
+            severity=Severity.FAIL,
+            what=f"{problem.what} ({problem.where}): {problem.got}",
+            count=n,
+            total=n,
+            why=f"the configured training takes {problem.allowed}"
+            if problem.allowed
+            else "the configured training refuses it",
+            remedy=problem.remedy,
+        )
+        for problem in problems
+    ]
+    return replace(checked, findings=tuple(by_severity([*checked.findings, *refused])))

@@ -16,7 +16,7 @@ from features.number_text import months_text
 from features.plain_text import one_line
 from models.learners import LEARNERS
 from pipelines.cohorts import cohort_name, endpoint_label
-from pipelines.terminal import console, print_heading, print_table
+from pipelines.terminal import console, print_findings, print_heading, print_table
 
 if TYPE_CHECKING:
     from models.registry import Version
@@ -63,6 +63,7 @@ def print_start(plan: TrainingPlan, *, resumed: bool = False) -> None:
         console.print(
             "No regimen column is configured: regimen comparison and effects are skipped."
         )
+    print_findings(plan.findings)
     console.print(f"Sample size: {plan.sample_size_text}.")
     if resumed:
         console.print("Going on with this training where it was stopped.", style="yellow")
@@ -124,6 +125,7 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
         f"{result.stored.told}, {card.learner_label}, trained on "
         f"{card.training.get('cohort', '')}",
     )
+    print_findings(result.given.checked.findings)
     for title, metrics in TERMINAL_TABLES.items():
         shown = result.metrics[result.metrics["metric"].isin(metrics)]
         title = title.replace("Out-of-fold performance", "Performance on these patients")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import IO, Any
 
 import pandas as pd
@@ -49,6 +50,13 @@ console = PlainConsole()
 def print_heading(name: str, rest: str = "") -> None:
     """Print a name in bold, and what is said of it."""
     console.print(Text.assemble((shown(name), "bold"), shown(rest)))
+
+
+def print_findings(findings: Iterable[object], to: Console = console) -> None:
+    """Print what the checks of a table found, each with its remedy and an empty line."""
+    for finding in findings:
+        to.print(str(finding))
+        to.print()
 
 
 def print_table(title: str, frame: pd.DataFrame, to: Console = console) -> None:

@@ -84,7 +84,7 @@ def _run(
 
     from features.guard_findings import raise_failures
     from pipelines import summary
-    from pipelines.cohorts import check_cohort, check_trainable
+    from pipelines.cohorts import check_cohort
     from pipelines.plan import TrainingPlan
     from pipelines.training import check_storage, claim_training, find_rival_of, run_training
 
@@ -93,7 +93,6 @@ def _run(
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     checked = check_cohort(config)
     raise_failures(checked.findings)
-    check_trainable(config, checked.cohort)
     plan = TrainingPlan.of(config, checked)
     check_storage(config.tuning.storage)
     # Before any long work: a champion that cannot be shown beside the new one stops the training.

@@ -427,6 +427,7 @@ def _conclude(
         registration=registration,
         promotion=promotion,
         tables=found.tables,
+        findings=plan.findings_table,
         html=html,
     )
 

@@ -148,6 +148,7 @@ class TrainingRecord:
             folder = Path(temporary)
             self._write_run_facts(folder)
             write_csv(folder / "folds.csv", plan.resampling.table())
+            write_csv(folder / "findings.csv", plan.findings_table)
             write_csv(folder / "sample_size.csv", plan.sample_size)
             tracking.log_run(run_id, params=params, artifacts=folder)
         tracking.save_views(experiment_id, shared_views(self._searched, max(plan.horizons)))
@@ -243,6 +244,7 @@ class TrainingRecord:
             parameters=_parameters(conclusion.fits),
             pictures=pictures,
             tables=conclusion.assessment.tables,
+            findings=self.plan.findings_table,
             randomised=self.plan.config.cohort.randomised,
         )
         with tempfile.TemporaryDirectory() as temporary:

@@ -45,6 +45,8 @@ class TrainingResult:
         Champion and candidate side by side, where the training was to promote.
     tables : mapping of file name -> DataFrame
         What is told of the champion: curves, subgroups, centers, stability.
+    findings : DataFrame
+        What the checks of the table found.
     html : str
         The report.
     """
@@ -64,6 +66,7 @@ class TrainingResult:
     registration: Registration
     promotion: Promotion | None
     tables: Mapping[str, pd.DataFrame]
+    findings: pd.DataFrame
     html: str
 
     @property
@@ -86,6 +89,7 @@ class TrainingResult:
         """Write the tables as CSV, summary.json and report.html into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(folder / "metrics.csv", self.metrics)
+        write_csv(folder / "findings.csv", self.findings)
         if self.regimen is not None:
             write_csv(folder / "regimen_effects.csv", with_refit_range(self.regimen))
         if len(self.differences):
@@ -108,6 +112,7 @@ class TrainingResult:
             "cox_is_enough": self.verdict,
             "sample_size": self.sample_size,
             "cautions": list(self.cautions),
+            "findings": records(self.findings),
             "metrics": records(self.metrics),
             "learner_differences": records(self.differences),
             "regimen": None if self.regimen is None else records(with_refit_range(self.regimen)),
