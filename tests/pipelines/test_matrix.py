@@ -372,7 +372,9 @@ def test_every_command_takes_every_source(ran, kind, command):
 def test_what_the_check_finds_the_other_commands_tell(ran, kind):
     checked = ran(kind, "check")
     findings = checked.table("findings.csv")
-    assert {"zero_time", "near_duplicate"} <= set(findings["check"])
+    # Two rows of one patient are looked for by ready-made times, which OMOP does not have.
+    faults = {"zero_time"} if kind == "omop" else {"zero_time", "near_duplicate"}
+    assert faults <= set(findings["check"])
     # Months from diagnosis are told to be set back; every other table starts at the first dose.
     assert ("clock_start" in set(findings["check"])) == (kind == "cbioportal")
     for command in ("train", "compare"):
@@ -386,7 +388,7 @@ def test_what_the_check_finds_the_other_commands_tell(ran, kind):
             assert f"{finding.severity}: {finding.what} [{finding.check}]" in told
     # The new patients of the evaluation have the same two faults, in rows of their own.
     other = ran(kind, "evaluate").table("findings.csv")
-    assert {"zero_time", "near_duplicate"} <= set(other["check"])
+    assert faults <= set(other["check"])
 
 
 def test_published_claims_are_of_the_published_study_alone(ran):
