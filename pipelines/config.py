@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -160,6 +161,9 @@ class TuningConfig(Settings):
             switches = [name for name, value in found if isinstance(value, bool)]
             if switches:
                 raise ValueError(f"{learner}.{switches[0]}: a parameter is no switch")
+            endless = [n for n, v in found if isinstance(v, float) and not math.isfinite(v)]
+            if endless:
+                raise ValueError(f"{learner}.{endless[0]}: a parameter is a finite number")
         return fixed
 
     @field_validator("fixed")

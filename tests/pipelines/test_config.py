@@ -314,6 +314,7 @@ def test_the_study_is_the_cohort_where_nothing_else_is_named(tmp_path):
         ({"covariates": ["age_years", "regimen"]}, "take it out of `covariates`"),
         ({"clinical": ["regimen"]}, "a covariate beside the regimen"),
         ({"tuning.fixed": {"cox": {"alpha": True}}}, "no switch"),
+        ({"tuning.fixed": {"cox": {"alpha": float("nan")}}}, "cox.alpha: a parameter is a finite"),
         ({"learners": ["stack", "cox", "kaplan_meier"]}, "two or more of the other learners"),
         ({"tuning.fixed": {"cox": {"alpa": 0}}}, "cox has no parameter alpa; it has: alpha"),
         ({"tuning.fixed": {"stack": {"weight": 1}}}, "stack has no parameter weight"),
