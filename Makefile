@@ -42,8 +42,15 @@ train: $(RUNS) ## run the main job on your cohort: make train CONFIG=my.yaml
 compare: $(RUNS) ## compare the regimens of your cohort: make compare CONFIG=my.yaml OUT=dir
 	$(BIN)/python -m pipelines.compare $(if $(CONFIG),--config $(CONFIG)) --out $(or $(OUT),out/compare)
 
-test: $(DEVELOPS) ## run the tests, a process a core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+# A process a core, one thread each. Whole files go to a process, since tests of one file share what
+# is slow to make, and the commands first, since theirs are the longest.
+TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test: $(DEVELOPS) ## run the tests
+	$(TESTS)
+
+test-quick: $(DEVELOPS) ## those of less than a minute: all but the commands, the measures and what is marked slow
+	$(TESTS) -m "not slow" tests/features tests/models tests/spec tests/test_architecture.py tests/test_lock_files.py
 
 lint: $(DEVELOPS) ## check lint, format, types and the import rule
 	$(BIN)/ruff check .

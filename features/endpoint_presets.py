@@ -9,7 +9,7 @@ from typing import Any
 
 from features.dictionary import CONFIGS
 from features.errors import did_you_mean
-from features.yaml_files import read_yaml
+from features.yaml_files import read_shipped
 
 # Keys whose value is a column, and keys whose value maps columns to codes.
 _COLUMN = {
@@ -22,7 +22,7 @@ _CONDITION = {"when", "population"}
 @cache
 def read_presets() -> dict[str, dict[str, Any]]:
     """Every preset, by name."""
-    presets: dict[str, dict[str, Any]] = read_yaml(CONFIGS / "endpoints.yaml")
+    presets: dict[str, dict[str, Any]] = read_shipped(CONFIGS / "endpoints.yaml")
     return presets
 
 

@@ -25,7 +25,7 @@ from features.reference_covariates import (
     mask_missing,
 )
 from features.reference_survival import draw_efs, draw_os, match_survival
-from features.yaml_files import read_yaml
+from features.yaml_files import read_shipped, read_yaml
 
 DEFAULT_STUDY = Path(__file__).resolve().parents[1] / "configs" / "reference_study.yaml"
 # Mean length of a month, by which follow-up in months becomes days.
@@ -59,7 +59,9 @@ def read_reference_study(path: str | Path | None = None) -> dict[str, Any]:
     path : path, optional
         Another file of the same form; the embedded study where left out.
     """
-    study: dict[str, Any] = read_yaml(Path(path or DEFAULT_STUDY), "study file")
+    study: dict[str, Any] = (
+        read_yaml(Path(path), "study file") if path else read_shipped(DEFAULT_STUDY)
+    )
     return study
 
 

@@ -20,7 +20,7 @@ from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean
 from features.reference_covariates import draw_covariates, draw_treatment, linear_predictor
 from features.simulated_truth import ARMS, Baseline, RegimenEffect, SimulatedTruth, event_time
-from features.yaml_files import read_yaml
+from features.yaml_files import read_shipped
 
 DEFAULT_SCENARIO = "randomised"
 # About four minutes: a time of 0 has no logarithm.
@@ -130,7 +130,7 @@ class SimulatedCohort:
 
 @lru_cache(maxsize=1)
 def _read_simulator() -> dict[str, Any]:
-    settings: dict[str, Any] = read_yaml(CONFIGS / "simulator.yaml")
+    settings: dict[str, Any] = read_shipped(CONFIGS / "simulator.yaml")
     return settings
 
 

@@ -7,7 +7,9 @@ not eight, 1_000 and 1:30 are no numbers, and +8 keeps its sign.
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,16 @@ def read_yaml(path: Path, what: str = "configuration", remedy: str = "") -> Any:
             )
         ) from error
     return parse_yaml(data, shown_path(path), what)
+
+
+def read_shipped(path: Path) -> Any:
+    """Read a file of this project once a process; every caller gets a copy of its own."""
+    return copy.deepcopy(_read_once(path))
+
+
+@lru_cache
+def _read_once(path: Path) -> Any:
+    return read_yaml(path)
 
 
 def parse_yaml(data: bytes | str, where: str, what: str = "configuration") -> Any:

@@ -57,7 +57,8 @@ def by_hand(row, cutoff, within):
 PATIENT = st.tuples(*[st.none() | st.integers(0, 40) for _ in COLUMNS])
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@pytest.mark.slow
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(
     st.lists(PATIENT, min_size=1, max_size=8),
     st.none() | st.integers(0, 40),

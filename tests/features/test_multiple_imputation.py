@@ -9,6 +9,8 @@ from features.multiple_imputation import multiply_impute, pool_rubin
 from features.outcome import Outcome
 from features.simulate import read_scenario, simulate_cohort
 
+pytestmark = pytest.mark.slow
+
 DICTIONARY = read_dictionary()
 COVARIATES = ["age_years", "sex", "disease", "rr_status", "cr1_months", "ecog", "prior_hma",
               "wbc_1e9_per_l", "complex_karyotype", "mut_tp53", "hma_agent"]  # fmt: skip

@@ -18,6 +18,8 @@ from features.reference_study import (
 )
 from features.reference_survival import harrell_c, km_median, logrank_p
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(20)
 PROVENANCE = "reconstructed from published aggregates; no real patient"
 DICTIONARY = Path(__file__).parents[2] / "configs" / "dictionary.yaml"

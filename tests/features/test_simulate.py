@@ -8,6 +8,8 @@ from features.dictionary import read_dictionary
 from features.errors import InputError
 from features.simulate import read_scenario, scenario_names, simulate_cohort
 
+# Large cohorts, so that what a method recovers is more than chance.
+pytestmark = pytest.mark.slow
 DICTIONARY = read_dictionary()
 COMPLETE = {"missing": {"mechanism": "none"}}
 NO_FRAILTY = {"centers": {"frailty_sd": 0.0}}

@@ -207,6 +207,7 @@ def test_the_search_sees_only_the_patients_it_is_given(dataset, constant):
     assert sizes == [int((folds != fold).sum()) for fold in range(3)]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_ends_as_if_it_had_not(dataset, tmp_path, monkeypatch):
     whole = search("xgboost_cox", dataset, trials=12)
 

@@ -70,6 +70,12 @@ def test_what_is_said(checked, name):
     assert path.read_bytes() == before
 
 
+@pytest.fixture(scope="module")
+def clean_once():
+    """What the clean table gave, computed by the first test that asks."""
+    return []
+
+
 def what_was_read(checked, path):
     status, _, _, out = checked(path)
     fingerprint = re.search(r"\b[0-9a-f]{64}\b", (out / "data_report.html").read_text("utf-8"))
@@ -77,8 +83,10 @@ def what_was_read(checked, path):
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
-def test_an_unusual_form_changes_no_value(checked, name):
-    assert what_was_read(checked, TABLES / name) == what_was_read(checked, HERE / "clean.csv")
+def test_an_unusual_form_changes_no_value(checked, name, clean_once):
+    if not clean_once:
+        clean_once.append(what_was_read(checked, HERE / "clean.csv"))
+    assert what_was_read(checked, TABLES / name) == clean_once[0]
 
 
 def test_the_fingerprint_sees_a_changed_value(checked, tmp_path):

@@ -84,8 +84,9 @@ def store(connect_to_store):
 
 @pytest.fixture(scope="module")
 def embedded(store, tmp_path_factory):
-    """The embedded cohort with two learners."""
+    """The embedded cohort with two learners and half of its covariates."""
     config = default_config(strata=["prior_hma"])
+    config["covariates"] = ["age_years", "ecog", "prior_hma", "log_wbc", "mut_tp53"]
     config["learners"] = ["cox", "xgboost_cox"]
     config["evaluation"] = {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20}
     return run(tmp_path_factory.mktemp("embedded"), config, "--with-learners")

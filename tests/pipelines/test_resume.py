@@ -22,7 +22,7 @@ SMALL = {
     "learners": ["kaplan_meier", "cox", "xgboost_cox", "stack"],
     "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
     "tuning": {"trials": 4},
-    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20},
+    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20, "instability": 10},
     "tracking": {"experiment": "resume", "model_name": "resume", "trials": "steps"},
 }
 

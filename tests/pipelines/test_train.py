@@ -22,7 +22,7 @@ SMALL = {
     "learners": ["cox", "xgboost_cox"],
     "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
     "tuning": {"trials": 2},
-    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20},
+    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20, "instability": 10},
 }
 
 
