@@ -120,7 +120,7 @@ def _head_rows(data: bytes, where: str, separator: str, quotes: bool) -> Iterato
             if len(row) > 1 or "".join(row).strip():
                 yield row
     except csv.Error as error:
-        raise unreadable(where, _reason(error)) from error
+        raise unreadable(where, _reason(error), _mend(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -134,6 +134,15 @@ def _reason(error: Exception) -> str:
     if "expected after" in str(error):
         return "text follows a closing quotation mark"
     return str(error)
+
+
+def _mend(error: Exception) -> str:
+    if "expected after" not in str(error):
+        return ""
+    return (
+        'write a quotation mark inside text twice, "" (in R: qmethod = "double"), or open it in a '
+        "spreadsheet and save it again"
+    )
 
 
 def _check_header_ends(data: bytes, where: str) -> None:
@@ -223,7 +232,7 @@ def _check_rows(data: bytes, where: str, n_names: int, separator: str, quotes: b
                 lengths.append(len(row))
                 lines.append(rows.line_num)
     except csv.Error as error:
-        raise unreadable(f"{where}, line {rows.line_num}", _reason(error)) from error
+        raise unreadable(f"{where}, line {rows.line_num}", _reason(error), _mend(error)) from error
     cells = np.array(lengths[1:])
     long = np.flatnonzero(cells > n_names)
     if len(long) and len(set(cells)) == 1:

@@ -90,6 +90,13 @@ def test_tsv_and_txt(tmp_path):
     ]
 
 
+def test_quotation_marks_as_r_escapes_them(tmp_path):
+    text = 'id;note\n"1";"say \\"x\\" "\n'
+    problem = refused(written(tmp_path, "a.csv", text), TableFormat(separator=";"))
+    assert problem.got == "text follows a closing quotation mark"
+    assert 'qmethod = "double"' in problem.remedy
+
+
 def test_decimal_commas_are_those_of_numbers(tmp_path):
     text = "a;b;c;d;e\n1,5;1,5;AML, NOS;01,02;1,5\n-,25;x;1,5;3;<0,5\n+2,5e3;y;z;NA;2\n"
     codes = {"d": frozenset(["01,02", "3"])}
