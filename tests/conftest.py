@@ -41,6 +41,11 @@ SMALL = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """Commands first: their files are the longest, and one process has to do a whole file."""
+    items.sort(key=lambda item: item.path.parent.name != "pipelines")
+
+
 @pytest.fixture(scope="session")
 def inputs():
     """Dictionary columns before anything is missing, so that the truth can be computed."""
