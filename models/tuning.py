@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from features.dataset import Dataset
@@ -22,6 +21,7 @@ from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
 from models.search import SearchSize
 from models.stack import weigh_members
+from models.trial_journal import TrialJournal
 
 Objective = Literal["ibs", "harrell_c"]
 STARTUP_TRIALS = 8
@@ -341,11 +341,8 @@ def _open_storage(place: str, name: str) -> optuna.storages.BaseStorage | str | 
         return None
     if "://" in place:
         return place
-    folder = Path(place)
-    folder.mkdir(parents=True, exist_ok=True)
     # A file a study: searches that run at once do not wait for each other.
-    file = JournalFileBackend(str(folder / f"{name}.journal"))
-    return optuna.storages.JournalStorage(file)
+    return optuna.storages.JournalStorage(TrialJournal(Path(place) / f"{name}.journal"))
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

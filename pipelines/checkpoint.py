@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +15,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+# The form of the files; another form is not read.
+FORM = b"vensurv task 1\n"
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -21,16 +26,26 @@ class Kept:
     path: Path | None
 
     @property
-    def exists(self) -> bool:
-        """Whether the task was finished before."""
-        return self.path is not None and self.path.is_file()
+    def is_damaged(self) -> bool:
+        """Whether something stands there that is not what was kept of this task."""
+        return self.path is not None and self.path.exists() and self.load() is None
 
-    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """What `save` was given, to the last bit."""
-        assert self.path is not None
-        with np.load(self.path, allow_pickle=False) as stored:
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """What `save` was given, to the last bit; None where nothing, or nothing whole, is kept."""
+        if self.path is None or not self.path.is_file():
+            return None
+        form, seal, data = _split(self.path.read_bytes())
+        if form != FORM or seal != self._sealed(data):
+            return None
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files if name != "facts"}
             return arrays, json.loads(str(stored["facts"]))
+
+    def _sealed(self, data: bytes) -> bytes:
+        """Of content and place: the result of another task or training is not this one's."""
+        assert self.path is not None
+        place = f"{self.path.parent.parent.name}/{self.path.stem}\n"
+        return hashlib.sha256(place.encode() + data).digest()
 
     def held(self) -> AbstractContextManager[object]:
         """Hold the task while it is done.
@@ -49,10 +64,22 @@ class Kept:
             return
         # Not its parents: a training that is over is not to come back.
         self.path.parent.mkdir(exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, facts=np.array(json.dumps(facts)), **arrays)
+        data = buffer.getvalue()
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, facts=np.array(json.dumps(facts)), **arrays)
-        partial.replace(self.path)
+        try:
+            partial.write_bytes(FORM + self._sealed(data) + data)
+            partial.replace(self.path)
+        except BaseException:
+            # A half of it would only take the room that is missing.
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _split(content: bytes) -> tuple[bytes, bytes, bytes]:
+    start, end = len(FORM), len(FORM) + hashlib.sha256().digest_size
+    return content[:start], content[start:end], content[end:]
 
 
 NOTHING_KEPT = Kept(None)

@@ -149,8 +149,9 @@ def fit_outer_fold(
     train, test = dataset.take(resampling.train(*place)), resampling.test(*place)
     kept = (checkpoint or Checkpoint()).open(f"{learner}_{place[0]}_{place[1]}")
     with kept.held():
-        if kept.exists:
-            arrays, facts = kept.load()
+        found = kept.load()
+        if found is not None:
+            arrays, facts = found
             tuning = Tuning(facts["params"], facts["score"], pd.DataFrame(facts["trials"]))
             prediction = SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
             return FoldFit(*place, test, prediction, tuning)
@@ -333,10 +334,11 @@ def bootstrap_contrasts(
         delayed(refit_contrasts)(model, dataset, arms, horizons, tau, seed, replicate)
         for replicate in range(replicates)
     ]
-    if kept.exists:
+    found = kept.load()
+    if found is not None:
         for _ in tasks:
             advance()
-        arrays, _ = kept.load()
+        arrays, _ = found
         return arrays["estimate"], arrays["replicates"]
     collected = []
     for result in in_parallel(tasks, workers):
@@ -372,8 +374,9 @@ def refit_to_sample(
     kind = "tuned" if tuned else "kept"
     kept = checkpoint.open(f"{model.learner}_refit_{kind}_{replicate}")
     with kept.held():
-        if kept.exists:
-            arrays, facts = kept.load()
+        found = kept.load()
+        if found is not None:
+            arrays, facts = found
             if not facts["fitted"]:
                 return None
             return SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)

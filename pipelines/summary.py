@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipelines.promotion import Promotion
     from pipelines.training import Advance
     from pipelines.training_result import TrainingResult
+    from pipelines.unfinished import Unfinished
 
 PROGRESS_COLUMNS = (
     TextColumn("{task.description:<36}", markup=False),
@@ -48,7 +49,7 @@ TERMINAL_TABLES = {
 }
 
 
-def print_start(plan: TrainingPlan, *, resumed: bool = False) -> None:
+def print_start(plan: TrainingPlan, unfinished: Unfinished) -> None:
     """Say what is about to be trained, on whom, and how much such a cohort supports."""
     outcome, config = plan.dataset.outcome, plan.config
     print_heading(
@@ -65,8 +66,11 @@ def print_start(plan: TrainingPlan, *, resumed: bool = False) -> None:
         )
     print_findings(plan.findings)
     console.print(f"Sample size: {plan.sample_size_text}.")
-    if resumed:
+    if unfinished.resumed:
         console.print("Going on with this training where it was stopped.", style="yellow")
+    damaged = unfinished.damaged()
+    if damaged:
+        console.print(f"Damaged and done anew: {', '.join(damaged)}.", style="yellow")
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _run(
     # Before any long work: a champion that cannot be shown beside the new one stops the training.
     rival = find_rival_of(plan, anyway=anyway) if promote else None
     unfinished = claim_training(plan)
-    summary.print_start(plan, resumed=unfinished.resumed)
+    summary.print_start(plan, unfinished)
     with summary.progress_bar(plan.steps) as advance:
         workers = workers or os.cpu_count() or 1
         result = run_training(plan, unfinished, workers, advance, out, rival)

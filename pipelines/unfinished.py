@@ -11,7 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipelines.checkpoint import Checkpoint
+from models.trial_journal import is_damaged
+from pipelines.checkpoint import Checkpoint, Kept
 
 FOLDER = "unfinished"
 
@@ -50,6 +51,13 @@ class Unfinished:
     def journals(self) -> Path:
         """Where Optuna keeps its trials."""
         return self.folder / "optuna"
+
+    def damaged(self) -> list[str]:
+        """Names of what was left but cannot be believed: it is done anew."""
+        tasks = (self.folder / "tasks").glob("*.npz")
+        found = [path.stem for path in tasks if Kept(path).is_damaged]
+        journals = self.journals.glob("*.journal")
+        return sorted({*found, *(path.stem for path in journals if is_damaged(path))})
 
     def remove(self) -> None:
         """Forget everything, at the end of the training."""
@@ -94,4 +102,8 @@ def _take(folder: Path) -> Unfinished | None:
         lock.acquire(timeout=0)
     except (Timeout, OSError):
         return None
-    return Unfinished(folder, lock)
+    taken = Unfinished(folder, lock)
+    for part in (taken.journals, folder / "tasks"):
+        if part.is_file():
+            part.unlink()  # No folder of ours.
+    return taken

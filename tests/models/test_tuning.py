@@ -237,6 +237,17 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not(dataset, tmp_path, monk
         assert resumed.score == whole.score
 
 
+def test_a_search_whose_journal_was_damaged_ends_as_if_it_had_not(dataset, tmp_path):
+    place = {"storage": str(tmp_path), "name": "study"}
+    whole = search("xgboost_cox", dataset, trials=4, **place)
+    journal = tmp_path / "study.journal"
+    written = journal.read_bytes()
+    journal.write_bytes(written[: len(written) // 2] + b"\x00garbage")
+    again = search("xgboost_cox", dataset, trials=4, **place)
+    pd.testing.assert_frame_equal(again.trials, whole.trials)
+    assert again.params == whole.params
+
+
 def test_a_finished_search_is_read_and_not_repeated(dataset, tmp_path, constant):
     constant(fails_below=0.0)
     place = {"storage": str(tmp_path), "name": "study"}

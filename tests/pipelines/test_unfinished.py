@@ -54,3 +54,24 @@ def test_a_killed_process_frees_its_folder(tmp_path):
     # Held, because a claim that nobody holds is free again.
     held = [claim(tmp_path, "key") for _ in range(2)]
     assert name in {one.folder.name for one in held}
+
+
+def test_what_was_left_damaged_is_named(tmp_path):
+    first = claim(tmp_path, "key")
+    first.checkpoint.open("cox_0_0").save({}, {})
+    first.checkpoint.open("cox_0_1").save({}, {})
+    (first.folder / "tasks" / "cox_0_1.npz").write_bytes(b"")
+    first.journals.mkdir()
+    (first.journals / "forest_0_0.journal").write_bytes(b"garbage")
+    first.lock.release()
+    assert claim(tmp_path, "key").damaged() == ["cox_0_1", "forest_0_0"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_in_nobodys_way(tmp_path):
+    first = claim(tmp_path, "key")
+    (first.folder / "tasks").write_text("no folder")
+    first.lock.release()
+    (tmp_path / "unfinished" / "key-a").write_text("no folder")
+    again = claim(tmp_path, "key")
+    assert not again.resumed
+    again.checkpoint.open("cox").save({}, {})
