@@ -43,15 +43,16 @@ def check(
 def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
     from features.guard_settings import Severity
     from pipelines.cohorts import check_cohort
-    from pipelines.command import check_out
     from pipelines.config import configured
     from pipelines.data_check import print_check, worst_severity, write_check
+    from pipelines.output import check_out, replaced
     from pipelines.plan import with_training_problems
 
     config: TrainConfig = configured(config_path, table_path)
-    check_out(out)
+    check_out(out, "check")
     checked = with_training_problems(config, check_cohort(config))
-    report = write_check(config, checked, out)
+    with replaced(out, "check") as folder:
+        report = out / write_check(config, checked, folder).name
     print_check(config, checked, report)
     status = {Severity.FAIL: UNUSABLE, Severity.WARN: FINDINGS}
     raise SystemExit(status.get(worst_severity(checked), CLEAN))

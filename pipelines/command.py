@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from pathlib import Path
 from types import FrameType
 from typing import ParamSpec
 
@@ -84,32 +83,6 @@ def guarded(command: Callable[Given, None]) -> Callable[Given, None]:
         run_command(lambda: command(*arguments, **options))
 
     return guarded_command
-
-
-def check_out(out: Path | None) -> None:
-    """Make an output folder and try that it can be written, before any long work.
-
-    Raises
-    ------
-    InputError
-        When it cannot.
-    """
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".write-test"
-        probe.touch()
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            Problem(
-                what="The output folder cannot be written",
-                where=f"--out {out}",
-                got=getattr(error, "strerror", None) or str(error),
-                remedy="name a folder that you may write to",
-            )
-        ) from error
 
 
 @contextlib.contextmanager

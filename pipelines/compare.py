@@ -56,11 +56,11 @@ def _compare(
     with_learners: bool,
     workers: int | None,
 ) -> None:
-    from pipelines.command import check_out
     from pipelines.config import configured
+    from pipelines.output import check_out
 
     config = configured(config_path, table_path)
-    check_out(out)
+    check_out(out, "compare")
     _run(config, out, with_learners, workers)
 
 

@@ -22,6 +22,7 @@ from pipelines.comparison import Comparison, ComparisonPlan
 from pipelines.comparison_pictures import comparison_pictures
 from pipelines.config import resolved_yaml
 from pipelines.files import records, write_bytes, write_csv, write_text
+from pipelines.output import replaced
 
 KIND = "comparison"
 
@@ -49,7 +50,8 @@ class ComparisonRecord:
             folder = Path(temporary)
             self.write_files(folder, pictures)
             if out is not None:
-                self._copy(folder, out)
+                with replaced(out, "compare") as new:
+                    self._copy(folder, new)
             (folder / "figures").mkdir()
             for section, drawn in pictures.items():
                 for number, picture in enumerate(drawn.values(), start=1):

@@ -83,7 +83,6 @@ def _evaluate(
     from features.errors import InputError, Problem
     from models.registry import CHAMPION
     from pipelines import summary, tracking
-    from pipelines.command import check_out
     from pipelines.config import configured
     from pipelines.external_validation import (
         beside_champion,
@@ -92,6 +91,7 @@ def _evaluate(
         validate_externally,
     )
     from pipelines.model_cohort import read_for_model
+    from pipelines.output import check_out, replaced
     from pipelines.promotion import find_rival
 
     started = time.monotonic()
@@ -116,7 +116,7 @@ def _evaluate(
         )
     name = "" if kind is None else registered_name(model_uri)
     config = configured(config_path, table_path)
-    check_out(out)
+    check_out(out, "evaluate")
     stored = load_any(model_uri)
     given = read_for_model(config, stored.card)
     # A store that cannot be written to is told before any long work.
@@ -128,7 +128,8 @@ def _evaluate(
     promotion = None if rival is None else beside_champion(result, rival)
     kept = keep(result, name, None if alias == CHAMPION else alias, promotion)
     if out is not None:
-        result.write(out, kept)
+        with replaced(out, "evaluate") as folder:
+            result.write(folder, kept)
     summary.print_validation(result, kept, out, time.monotonic() - started)
 
 

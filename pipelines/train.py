@@ -65,15 +65,15 @@ def _train(
     promote: bool,
     anyway: bool,
 ) -> None:
-    from pipelines.command import check_out
     from pipelines.config import configured
+    from pipelines.output import check_out
 
     if anyway and not promote:
         raise InputError(
             Problem("Nothing is promoted", where="--anyway", remedy="give --promote too")
         )
     config = configured(config_path, table_path)
-    check_out(out)
+    check_out(out, "train")
     _run(config, out, workers, promote, anyway)
 
 

@@ -32,6 +32,7 @@ from pipelines.champion_tables import about_champion
 from pipelines.checkpoint import Checkpoint
 from pipelines.config import resolved_yaml
 from pipelines.nested_validation import FINAL, LearnerFit, bootstrap_contrasts, validate_learner
+from pipelines.output import replaced
 from pipelines.plan import TrainingPlan
 from pipelines.populations import compare_in_populations
 from pipelines.promotion import (
@@ -204,7 +205,8 @@ def run_training(
         advance("writing", 1)
         # In this order a kill at any point leaves a training that goes on, and none that is lost.
         if out is not None:
-            result.write(out)
+            with replaced(out, "train") as folder:
+                result.write(folder)
         if result.promotion is not None:
             make_champion(result.registration.version, result.promotion)
         tracking.finish_run(run_id)
