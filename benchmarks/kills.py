@@ -45,7 +45,6 @@ SMALL = {
     "endpoint": "os",
     "covariates": ["age_years", "ecog"],
     "learners": ["kaplan_meier", "cox", "xgboost_cox", "stack"],
-    "stacked": ["kaplan_meier", "cox", "xgboost_cox"],
     "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
     "tuning": {"trials": 4},
     "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20, "instability": 10},
@@ -83,11 +82,11 @@ class Place:
         )  # fmt: skip
 
     def run(self, command: str) -> tuple[float, str]:
-        """Run a command to its end; returns seconds and, after a failure, the last line."""
+        """Run a command to its end; returns seconds and, after a failure, what it said."""
         started = time.monotonic()
         process = self.start(command)
         printed, _ = process.communicate()
-        failed = "" if process.returncode == 0 else printed.strip().splitlines()[-1]
+        failed = "" if process.returncode == 0 else " / ".join(printed.split("\n"))[-500:]
         return time.monotonic() - started, failed
 
     def results(self, command: str) -> dict[str, bytes]:

@@ -186,7 +186,8 @@ def _alone(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # the file system, SQLite and each migration raise their own
-        raise _cannot(path, error, _remedy(error)) from error
+        cause = _cause(error)
+        raise _cannot(path, cause, _remedy(cause)) from error
     finally:
         logging.disable(logging.NOTSET)
 
@@ -325,6 +326,7 @@ def problem_of(error: BaseException, path: Path | None, where: str = "") -> Inpu
     where : str
         Its address, where it is none.
     """
+    error = _cause(error)
     told = _first_line(error)
     if path is not None and not _holds_anything(path):
         return _cannot(
@@ -333,6 +335,16 @@ def problem_of(error: BaseException, path: Path | None, where: str = "") -> Inpu
             "put it back, or start the same command again: what was computed is kept",
         )
     return _cannot(path or where, told, _remedy(error))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the file system or SQLite said, below what the libraries make of it."""
+    deeper: BaseException | None = error
+    while deeper is not None:
+        if isinstance(deeper, sqlite3.Error | OSError):
+            return deeper
+        deeper = deeper.__cause__ or deeper.__context__
+    return error
 
 
 def _remedy(error: BaseException) -> str:

@@ -254,6 +254,28 @@ def table(tmp_path, regimen, outcome, known_inputs):
     ).to_csv(tmp_path / "patients.csv", index=False)
 
 
+def test_what_the_disk_said_is_told_and_not_what_the_libraries_make_of_it(own):
+    try:
+        try:
+            raise sqlite3.OperationalError("database or disk is full")
+        except sqlite3.OperationalError as error:
+            raise RuntimeError("raised as a result of Query-invoked autoflush") from error
+    except RuntimeError as error:
+        (problem,) = store.problem_of(error, own).problems
+    assert problem.got == "database or disk is full"
+    assert "free some space" in problem.remedy
+
+
+def test_a_store_that_is_removed_in_the_middle_is_told(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own}")
+    run_id = logged_run(tmp_path)
+    own.unlink()
+    with pytest.raises(InputError, match="was removed while the command worked"):
+        tracking.log_run(run_id, metrics={"ibs": 0.1})
+    # Nor does that hide why a training failed.
+    tracking.fail_runs([run_id])
+
+
 # -- names and moves -------------------------------------------------------------------------
 
 
