@@ -18,6 +18,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
+from mlflow.entities import LoggedModelStatus
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 # Of a name: what predictions are asked of, and what was registered last. The champion moves by
 # promotion alone.
+# The tag of a version that holds the fingerprint of its content.
+CONTENT = "content"
 CHAMPION = "champion"
 CANDIDATE = "candidate"
 REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
@@ -150,12 +153,13 @@ def register(
     model_name: str,
     folder: Path,
     alias: str | None = None,
+    content: str = "",
 ) -> Registration:
-    """Store a model under a run and register it as a new version, once a run.
+    """Store a model under a run and register it as a new version, once a run and once a content.
 
     It becomes the name's candidate, and its champion when it is the first of the name; another
-    champion is never replaced. Called again for a run that has its version, as after a kill, it
-    only moves the aliases.
+    champion is never replaced. Called again for a run that has its version, or for the same
+    content, as after a kill, it only moves the aliases.
 
     Parameters
     ----------
@@ -165,13 +169,53 @@ def register(
         Empty folder in which the model is written before MLflow copies it.
     alias : str, optional
         Moved to the new version too.
+    content : str
+        Fingerprint of what the model was made of and how; empty where each run is one of its own.
     """
     client = mlflow.MlflowClient()
     known = client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
+    if not known and content:
+        known = client.search_model_versions(
+            f"name = '{model_name}' and tags.{CONTENT} = '{content}'"
+        )
     if known:
         return _given_aliases(client, Version.of(known[0]), alias)
-    save_model(folder, model, card)
-    with mlflow.start_run(run_id=run_id):
+    stored = _stored_model(client, run_id)
+    if stored is None:
+        save_model(folder, model, card)
+        stored = _store_model(card, run_id, folder)
+    # The client's calls, because mlflow.register_model prints.
+    if not client.search_registered_models(f"name = '{model_name}'"):
+        # Another training may have made it meanwhile.
+        with contextlib.suppress(mlflow.MlflowException):
+            client.create_registered_model(model_name)
+    version = client.create_model_version(
+        model_name,
+        source=f"models:/{stored}",
+        run_id=run_id,
+        model_id=stored,
+        tags=_version_tags(card) | ({CONTENT: content} if content else {}),
+        description=describe_card(card),
+    )
+    return _given_aliases(client, Version.of(version), alias)
+
+
+def _stored_model(client: mlflow.MlflowClient, run_id: str) -> str | None:
+    """Identifier of the model that a run has stored, where it was killed before it registered it.
+
+    What it had not stored to the end is deleted.
+    """
+    experiment = client.get_run(run_id).info.experiment_id
+    found = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    for stored in found:
+        if stored.status != LoggedModelStatus.READY:
+            client.delete_logged_model(stored.model_id)
+    return next((str(m.model_id) for m in found if m.status == LoggedModelStatus.READY), None)
+
+
+def _store_model(card: ModelCard, run_id: str, folder: Path) -> str:
+    mlflow.start_run(run_id=run_id)
+    try:
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(ENTRY),
@@ -181,20 +225,10 @@ def register(
             # Stated, because guessing them would start the model in a process of its own.
             pip_requirements=_requirements(),
         )
-    # The client's calls, because mlflow.register_model prints.
-    if not client.search_registered_models(f"name = '{model_name}'"):
-        # Another training may have made it meanwhile.
-        with contextlib.suppress(mlflow.MlflowException):
-            client.create_registered_model(model_name)
-    version = client.create_model_version(
-        model_name,
-        source=info.model_uri,
-        run_id=run_id,
-        model_id=info.model_id,
-        tags=_version_tags(card),
-        description=describe_card(card),
-    )
-    return _given_aliases(client, Version.of(version), alias)
+    finally:
+        # Whoever started the run ends it: killed before that, it is not to look finished.
+        mlflow.end_run("RUNNING")
+    return str(info.model_id)
 
 
 def _version_tags(card: ModelCard) -> dict[str, str]:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
+from pathlib import Path
 from types import FrameType
 from typing import ParamSpec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ from pipelines.promotion import (
     show_both,
 )
 from pipelines.subgroup_labels import subgroup_labels
+from pipelines.unfinished import training_key
 
 HOW = (
     "Predictions of the stored model for patients whom it never saw; 95% bootstrap percentile "
@@ -271,8 +273,8 @@ def keep(
         "model_data_fingerprint": result.stored.data_fingerprint,
         "learner": card.learner,
     }
-    run_id = tracking.start_run(experiment, f"evaluation: {result.name}", tags)
-    try:
+    run_id = _started(result, experiment, tags)
+    with tracking.finishing(run_id):
         registration = None
         if result.recalibration is not None:
             with tempfile.TemporaryDirectory() as folder, tracking.quiet():
@@ -283,16 +285,39 @@ def keep(
                     model_name=model_name,
                     folder=Path(folder) / "model",
                     alias=alias,
+                    content=_content(result),
                 )
-            tracking.reopen_run(run_id)
         html = _log(result, run_id, registration, promotion)
         if registration is not None and promotion is not None:
             make_champion(registration.version, promotion)
-        tracking.finish_run(run_id)
-    except BaseException:
-        tracking.finish_run(run_id, failed=True)
-        raise
+    tracking.forget_unfinished(run_id)
     return Kept(run_id, experiment, html, registration, promotion)
+
+
+def _started(result: Validation, experiment: str, tags: Mapping[str, str]) -> str:
+    """A run of its own, or that of the same evaluation that was stopped: it registers once."""
+    given, made = result.given, result.recalibration
+    key = training_key(
+        resolved_yaml(given.config),
+        given.checked.cohort.fingerprint,
+        result.stored.uri,
+        "" if made is None else made.model.kind,
+        software_versions(),
+        tracking.git_commit(),
+    )
+    name = f"evaluation-{key}"
+    run_id = tracking.find_unfinished(experiment, name, alone=False)
+    if run_id is None:
+        title = f"evaluation: {result.name}"
+        return tracking.start_run(experiment, title, {**tags, "unfinished": name})
+    tracking.reopen_run(run_id)
+    return run_id
+
+
+def _content(result: Validation) -> str:
+    """Fingerprint of the recalibrated model: which model, on whom, how, and what came out."""
+    told = recalibrated_card(result).model_dump_json()
+    return hashlib.sha256(f"{result.stored.run_id}\n{told}".encode()).hexdigest()
 
 
 def recalibrated_card(result: Validation) -> ModelCard:

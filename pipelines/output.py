@@ -27,6 +27,7 @@ ALWAYS = {
     "check": ("data_report.html", "findings.csv", "table_one.csv"),
     "train": ("metrics.csv", "summary.json", "report.html"),
     "compare": ("comparison.csv", "summary.json", "report.html", "config.yaml"),
+    "promote": ("promotion.csv", "summary.json"),
     "evaluate": ("metrics.csv", "summary.json", "report.html"),
 }
 SHOWN = 5

@@ -59,15 +59,15 @@ def _promote(
 ) -> None:
     from models.registry import CANDIDATE, resolve
     from pipelines import tracking
-    from pipelines.command import check_out
     from pipelines.config import configured
+    from pipelines.output import check_out, replaced
     from pipelines.promotion import make_champion, prepare, write_promotion
     from pipelines.summary import print_promotion
 
     config = None
     if config_path is not None or table_path is not None:
         config = configured(config_path, table_path)
-    check_out(out)
+    check_out(out, "promote")
     tracking.connect()
     known = name or (config.tracking.model_name if config else "vensurv")
     with tracking.quiet():
@@ -76,7 +76,8 @@ def _promote(
     if not look:
         make_champion(own, promotion)
     if out is not None:
-        write_promotion(out, own, promotion, moved=not look)
+        with replaced(out, "promote") as folder:
+            write_promotion(folder, own, promotion, moved=not look)
     print_promotion(own, promotion, moved=not look)
 
 

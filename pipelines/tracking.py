@@ -398,11 +398,19 @@ def _own_mark() -> str:
     return own_mark(local_folder(mlflow.get_tracking_uri()) / store.RUNNING)
 
 
-def find_unfinished(experiment_id: str, name: str) -> str | None:
-    """The run that an unfinished training of this name left, if it did not finish after all."""
+def find_unfinished(experiment_id: str, name: str, *, alone: bool = True) -> str | None:
+    """The run that an unfinished command of this name left, if it did not finish after all.
+
+    Parameters
+    ----------
+    alone : bool
+        Whether no other process can be at it, as a training knows by its folder; otherwise a run
+        that is running is left alone.
+    """
+    others = "" if alone else " and attributes.status != 'RUNNING'"
     with _told(), quiet():
         found = MlflowClient().search_runs(
-            [experiment_id], f"tags.unfinished = '{name}'", max_results=1
+            [experiment_id], f"tags.unfinished = '{name}'{others}", max_results=1
         )
     return str(found[0].info.run_id) if found else None
 
@@ -431,7 +439,7 @@ def reopen_run(run_id: str) -> None:
 
 
 def forget_unfinished(run_id: str) -> None:
-    """Take away the mark of an unfinished training."""
+    """Take away the mark of what is unfinished."""
     with _told():
         MlflowClient().delete_tag(run_id, "unfinished")
 

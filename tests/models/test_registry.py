@@ -225,3 +225,44 @@ def test_files_that_are_gone_are_told_as_such(registered, models, card, tmp_path
     shutil.rmtree(folder)
     with pytest.raises(InputError, match="gone"):
         quietly(load, made.version.uri)
+
+
+def test_what_was_stored_before_a_kill_is_registered_and_not_stored_again(
+    registered, models, card, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    def stop(*arguments, **options):
+        raise Killed
+
+    experiment = tracking.open_experiment("registry")
+    run_id = tracking.start_run(experiment, "killed", {})
+    given = {"run_id": run_id, "model_name": "killed-test", "content": "abc"}
+    client = mlflow.MlflowClient()
+    # Killed while it stored the model, and again before it registered it.
+    begun = client.create_logged_model(experiment, "model", source_run_id=run_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "create_model_version", stop)
+        with pytest.raises(Killed):
+            quietly(register, models["cox"], card, folder=tmp_path / "one", **given)
+    assert mlflow.get_run(run_id).info.status == "RUNNING"
+    version = quietly(register, models["cox"], card, folder=tmp_path / "two", **given).version
+    assert not (tmp_path / "two").exists()
+    stored = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    assert [(m.model_id, str(m.status)) for m in stored] == [(version_model(version), "READY")]
+    assert begun.model_id != stored[0].model_id
+
+    # Another run with the same content has the same version.
+    other = tracking.start_run(experiment, "again", {})
+    again = quietly(
+        register, models["cox"], card, folder=tmp_path / "three", **given | {"run_id": other}
+    )
+    assert again.version.version == version.version == "1"
+    for each in (run_id, other):
+        tracking.finish_run(each)
+
+
+def version_model(version):
+    found = mlflow.MlflowClient().get_model_version(version.name, version.version)
+    return found.source.removeprefix("models:/")

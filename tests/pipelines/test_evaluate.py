@@ -400,3 +400,26 @@ def test_a_model_with_regimens_needs_one_that_it_knows(hospitals, models, card, 
     said = refused(hospitals, "--model", tmp_path / "cox", change=change)
     assert "does not know a configured regimen" in said
     assert "GILT" in said
+
+
+def test_a_killed_recalibration_is_taken_up_again_and_registers_once(hospitals, monkeypatch):
+    def runs():
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name("external").experiment_id
+        found = client.search_runs([experiment], "tags.kind = 'evaluation'", max_results=1000)
+        return {run.info.run_id: run.info.status for run in found}
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    options = ("--recalibrate", "slope")
+    before = runs()
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.external_validation._log", stop)
+        assert hospitals.evaluate(*options)[0] == 130
+    (killed,) = set(runs()) - set(before)
+    assert runs()[killed] == "FAILED"
+    versions = mlflow.MlflowClient().search_model_versions("name = 'external'")
+    assert hospitals.evaluate(*options)[0] == 0
+    assert runs() == before | {killed: "FINISHED"}
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'external'")) == len(versions)
