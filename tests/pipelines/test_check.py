@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines import check
+from pipelines import check, output
 
 BROKEN = Path(__file__).parents[1] / "broken_tables"
 FILES = ("data_report.html", "findings.csv", "table_one.csv")
@@ -77,7 +77,8 @@ def test_a_clean_cohort(run, config, clean):
     assert (status, err) == (0, "")
     assert "broken tables: 24 patients" in out
     assert "Nothing was found." in out
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    written = {path.name for path in folder.iterdir()}
+    assert written == {*FILES, output.LIST}
     assert pd.read_csv(folder / "findings.csv").empty
     table_one = pd.read_csv(folder / "table_one.csv", dtype=str)
     assert table_one.loc[0, ["All patients", "HMA", "LDAC"]].tolist() == ["24", "12", "12"]
