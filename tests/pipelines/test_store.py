@@ -330,8 +330,8 @@ def test_a_copy_reads_its_own_files_and_the_original_stays(
     tracking.connect()
     assert read_back(run_id) == "kept"
     with tracking.quiet():
-        model, _ = load("models:/moved@champion")
-    assert model.learner == "cox"
+        stored = load("models:/moved@champion")
+    assert stored.card.learner == "cox"
     assert addresses_below(copy / "mlflow.db", own.parent) == []
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own}")
