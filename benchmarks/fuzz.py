@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import copy
+import csv
+import io
 import json
 import os
 import random
@@ -97,6 +99,42 @@ CONFIG: dict[str, Any] = {
                    "regimen_refits": 20},
     "tracking": {"experiment": "fuzz", "model_name": "fuzz"},
 }  # fmt: skip
+
+# Settings that may be meant, so that a command goes on into its work; each by its path.
+SETTINGS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("seed", (0, 7, 2**31)),
+    ("covariates", (["age_years"], ["hb_g_per_l", "ecog"], ["age_years", "log_wbc"])),
+    ("learners", (["kaplan_meier"], ["cox_clinical"], ["forest"], ["xgboost_aft"], ["stack"])),
+    ("resampling.folds", (2, 10, 30)),
+    ("resampling.repeats", (2,)),
+    ("resampling.inner_folds", (5,)),
+    ("tuning.trials", (1, 2)),
+    ("evaluation.horizons", ([0.1], [24], [6.0, 6.000001], [1, 2, 3, 4, 5, 6, 7, 8])),
+    ("evaluation.thresholds", ([0.01, 0.99], [0.5])),
+    ("evaluation.subgroups", (["sex"], ["age"], [])),
+    ("evaluation.optimism", (20,)),
+    ("cohort.name", ("[/x]", "\x1b[2J", "<b>", "$\\frac{$", "x" * 3000, "\u202e", "日本")),
+    ("cohort.suppress_below", (0, 5, 1000)),
+    ("cohort.columns.endpoints.os.label", ("[/x]", "<b>", "$x$", "OS\n2", "x" * 500)),
+    ("cohort.columns.endpoints.os.unit", ("days", "weeks", "years")),
+    ("cohort.columns.endpoints.os.event_values", ({"1": "event", "0": "censored"}, [1], ["0"])),
+    ("cohort.columns.regimen.reference_arm", ("HMA",)),
+    ("cohort.columns.patient_id", ("regimen", "months", None)),
+    ("champion.rule", ("lowest_ibs",)),
+    ("sample_size.when_too_small", ("stop", "say")),
+    ("tracking.model_name", ("[/x]", "a b", "m-1", "=x")),
+    ("tracking.experiment", ("[/x]", "=x", "x" * 300, "\x1b[2J", "a'b")),
+)
+# By column, values that may be meant: extreme, or hostile only to whoever shows them.
+MEANT = {
+    "id": CELLS[20:40],
+    "age_years": ("18", "99", "61.5", "", "60"),
+    "ecog": ("0", "4", "", "2.0"),
+    "hb_g_per_l": ("40", "200", "", "95"),
+    "regimen": ("HMA", "LDAC"),
+    "months": ("0.01", "0.03", "6", "12", "59.9", "1200"),
+    "died": ("0", "1"),
+}
 
 Rows = list[list[str]]
 
@@ -218,10 +256,34 @@ def _outcome(rows: Rows, rng: random.Random) -> Rows:
     return rows
 
 
+def _meant(rows: Rows, rng: random.Random) -> Rows:
+    """Values that no check of a single cell refuses, in some rows or in all."""
+    place = rng.randrange(len(rows[0]))
+    values = MEANT.get(rows[0][place], ("1", "x"))
+    share, value = rng.choice([0.1, 0.5, 0.95, 1.0]), rng.choice(values)
+    for row in rows[1:]:
+        if rng.random() < share:
+            row[place] = value if share > 0.4 else rng.choice(values)
+    if rows[0][place] == "id":  # Still told apart.
+        for number, row in enumerate(rows[1:]):
+            row[place] += str(number)
+    return rows
+
+
+def _fewer(rows: Rows, rng: random.Random) -> Rows:
+    return [rows[0], *rng.sample(rows[1:], min(len(rows) - 1, rng.choice([8, 20, 45])))]
+
+
 TABLE_CHANGES = (
     _cell, _cell, _cell, _column, _column, _name, _name, _drop_column, _more_columns, _ragged,
     _rows, _rows, _outcome, _outcome,
 )  # fmt: skip
+
+
+def _plain(rows: Rows) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def _as_bytes(rows: Rows, rng: random.Random) -> bytes:
@@ -245,14 +307,21 @@ def _as_bytes(rows: Rows, rng: random.Random) -> bytes:
 
 def _table(folder: Path, rng: random.Random, *, damage: bool = True) -> Path:
     rows = good_rows(rng.randrange(3))
+    path = folder / "table.csv"
+    # Half of the tables pass the first checks, so that what lies behind them is tried too.
+    if damage and rng.random() < 0.55:
+        for _ in range(rng.choice([1, 2, 3])):
+            rows = rng.choice((_meant, _meant, _meant, _fewer, _cell))(rows, rng)
+        path.write_bytes(_plain(rows))
+        return path
     if damage:
         for _ in range(rng.choice([1, 1, 2, 4])):
             if rows and rows[0]:
                 rows = rng.choice(TABLE_CHANGES)(rows, rng)
-    suffix = rng.choice([".csv"] * 8 + [".tsv", ".txt", ".json", ".parquet", ".xlsx", ".xls"])
+    suffix = rng.choice([".csv"] * 14 + [".tsv", ".txt", ".json", ".parquet", ".xlsx", ".xls"])
     path = folder / f"table{suffix}"
-    path.write_bytes(_as_bytes(rows, rng) if damage else "\n".join(
-        ",".join(row) for row in rows).encode())  # fmt: skip
+    rough = damage and rng.random() < 0.6
+    path.write_bytes(_as_bytes(rows, rng) if rough else _plain(rows))
     return path
 
 
@@ -275,6 +344,15 @@ def _config(folder: Path, rng: random.Random, table: Path, *, damage: bool) -> P
         return path
     content = copy.deepcopy(CONFIG)
     content["cohort"]["path"] = table.name
+    if damage and rng.random() < 0.6:
+        for way, values in rng.sample(SETTINGS, rng.choice([1, 2, 3])):
+            *inside_of, last = way.split(".")
+            place: Any = content
+            for key in inside_of:
+                place = place.setdefault(key, {})
+            place[last] = copy.deepcopy(rng.choice(values))
+        path.write_bytes(yaml.safe_dump(content, allow_unicode=True).encode("utf-8", "replace"))
+        return path
     for _ in range(rng.choice([1, 1, 2, 5]) if damage else 0):
         *way, last = rng.choice(_places(content))
         inside: Any = content
@@ -303,9 +381,10 @@ def _json_rows(rng: random.Random) -> bytes:
     if rng.random() < 0.35:
         text = rng.choice(RAW_JSON)
     else:
-        good: dict[str, Any] = {"age_years": 61, "ecog": 1, "hb_g_per_l": 98, "regimen": "HMA"}
+        good: dict[str, Any] = {"patient_id": rng.choice(CELLS), "age_years": 61, "ecog": 1}
+        good |= {"hb_g_per_l": 98, "regimen": "HMA"}
         rows = [copy.deepcopy(good) for _ in range(rng.choice([1, 1, 3, 2000]))]
-        for _ in range(rng.choice([1, 2, 6])):
+        for _ in range(rng.choice([0, 0, 1, 2, 6])):
             row = rng.choice(rows)
             if row and rng.random() < 0.3:
                 row[rng.choice(NAMES)] = row.pop(rng.choice(list(row)))
@@ -328,7 +407,7 @@ def make_case(number: int, seed: int, folder: Path, model: str) -> Case:
         return Case(number, "predict", argv, _json_rows(rng), kind)
     if kind == "patients":
         path = _table(folder, rng)
-        argv = [str(path), "--model", model] + (["--ignore-extra"] if rng.random() < 0.7 else [])
+        argv = [str(path), "--model", model] + (["--ignore-extra"] if rng.random() < 0.9 else [])
         argv += ["--horizons", rng.choice(["6", "0", "nan", "1e9", "6,6", "[/x]", ""])] * (
             rng.random() < 0.2
         )
