@@ -273,15 +273,3 @@ def test_a_training_promotes_only_when_asked_to(registry, command, tmp_path):
     status, _, said = command(train.main, "--config", config, "--anyway")
     assert status == 2
     assert "--promote" in said
-
-
-def test_a_training_leaves_the_champion_where_it_is(registry, command, tmp_path):
-    config = registry.write("efs3.yaml", {"path": "own.csv"}, endpoint="efs")
-    given = ["--config", config, "--workers", "1", "--out", tmp_path]
-    status, printed, said = command(train.main, *given)
-    assert status == 0, said
-    assert champion() == "1"
-    told = "candidate; champion stays version 1 (cox for OS, trained on own, 150 patients, data"
-    assert told in printed
-    assert told in json.loads((tmp_path / "summary.json").read_text())["registered"]
-    assert told in (tmp_path / "report.html").read_text()

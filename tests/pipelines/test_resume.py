@@ -119,8 +119,7 @@ def test_two_trainings_at_once_into_one_store(whole, tmp_path):
     # A cold store: one of them migrates it.
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     both = [start(tmp_path, store, name) for name in ("one", "two")]
-    for process in both:
-        end(process)
+    printed = [" ".join(end(process).split()) for process in both]
     for name in ("one", "two"):
         for table in TABLES:
             assert (tmp_path / name / table).read_bytes() == (whole / table).read_bytes()
@@ -128,6 +127,12 @@ def test_two_trainings_at_once_into_one_store(whole, tmp_path):
     assert status == [("FINISHED", 2 * (1 + len(SMALL["learners"])))]
     versions = runs(tmp_path / "mlflow.db", "select version from model_versions order by version")
     assert versions == [(1,), (2,)]
+    # The second is a candidate: it takes the champion's place from nobody.
+    (first,) = [said for said in printed if "version 1, the first of its name: champion" in said]
+    (second,) = [said for said in printed if "registered as version 2, candidate;" in said]
+    assert first != second
+    aliases = runs(tmp_path / "mlflow.db", "select alias, version from registered_model_aliases")
+    assert ("champion", 1) in aliases
 
 
 def test_postgresql_keeps_runs_and_trials(postgres, whole, tmp_path, monkeypatch):
