@@ -29,6 +29,9 @@ class ColumnSource(BaseModel):
         Its unit there, when it is not the dictionary's.
     values : mapping
         Its codes there -> the dictionary's values, e.g. `{male: M, female: F}`.
+    known : bool
+        True: the value was known at the first dose, whatever the column's name or the patients'
+        outcomes suggest. The guard's doubts about that become notes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +39,7 @@ class ColumnSource(BaseModel):
     column: str
     unit: str = ""
     values: dict[str, Any] = {}
+    known: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from features import (
     guard_columns,
+    guard_events,
     guard_leakage,
     guard_patients,
     guard_regimens,
@@ -36,7 +37,7 @@ def zero_time(evidence: CohortEvidence) -> Iterator[Observation]:
     """An event, or censoring, on the index date."""
     for label, outcome in evidence.outcomes.items():
         if (outcome.time == 0).any():
-            yield Observation(f"Times of {label} are 0", outcome.time == 0)
+            yield Observation(f"Times of {label} are 0", outcome.time == 0, names=(label,))
 
 
 def endpoint_order(evidence: CohortEvidence) -> Iterator[Observation]:
@@ -49,7 +50,7 @@ def endpoint_order(evidence: CohortEvidence) -> Iterator[Observation]:
         if label != "OS" and len(outcome.time) == len(survival.time):
             later = outcome.time > survival.time + A_DAY
             if later.any():
-                yield Observation(f"{label} runs longer than OS", later)
+                yield Observation(f"{label} runs longer than OS", later, names=(label,))
 
 
 TABLE_CHECKS: dict[str, Check[TableEvidence]] = {
@@ -58,6 +59,7 @@ TABLE_CHECKS: dict[str, Check[TableEvidence]] = {
         *guard_units.CHECKS,
         *guard_patients.CHECKS,
         *guard_times.CHECKS,
+        *guard_events.TABLE_CHECKS,
         *guard_columns.TABLE_CHECKS,
     )
 }
@@ -66,6 +68,7 @@ COHORT_CHECKS: dict[str, Check[CohortEvidence]] = {
     for check in (
         zero_time,
         endpoint_order,
+        *guard_events.COHORT_CHECKS,
         *guard_columns.COHORT_CHECKS,
         *guard_leakage.CHECKS,
         *guard_regimens.CHECKS,
@@ -105,7 +108,7 @@ def guard_table(
     InputError
         When a column that `guard` names is not in the table.
     """
-    guard = guard or Guard()
+    guard = knowing(columns, guard)
     check_columns(table, guard.named_columns)
     rows = _row_numbers(table.index)
     attrs, table = table.attrs, table.reset_index(drop=True)
@@ -116,7 +119,7 @@ def guard_table(
 
 def guard_cohort(
     cohort: Cohort,
-    endpoints: Sequence[str],
+    endpoints: Mapping[str, str],
     covariates: Sequence[str],
     guard: Guard | None = None,
     row_numbers: ArrayLike | None = None,
@@ -126,8 +129,8 @@ def guard_cohort(
     Parameters
     ----------
     cohort : Cohort
-    endpoints : sequence of str
-        Labels of the endpoints that are looked at.
+    endpoints : mapping of label -> key
+        The endpoints that are looked at; the key is that of the configuration.
     covariates : sequence of str
         The predictors.
     guard : Guard, optional
@@ -152,9 +155,17 @@ def guard_cohort(
         regimen=cohort.regimen,
         center=cohort.center,
         guard=guard,
+        endpoint_keys=endpoints,
+        responder=cohort.responder,
     )
     rows = np.arange(1, len(cohort) + 1) if row_numbers is None else np.asarray(row_numbers)
     return run_checks(COHORT_CHECKS, evidence, guard, rows)
+
+
+def knowing(columns: CohortColumns, guard: Guard | None = None) -> Guard:
+    """The guard's settings, with the covariates whose columns are said to be of baseline."""
+    known = [name for name, source in columns.covariates.items() if source.known]
+    return (guard or Guard()).knowing(known)
 
 
 def _row_numbers(index: pd.Index) -> np.ndarray:

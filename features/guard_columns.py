@@ -37,7 +37,7 @@ def post_baseline_predictor(evidence: TableEvidence) -> Iterator[Observation]:
 
 def outcome_predictor(evidence: TableEvidence) -> Iterator[Observation]:
     """A predictor that is read from an endpoint's column."""
-    outcomes = {c for _, *both in evidence.endpoint_columns for c in both}
+    outcomes = set(evidence.outcome_columns)
     if evidence.columns.response is not None:
         outcomes.add(evidence.columns.response.column)
     for name in evidence.inputs:
@@ -50,7 +50,7 @@ def outcome_predictor(evidence: TableEvidence) -> Iterator[Observation]:
 
 def outcome_name(evidence: TableEvidence) -> Iterator[Observation]:
     """A predictor whose column is named like an outcome."""
-    outcomes = {c for _, *both in evidence.endpoint_columns for c in both}
+    outcomes = evidence.outcome_columns
     suspicious = set(read_rules().outcome_words)
     for name in evidence.inputs:
         column = evidence.source(name)

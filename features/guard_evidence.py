@@ -78,6 +78,14 @@ class TableEvidence:
         return tuple(c for c in found if {c[1], c[2]} <= set(self.table.columns))
 
 
+    @cached_property
+    def outcome_columns(self) -> frozenset[str]:
+        """Columns of ready endpoints and of their deaths."""
+        found = {column for _, *both in self.endpoint_columns for column in both}
+        deaths = (getattr(e, "death", None) for e in self.columns.endpoints.values())
+        return frozenset(found | {c for d in deaths if d for c in (d.time, d.event) if c})
+
+
 @dataclass(frozen=True)
 class Levels:
     """A covariate as groups 0..n_levels-1 of patients; the last is that of missing values."""
@@ -136,6 +144,9 @@ class CohortEvidence:
     inputs : DataFrame of shape (n, n_inputs)
         Dictionary columns, in the dictionary's units.
     outcomes : mapping of endpoint label -> Followed
+    endpoint_keys : mapping of endpoint label -> its key in the configuration
+    responder : ndarray of shape (n,), float, or None
+        1 CR/CRi, 0 not, NaN not evaluated.
     """
 
     predictors: pd.DataFrame
@@ -145,11 +156,17 @@ class CohortEvidence:
     regimen: np.ndarray | None
     center: np.ndarray | None
     guard: Guard
+    endpoint_keys: Mapping[str, str]
+    responder: np.ndarray | None = None
 
     @property
     def everybody(self) -> np.ndarray:
         """True for each of the n patients."""
         return np.ones(len(self.predictors), dtype=bool)
+
+    def inputs_named(self, predictor: str) -> tuple[str, ...]:
+        """Dictionary names that a predictor is built from."""
+        return inputs_of(predictor, self.dictionary)
 
     @cached_property
     def codes(self) -> dict[str, np.ndarray]:

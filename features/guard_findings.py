@@ -30,12 +30,15 @@ class Observation:
         Those in whom it could be seen, such as the known values; None: everybody.
     remedy : str
         Where it can be said more exactly than in configs/guard.yaml.
+    names : tuple of str
+        The covariates, columns or endpoints that it is about, as `guard.known` names them.
     """
 
     what: str
     who: np.ndarray
     among: np.ndarray | None = None
     remedy: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Finding:
         Patients concerned, among those in whom it could be seen.
     rows : tuple of int
         The first few of their rows; the first patient is row 1. Empty when it is everybody.
+    names : tuple of str
+        What it is about, as `guard.known` names it.
     """
 
     check: str
@@ -62,6 +67,7 @@ class Finding:
     why: str
     remedy: str
     rows: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def who(self) -> str:
@@ -147,7 +153,9 @@ def raise_failures(findings: Iterable[Finding]) -> None:
             what=f"{finding.what} [{finding.check}]",
             where=finding.who,
             allowed=f"none, because {finding.why}",
-            remedy=f"{finding.remedy}; to go on knowingly: "
+            remedy=finding.remedy
+            if finding.names
+            else f"{finding.remedy}; to go on knowingly: "
             f"`guard: {{severity: {{{finding.check}: warn}}}}`",
         )
         for finding in findings
@@ -164,6 +172,13 @@ def _finding(
     count = int(seen.who.sum())
     everybody = count == len(seen.who)
     rows = () if everybody else tuple(row_numbers[seen.who][:ROWS_SHOWN].tolist())
+    remedy = seen.remedy or rule.remedy
+    if guard.knows(name, seen.names):
+        # Said to be right by who knows the table; it stays to be read.
+        severity = min(severity, Severity.NOTE)
+        remedy = "nothing to do: the configuration says that it is known and right"
+    elif seen.names:
+        remedy += f"; {_way_on(name, seen.names, guard)}"
     return Finding(
         check=name,
         severity=severity,
@@ -171,6 +186,19 @@ def _finding(
         count=count,
         total=len(seen.who) if seen.among is None else int(seen.among.sum()),
         why=rule.why,
-        remedy=seen.remedy or rule.remedy,
+        remedy=remedy,
         rows=rows,
+        names=seen.names,
     )
+
+
+def _way_on(check: str, names: tuple[str, ...], guard: Guard) -> str:
+    """How a configuration says that a finding is known and right."""
+    if guard.rule(check).post_baseline:
+        name = names[0]
+        return (
+            "where it was known at the first dose, say so: "
+            f"`covariates: {{{name}: {{column: ..., known: true}}}}`"
+        )
+    shown = f"{check}: [{', '.join(names)}]"
+    return f"where it is right as it stands, say so: `guard: {{known: {{{shown}}}}}`"

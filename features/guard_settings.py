@@ -15,6 +15,9 @@ from features.errors import InputError, Problem, did_you_mean, name_some
 from features.specs import Settings, codes_or_truths
 from features.yaml_files import read_yaml
 
+# Stands, in `known`, for every check that doubts that a covariate is of baseline.
+POST_BASELINE = "post_baseline"
+
 SeverityName = Literal["ignore", "note", "warn", "fail"]
 
 
@@ -40,6 +43,7 @@ class Rule(Settings):
     why: str
     remedy: str
     limits: dict[str, float] = Field(default_factory=dict)
+    post_baseline: bool = False
 
 
 class SamplingWords(Settings):
@@ -59,6 +63,16 @@ class IdentifierWords(Settings):
     parts: tuple[str, ...]
 
 
+class EventWords(Settings):
+    """Words of event columns, of their codes' labels, and of columns that tell who died."""
+
+    alive: tuple[str, ...]
+    unclear: tuple[str, ...]
+    denied: tuple[str, ...]
+    death: tuple[str, ...]
+    death_endpoints: tuple[str, ...]
+
+
 class GuardRules(Settings):
     """The whole of configs/guard.yaml."""
 
@@ -67,6 +81,7 @@ class GuardRules(Settings):
     sampling: SamplingWords
     diagnosis_words: tuple[str, ...]
     outcome_words: tuple[str, ...]
+    events: EventWords
     identifiers: IdentifierWords
 
 
@@ -108,6 +123,9 @@ class Guard(Settings):
     ----------
     severity : mapping of check -> 'ignore', 'note', 'warn' or 'fail'
     limits : mapping of check -> mapping of threshold -> value
+    known : mapping of check, or 'post_baseline' -> covariates, columns or endpoints
+        Findings that are known and right: they become notes. 'post_baseline' stands for every
+        check that doubts that a covariate was known at the first dose.
     starts_at : {'index', 'diagnosis'}, optional
         Where the endpoints' time starts. 'index' also says that diagnosis is the index date.
         None: not stated; then rows that were sampled at different stages are refused.
@@ -127,6 +145,7 @@ class Guard(Settings):
 
     severity: dict[str, SeverityName] = Field(default_factory=dict)
     limits: dict[str, dict[str, float]] = Field(default_factory=dict)
+    known: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     starts_at: Literal["index", "diagnosis"] | None = None
     entry: str = ""
     stage: Happened | None = None
@@ -149,6 +168,32 @@ class Guard(Settings):
         for check, limits in given.items():
             _refuse_unknown(f"limit of {check}", limits, read_rules().checks[check].limits)
         return given
+
+    @field_validator("known", mode="before")
+    @classmethod
+    def _one_name_or_several(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {k: (v,) if isinstance(v, str) else v for k, v in given.items()}
+
+    @field_validator("known")
+    @classmethod
+    def _known_findings(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        _refuse_unknown("check", given, [POST_BASELINE, *read_rules().checks])
+        return given
+
+    def knowing(self, covariates: Iterable[str]) -> Guard:
+        """These settings, with covariates that are known to be of baseline."""
+        both = dict.fromkeys([*self.known.get(POST_BASELINE, ()), *covariates])
+        return self.model_copy(update={"known": {**self.known, POST_BASELINE: tuple(both)}})
+
+    def knows(self, check: str, names: Iterable[str]) -> bool:
+        """Whether the user said that this finding, about these names, is right."""
+        known = set(self.known.get(check, ()))
+        if self.rule(check).post_baseline:
+            known |= set(self.known.get(POST_BASELINE, ()))
+        names = set(names)
+        return bool(names) and names <= known
 
     def rule(self, check: str) -> Rule:
         """The check's lines in configs/guard.yaml."""

@@ -8,6 +8,8 @@ import unicodedata
 import numpy as np
 import pandas as pd
 
+from features.guard_settings import Happened
+
 # Codes that mean no, in lower case.
 NO = ("0", "0.0", "false", "no", "n")
 
@@ -32,3 +34,13 @@ def as_number(values: pd.Series) -> np.ndarray:
         return values.to_numpy(dtype=float, na_value=np.nan)
     number = pd.to_numeric(as_text(values), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(number), number, np.nan)
+
+
+def happened(table: pd.DataFrame, what: Happened) -> np.ndarray:
+    """True for the patients in whom it happened; a missing cell means that it did not."""
+    text = as_text(table[what.column]).str.lower()
+    if what.values:
+        yes = text.isin([value.strip().lower() for value in what.values])
+    else:
+        yes = text.notna() & ~text.isin(NO)
+    return yes.to_numpy(dtype=bool)

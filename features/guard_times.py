@@ -11,7 +11,7 @@ import pandas as pd
 from features.guard_evidence import TableEvidence
 from features.guard_findings import Check, Observation
 from features.guard_settings import Happened, read_rules
-from features.guard_text import NO, as_number, as_text, words
+from features.guard_text import as_number, as_text, happened, words
 from features.outcome import MONTHS
 
 DAYS_A_MONTH = 365.25 / 12
@@ -216,16 +216,6 @@ CHECKS: tuple[Check[TableEvidence], ...] = (
     clock_start,
     sampled_later,
 )
-
-
-def happened(table: pd.DataFrame, what: Happened) -> np.ndarray:
-    """True for the patients in whom it happened; a missing cell means that it did not."""
-    text = as_text(table[what.column]).str.lower()
-    if what.values:
-        yes = text.isin([value.strip().lower() for value in what.values])
-    else:
-        yes = text.notna() & ~text.isin(NO)
-    return yes.to_numpy(dtype=bool)
 
 
 def stated_start(evidence: TableEvidence) -> str | None:

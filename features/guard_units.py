@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import bdtrc, ndtr
 
 from features.dictionary import Covariate
 from features.guard_evidence import TableEvidence
@@ -13,6 +14,17 @@ from features.guard_findings import Check, Observation
 from features.guard_settings import read_rules
 
 FRACTION = "fraction"
+# A group of values begins after a gap of so many spreads of the rest; no extreme of a skewed sample
+# jumps that far from its neighbour.
+GAP = 2.0
+# Two modes are nearer than that many spreads only where nobody could tell them from one.
+MODES_APART = 2.5
+# The second mode holds at least as many values as the valley before it, which is half as wide.
+VALLEY = 1.0
+WIDER, CHANCE = 1.3, 0.001
+NORMAL_QUARTILE = 1.4826
+# Of the step between two units; measurements that agree to less are no distribution.
+SMALLEST_SPREAD = 0.02
 # Below a tenth of the lowest plausible median, a count is as strange as one above `unusual`.
 STRANGELY_LOW = 0.1
 
@@ -33,6 +45,8 @@ class Reading:
         Strange in the stated unit, and in the plausible range in the other.
     other_explains_median : bool
         Whether the median lies in the plausible range when read in the other unit.
+    apart : bool
+        Whether the values that fit the other unit lie apart from the rest: see `lie_apart`.
     """
 
     name: str
@@ -43,6 +57,7 @@ class Reading:
     typical: np.ndarray
     fits_other: np.ndarray
     other_explains_median: bool
+    apart: bool
 
     @property
     def where(self) -> str:
@@ -65,6 +80,7 @@ def unit_other(evidence: TableEvidence) -> Iterator[Observation]:
                 reading.known,
                 remedy=f"state `unit: {reading.other}` for {reading.name}, or convert the column "
                 f"to {reading.unit}",
+                names=(reading.name,),
             )
 
 
@@ -74,12 +90,13 @@ def unit_mixed(evidence: TableEvidence) -> Iterator[Observation]:
     for reading in _readings(evidence):
         count = reading.fits_other.sum()
         enough = count >= rows and count >= share * reading.known.sum()
-        if enough and not _is_other(evidence, reading):
+        if enough and not _is_other(evidence, reading) and reading.apart:
             yield Observation(
                 f"Column {reading.where} mixes units: most in {reading.unit}, "
                 f"some look like {reading.other}",
                 reading.fits_other,
                 reading.known,
+                names=(reading.name,),
             )
 
 
@@ -93,6 +110,7 @@ def percent_as_fraction(evidence: TableEvidence) -> Iterator[Observation]:
                 f"Column {column} is read as per cent ({name}), but looks like fractions",
                 known,
                 known,
+                names=(name,),
             )
 
 
@@ -103,12 +121,58 @@ def percent_mixed(evidence: TableEvidence) -> Iterator[Observation]:
         positive = values > 0
         low = positive & (values < 1)
         enough = low.sum() >= rows and low.sum() >= share * positive.sum()
-        if enough and not _is_fraction(values):
+        if enough and not _is_fraction(values) and lie_apart(values, low, 0.01):
             yield Observation(
                 f"Column {column} ({name}) may mix per cent and fractions",
                 low,
                 ~np.isnan(values),
+                names=(name,),
             )
+
+
+def lie_apart(values: np.ndarray, others: np.ndarray, factor: float) -> bool:
+    """Whether some values form a group of their own, a factor away from the rest.
+
+    A skewed measurement thins out towards its extreme values; a second unit shows as a gap, or as
+    a second mode with a valley before it. On the log scale, with the rest's median at 0 and the
+    second unit's at 1:
+
+    - a gap: nothing lies between the groups over GAP spreads of the rest; or
+    - two modes: about 1 (from 2/3 to 4/3) lie at least as many values as in the valley before it
+      (from 1/3 to 2/3), and more than a normal tail of a spread WIDER than the rest's explains.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        NaN where missing.
+    others : ndarray of shape (n,), bool
+        Those that may be in the other unit.
+    factor : float
+        About how much larger a value is in the other unit.
+    """
+    positive = values > 0
+    rest, apart = np.log(values[positive & ~others]), np.log(values[positive & others])
+    if not len(apart) or not len(rest):
+        return False
+    step = np.log(factor)
+    rest, apart = np.sort(rest / step), np.sort(apart / step)
+    middle = np.median(rest)
+    rest, apart = rest - middle, apart - middle
+    # The side away from the second group holds none of it.
+    spread = NORMAL_QUARTILE * np.median(-rest[rest <= 0])
+    below = rest[rest < apart[0]]
+    gap = apart[0] - below[-1] if len(below) else 0.0
+    if gap > GAP * max(spread, SMALLEST_SPREAD):
+        return True
+    if spread * MODES_APART > 1:
+        return False
+    every = np.concatenate([rest, apart])
+    valley = ((every > 1 / 3) & (every <= 2 / 3)).sum()
+    mode = ((every > 2 / 3) & (every <= 4 / 3)).sum()
+    edges = ndtr(-np.array([1 / 3, 2 / 3, 4 / 3]) / (WIDER * max(spread, SMALLEST_SPREAD)))
+    share = (edges[1] - edges[2]) / (edges[0] - edges[2])
+    by_chance = bdtrc(mode - 1, mode + valley, share) if mode else 1.0
+    return bool(mode >= VALLEY * valley and by_chance < CHANCE)
 
 
 CHECKS: tuple[Check[TableEvidence], ...] = (
@@ -162,6 +226,7 @@ def _reading(
     strange = (stated < usual[0]) | (stated > usual[1])
     strange |= (stated > 0) & (stated < low * STRANGELY_LOW)
     middle = np.median(raw[known]) if known.any() else np.nan
+    fits_other = strange & (as_other >= low) & (as_other <= high)
     return Reading(
         name=covariate.name,
         column=column,
@@ -169,8 +234,9 @@ def _reading(
         other=other,
         known=known,
         typical=(stated >= low) & (stated <= high),
-        fits_other=strange & (as_other >= low) & (as_other <= high),
+        fits_other=fits_other,
         other_explains_median=bool(low <= middle * factors[other] <= high),
+        apart=lie_apart(raw, fits_other, factors[unit] / factors[other]),
     )
 
 

@@ -18,7 +18,7 @@ from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
 from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
-from features.guard import guard_cohort, guard_table
+from features.guard import guard_cohort, guard_table, knowing
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
@@ -38,6 +38,7 @@ EXPLAINS_READING = (
     "percent_as_fraction",
     "percent_mixed",
     "clock_start",
+    "reversed_event",
 )
 # Why patients have no value: they, or their rows, were not in a further table.
 EXPLAINS_MISSING = ("joined_table", "long_rows", "one_row")
@@ -122,7 +123,8 @@ def check_cohort(
     if config.cohort.inclusion:
         included = apply_inclusion(table, config.cohort.inclusion)
         table, attrition = table[included.mask], included.attrition
-    columns, guard = config.cohort.columns, config.cohort.guard
+    columns = config.cohort.columns
+    guard = knowing(columns, config.cohort.guard)
     dictionary = read_dictionary(config.dictionary)
     names = config.all_covariates if covariates is None else tuple(covariates)
     seen = [*found, *guard_table(table, columns, names, dictionary, guard)]
@@ -139,7 +141,7 @@ def check_cohort(
         pooled = pool_ages(cohort.inputs["age_years"], config.cohort.pool_ages_above)
         cohort = replace(cohort, inputs=cohort.inputs.assign(age_years=pooled))
     check_no_identifiers(cohort.inputs)
-    labels = [endpoint.label for endpoint in columns.endpoints.values()]
+    labels = {endpoint.label: key for key, endpoint in columns.endpoints.items()}
     # Rows as in the user's table, whoever was left out on the way.
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None

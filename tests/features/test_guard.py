@@ -73,7 +73,7 @@ def table_findings(table, covariates=COVARIATES, columns=None, **guard):
 def cohort_findings(table, covariates=COVARIATES, columns=None, **guard):
     mapped = CohortColumns.model_validate({**COLUMNS, **(columns or {})})
     cohort = read_cohort(as_read(table), mapped, covariates, DICTIONARY)
-    return guard_cohort(cohort, ["OS"], covariates, read_guard(guard))
+    return guard_cohort(cohort, {"OS": "os"}, covariates, read_guard(guard))
 
 
 def only(findings, check, count=None):
@@ -629,7 +629,7 @@ def test_mdacc_has_no_failure_once_the_unit_is_stated():
     columns = CohortColumns.model_validate({**MDACC, "covariates": covariates})
     found = guard_table(table, columns, MDACC_COVARIATES, DICTIONARY)
     cohort = read_cohort(table, columns, MDACC_COVARIATES, DICTIONARY)
-    found += guard_cohort(cohort, ["OS"], MDACC_COVARIATES)
+    found += guard_cohort(cohort, {"OS": "os"}, MDACC_COVARIATES)
     raise_failures(found)
     # 5 white-cell counts above 100.
     assert [(f.check, f.count) for f in found] == [("unusual_value", 5)]
@@ -649,4 +649,4 @@ def test_bmt_is_clean():
     )
     assert guard_table(table, columns, ["z1", "z7"], dictionary) == []
     cohort = read_cohort(table, columns, ["z1", "z7"], dictionary)
-    assert guard_cohort(cohort, ["OS", "DFS"], ["z1", "z7"]) == []
+    assert guard_cohort(cohort, {"OS": "os", "DFS": "dfs"}, ["z1", "z7"]) == []

@@ -65,7 +65,7 @@ def test_an_endpoint_is_looked_at_in_whom_it_is_about():
         outcomes={"RFS": Outcome(time, rng.random(n // 2) < 0.8)},
         eligible={"RFS": about},
     )
-    found = {f.check: f for f in guard_cohort(cohort, ["RFS"], ["score"])}
+    found = {f.check: f for f in guard_cohort(cohort, {"RFS": "rfs"}, ["score"])}
     # The fourth responder is patient 7.
     assert found["zero_time"].rows == (7,)
     assert found["leakage_time"].count == n
@@ -82,4 +82,4 @@ def test_in_a_small_cohort_distinct_numbers_are_not_taken_for_a_recoding():
         center=None,
         outcomes={"OS": Outcome(rng.exponential(9, 12) + 0.1, np.arange(12) % 2 == 0)},
     )
-    assert guard_cohort(cohort, ["OS"], names) == []
+    assert guard_cohort(cohort, {"OS": "os"}, names) == []
