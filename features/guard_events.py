@@ -28,7 +28,8 @@ def reversed_event(evidence: TableEvidence) -> Iterator[Observation]:
     for key, endpoint in evidence.columns.endpoints.items():
         if not isinstance(endpoint, Endpoint):
             continue
-        for coded in filter(None, (endpoint, endpoint.death)):
+        own: tuple[Endpoint | Death, ...] = (endpoint,)
+        for coded in own if endpoint.death is None else (*own, endpoint.death):
             if coded.event not in evidence.table.columns:
                 continue
             told = _says_alive(evidence, coded)
@@ -44,6 +45,30 @@ def reversed_event(evidence: TableEvidence) -> Iterator[Observation]:
                 )
 
 
+def death_disagrees(evidence: TableEvidence) -> Iterator[Observation]:
+    """Deaths by the dates that the guard names, and by the event of death, are not the same."""
+    column = evidence.guard.death
+    if not column or not read_moments(evidence.table[column]).is_date:
+        return
+    died = _died(evidence, column)
+    for key, endpoint in evidence.columns.endpoints.items():
+        if not isinstance(endpoint, Endpoint) or not is_death(key, endpoint.label):
+            continue
+        if endpoint.event not in evidence.table.columns:
+            continue
+        event, censored = _read_as(evidence, endpoint)
+        for wrong, how in (
+            (event & ~died, f"have the event of {endpoint.label} and no death"),
+            (censored & died, f"are censored for {endpoint.label} and have a death"),
+        ):
+            if wrong.any():
+                yield Observation(
+                    f"Patients {how} (columns {endpoint.event} and {column})",
+                    wrong,
+                    names=(endpoint.label,),
+                )
+
+
 def death_unused(evidence: TableEvidence) -> Iterator[Observation]:
     """Most of those censored for an endpoint are dead by a column that no endpoint reads."""
     rows, share = (evidence.guard.limit("death_unused", k) for k in ("rows", "share"))
@@ -55,8 +80,7 @@ def death_unused(evidence: TableEvidence) -> Iterator[Observation]:
             continue
         if endpoint.death is not None:
             continue
-        code = as_text(evidence.table[endpoint.event]).str.lower()
-        censored = code.isin([c.lower() for c in endpoint.censored_values]).to_numpy(dtype=bool)
+        censored = _read_as(evidence, endpoint)[1]
         for column in death_columns(evidence):
             died = censored & _died(evidence, column)
             if died.sum() >= max(rows, share * censored.sum()):
@@ -122,7 +146,7 @@ def competing_death(evidence: CohortEvidence) -> Iterator[Observation]:
                 )
 
 
-TABLE_CHECKS: tuple[Check[TableEvidence], ...] = (reversed_event, death_unused)
+TABLE_CHECKS: tuple[Check[TableEvidence], ...] = (reversed_event, death_disagrees, death_unused)
 COHORT_CHECKS: tuple[Check[CohortEvidence], ...] = (reversed_times, competing_death)
 
 
@@ -135,7 +159,11 @@ def is_death(key: str, label: str) -> bool:
 def death_columns(evidence: TableEvidence) -> list[str]:
     """Columns that say who died, by the guard's settings or by name, and belong to no endpoint."""
     named = set(read_rules().events.death)
-    found = [c for c in evidence.table.columns if named & set(words(c)) and c not in evidence.outcome_columns]
+    found = [
+        c
+        for c in evidence.table.columns
+        if named & set(words(c)) and c not in evidence.outcome_columns
+    ]
     return list(dict.fromkeys([*filter(None, [evidence.guard.death]), *map(str, found)]))
 
 
@@ -170,11 +198,7 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
     limits = {
         k: evidence.guard.limit("reversed_event", k) for k in ("rows", "among_events", "among_rest")
     }
-    code = as_text(evidence.table[endpoint.event]).str.lower()
-    event, censored = (
-        code.isin([c.lower() for c in codes]).to_numpy(dtype=bool)
-        for codes in (endpoint.event_values, endpoint.censored_values)
-    )
+    event, censored = _read_as(evidence, endpoint)
     if min(event.sum(), censored.sum()) < limits["rows"]:
         return ""
     for column in death_columns(evidence):
@@ -188,6 +212,16 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
                 f"censored died, and {died[event].mean():.0%} of those with the event"
             )
     return ""
+
+
+def _read_as(evidence: TableEvidence, endpoint: Endpoint) -> tuple[np.ndarray, np.ndarray]:
+    """Who is read as having the event, and who as censored."""
+    code = as_text(evidence.table[endpoint.event]).str.lower()
+    event, censored = (
+        code.isin([c.lower() for c in codes]).to_numpy(dtype=bool)
+        for codes in (endpoint.event_values, endpoint.censored_values)
+    )
+    return event, censored
 
 
 def _died(evidence: TableEvidence, column: str) -> np.ndarray:

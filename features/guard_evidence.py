@@ -77,7 +77,6 @@ class TableEvidence:
                 found.append((f"{endpoint.label}, death", death.time, death.event))
         return tuple(c for c in found if {c[1], c[2]} <= set(self.table.columns))
 
-
     @cached_property
     def outcome_columns(self) -> frozenset[str]:
         """Columns of ready endpoints and of their deaths."""

@@ -53,7 +53,9 @@ def clean():
             "cr": rng.choice(["yes", "no"], N),
         }
     ).assign(
-        death_date=lambda t: t["ven_date"] + pd.to_timedelta(t["months"] * 30.4375, "D"),
+        death_date=lambda t: (t["ven_date"] + pd.to_timedelta(t["months"] * 30.4375, "D")).where(
+            t["dead"] == 1
+        ),
         relapsed=lambda t: np.where(t["cr"] == "yes", "yes", "no"),
     )
 
