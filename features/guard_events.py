@@ -178,7 +178,9 @@ def _says_alive(evidence: TableEvidence, endpoint: Endpoint | Death) -> str:
     # Codes that are stated, or whose labels are no such words, are known.
     if CODES_STATED & endpoint.model_fields_set or labels:
         return ""
-    for name in (endpoint.event, attrs.get("titles", {}).get(endpoint.event, "")):
+    title = attrs.get("titles", {}).get(endpoint.event, "")
+    # A title that explains its codes, such as 0 alive, 1 dead, holds both words.
+    for name in (endpoint.event, "" if set(words(title)) & set(rules.death) else title):
         said = words(name)
         plain, joined = " ".join(said), "".join(said)
         if set(said) & set(rules.denied):

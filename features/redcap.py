@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,9 @@ DICTIONARY_HEADER = {
     "Choices, Calculations, OR Slider Labels": "select_choices_or_calculations",
     "Identifier?": "identifier",
 }
+CHECKED = ("1", "Checked")
+# Status of a form: unverified and complete; incomplete is also what nobody opened.
+FILLED = ("1", "2", "Unverified", "Complete")
 FIXED_CHOICES = {
     "yesno": {"1": "Yes", "0": "No"},
     "truefalse": {"1": "True", "0": "False"},
@@ -101,7 +104,10 @@ class RedcapColumn:
 
 
 def read_redcap(
-    source: RedcapSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+    source: RedcapSource,
+    folder: Path,
+    codes: Mapping[str, frozenset[str]] | None = None,
+    used: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Read a flat export and collapse it to one row a patient.
 
@@ -113,9 +119,12 @@ def read_redcap(
         says: by event in the export's order, then by instance number.
     3. An instrument listed in `events` is read from that event alone.
     4. A field takes its only value over the patient's rows; different values are an error.
-    5. A checkbox is 1 when checked on any row, otherwise 0 when unchecked on any row: REDCap
-        exports an unfilled checkbox as 0.
-    6. The data access group becomes the column `center` (`data_access_group` when a field is
+    5. REDCap exports a checkbox of a form that nobody filled as 0: there it is missing, not no. A
+        form is unfilled where nothing on it is entered and its status is empty or incomplete. A
+        checkbox is 1 when checked on any row, otherwise 0 when unchecked on any filled form.
+    6. A rule is asked for only where a field that is used needs one; an unused field that would
+        need a rule, or that holds what is no choice of it, is left out.
+    7. The data access group becomes the column `center` (`data_access_group` when a field is
         called center); other `redcap_*`, `<form>_complete` and `<form>_timestamp` are dropped.
 
     Parameters
@@ -125,11 +134,14 @@ def read_redcap(
         Where relative paths start.
     codes : mapping of column -> words, optional
         As for `features.sources.read_source`; the choices of the data dictionary are codes, too.
+    used : collection of str, optional
+        The fields that are used; all of them if left out.
 
     Returns
     -------
     DataFrame of shape (n_patients, n_fields)
-        Text cells, in the order in which patients first appear.
+        Text cells, in the order in which patients first appear. `attrs['choices']` maps fields to
+        their codes and labels, `attrs['titles']` to what the form asks.
 
     Raises
     ------
@@ -143,25 +155,36 @@ def read_redcap(
     data = as_utf8(read_bytes(folder / source.export, REDCAP_FILE), where, source.encoding)
     # Which cells are missing is known when the columns have the names of their fields.
     table = read_delimited(data, where, source.separator, unique_names=False, words=ONLY_EMPTY)
-    table = words.mask(_named(table, columns, where))
+    table, complete = _named(table, columns, where)
+    table = words.mask(table)
     if source.decimal == ",":
         table = with_decimal_points(table, where, words)
     record = next(iter(columns))
     _check_record(table, record, where)
     _check_choices_of_rules(source, columns, table, where)
+    # While the names and record numbers of a form still tell that it was filled.
+    unfilled = _unfilled(table, columns, complete, record)
     # First of all, so that no identifier can stand in a message.
     hidden = [c.name for c in columns.values() if c.identifier and c.name != record]
     table = table.drop(columns=hidden, errors="ignore")
     present = [column for column in columns.values() if column.name in table.columns]
     fields = [column.name for column in present if column.name != record]
     table[fields] = table[fields].mask(table[fields].isin(source.missing_codes))
-    table = _coded(table, present, source.labels, where)
-    table = _one_instance(table, record, source.repeats, where)
+    needed = {column.name for column in present if used is None or column.name in used}
+    table, present = _coded(table, present, source.labels, where, needed)
+    table = table.mask(unfilled.reindex(columns=table.columns, fill_value=False))
+    table = _one_instance(_without_unused(table, record, source.repeats, present, needed),
+                          record, source.repeats, where)  # fmt: skip
     for form, event in source.events.items():
         its_fields = [c.name for c in present if c.form == form and c.name != record]
         table.loc[table[EVENT] != event, its_fields] = None
-    table = _collapsed(table, record, present, where)
-    return check_table(_finished(table, record, present, source.values), where)
+    table = _collapsed(table, record, present, where, needed)
+    table = check_table(_finished(table, record, present, source.values), where)
+    table.attrs["choices"] = {
+        c.name: dict(c.choices) for c in present if c.kind in ("radio", "dropdown")
+    }
+    table.attrs["titles"] = {c.name: c.label for c in present}
+    return table
 
 
 def _missing_words(
@@ -245,10 +268,13 @@ def _plain(label: str) -> str:
     return " ".join(re.sub(r"</?[a-zA-Z][^>]*>", "", label).split())
 
 
-def _named(table: pd.DataFrame, columns: Mapping[str, RedcapColumn], where: str) -> pd.DataFrame:
-    """Name the columns by field, from names or labels, and drop status and timestamp columns.
+def _named(
+    table: pd.DataFrame, columns: Mapping[str, RedcapColumn], where: str
+) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Name the columns by field, from names or labels; the status of each form, apart.
 
     The header holds names or labels throughout: a label may read like another field's name.
+    Timestamps are dropped.
     """
     forms = {column.form for column in columns.values()}
     status = {"Complete?", "Survey Timestamp"}
@@ -275,7 +301,38 @@ def _named(table: pd.DataFrame, columns: Mapping[str, RedcapColumn], where: str)
     following = {name: iter(same) for name, same in found.items()}
     names = [next(following[name]) if name in following else name for name in names]
     check_names(names, f"{where}, first line")
-    return table.iloc[:, keep].set_axis(names, axis=1)
+    complete: dict[str, pd.Series] = {}
+    for place, shown in enumerate(header):
+        before = [name for i, name in zip(keep, names, strict=True) if i < place]
+        form = shown.removesuffix("_complete") if shown.endswith("_complete") else ""
+        # In an export with labels the status of a form follows its fields, without its name.
+        if shown == "Complete?" and before and before[-1] in columns:
+            form = columns[before[-1]].form
+        if form in forms and place not in keep:
+            complete[form] = table.iloc[:, place]
+    return table.iloc[:, keep].set_axis(names, axis=1), complete
+
+
+def _unfilled(
+    table: pd.DataFrame,
+    columns: Mapping[str, RedcapColumn],
+    complete: Mapping[str, pd.Series],
+    record: str,
+) -> pd.DataFrame:
+    """True at the checkboxes of forms that nobody filled, row by row."""
+    present = [c for c in columns.values() if c.name in table.columns and c.name != record]
+    found = pd.DataFrame(False, index=table.index, columns=table.columns)
+    for form in {column.form for column in present if column.kind == "checkbox"}:
+        its = [c for c in present if c.form == form]
+        boxes = [c.name for c in its if c.kind == "checkbox"]
+        # A calculation is there whether or not anybody entered something.
+        entered = [c.name for c in its if c.kind not in ("checkbox", "calc")]
+        touched = table[entered].notna().any(axis=1)
+        touched |= table[boxes].isin([*CHECKED]).any(axis=1)
+        if form in complete:
+            touched |= complete[form].isin([*FILLED])
+        found.loc[~touched, boxes] = True
+    return found
 
 
 def _by_label(labels: Iterable[str], columns: Mapping[str, RedcapColumn]) -> dict[str, list[str]]:
@@ -336,12 +393,19 @@ def _check_choices_of_rules(
 
 
 def _coded(
-    table: pd.DataFrame, present: list[RedcapColumn], labels: bool | None, where: str
-) -> pd.DataFrame:
-    """Bring every coded field to its codes; raise where a value is no choice of its field."""
+    table: pd.DataFrame,
+    present: list[RedcapColumn],
+    labels: bool | None,
+    where: str,
+    needed: Collection[str],
+) -> tuple[pd.DataFrame, list[RedcapColumn]]:
+    """Bring every coded field to its codes; raise where a value is no choice of its field.
+
+    A field that nobody needs is left out instead.
+    """
     coded = [column for column in present if column.choices]
     holds_labels = _holds_labels(table, coded, where) if labels is None else labels
-    problems, codes = [], {}
+    problems, codes, unread = [], {}, set()
     for column in coded:
         values = table[column.name]
         by_label = Counter(column.choices.values())
@@ -351,14 +415,17 @@ def _coded(
             else list(column.choices)
         )
         wrong = values.notna() & ~values.isin(allowed)
-        if wrong.any():
+        if wrong.any() and column.name not in needed:
+            unread.add(column.name)
+        elif wrong.any():
             problems.append(_no_choice(column, values[wrong], allowed, holds_labels, where))
         elif holds_labels:
             back = {label: code for code, label in column.choices.items()}
             codes[column.name] = values.map(back).astype(values.dtype)
     if problems:
         raise InputError(problems)
-    return table.assign(**codes)
+    read = [column for column in present if column.name not in unread]
+    return table.assign(**codes).drop(columns=list(unread)), read
 
 
 def _holds_labels(table: pd.DataFrame, coded: list[RedcapColumn], where: str) -> bool:
@@ -394,6 +461,26 @@ def _no_choice(
         "is wrong, list a missing-data code under `missing_codes:`, or download the dictionary "
         "again (a label that two choices share cannot be turned back: export raw data)",
     )  # fmt: skip
+
+
+def _without_unused(
+    table: pd.DataFrame,
+    record: str,
+    repeats: Mapping[str, str],
+    present: list[RedcapColumn],
+    needed: Collection[str],
+) -> pd.DataFrame:
+    """Leave out the instances, without a rule, in which nothing that is needed was entered."""
+    if INSTANCE not in table.columns:
+        return table
+    unit = _form_name(table.get(INSTRUMENT, pd.Series("", index=table.index))).fillna("")
+    event = table.get(EVENT, pd.Series("", index=table.index)).fillna("")
+    ruled = unit.where(unit != "", event).isin(repeats)
+    fields = [c.name for c in present if c.name in needed and c.name != record]
+    unused = table[INSTANCE].notna() & ~ruled & table[fields].isna().all(axis=1)
+    # A patient all of whose rows are of that kind still is a patient.
+    last = unused.groupby(table[record]).transform("all") & ~table[record].duplicated()
+    return table[~unused | last]
 
 
 def _one_instance(
@@ -458,7 +545,11 @@ def _check_single(rows: pd.DataFrame, where: str) -> None:
 
 
 def _collapsed(
-    table: pd.DataFrame, record: str, present: list[RedcapColumn], where: str
+    table: pd.DataFrame,
+    record: str,
+    present: list[RedcapColumn],
+    where: str,
+    needed: Collection[str],
 ) -> pd.DataFrame:
     """One row a patient: the only value of a field; a checkbox is checked if it ever was."""
     boxes = [c.name for c in present if c.kind == "checkbox"]
@@ -475,15 +566,16 @@ def _collapsed(
             ", or export that event alone",
         )
         for name, count in conflicts.items()
-        if count
+        if count and (name in needed or name == GROUP)
     ]
     if problems:
         raise InputError(problems)
+    fields = [name for name in fields if not conflicts[name] or name == GROUP]
     one = groups[fields].first() if fields else pd.DataFrame(index=groups.size().index)
     if boxes:
         checked = table[boxes].apply(pd.to_numeric).groupby(table[record], sort=False).max()
         one = one.join(checked.astype("Int64").astype("string").astype(table[record].dtype))
-    order = [c.name for c in present if c.name != record]
+    order = [c.name for c in present if c.name in one]
     return one[[*order, *([GROUP] if GROUP in one else [])]].rename_axis(record).reset_index()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -79,7 +79,10 @@ def source_name(source: Source) -> str:
 
 
 def read_source(
-    source: Source, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
+    source: Source,
+    folder: Path,
+    codes: Mapping[str, frozenset[str]] | None = None,
+    used: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Read the table of a source.
 
@@ -91,6 +94,8 @@ def read_source(
     codes : mapping of column -> words, optional
         What is a code there although it reads like a missing value, such as None: see
         `features.missing_words`.
+    used : collection of str, optional
+        Columns that are used: REDCap asks for rules of these alone.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def read_source(
         case FileSource():
             return read_table(folder / source.path, form=source, codes=codes)
         case RedcapSource():
-            return read_redcap(source, folder, codes)
+            return read_redcap(source, folder, codes, used)
         case CbioportalSource():
             return read_cbioportal(source, folder, codes)
         case SqlSource():

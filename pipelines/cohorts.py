@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.cohort import Cohort, CohortColumns, read_cohort
+from features.covariates import DERIVATIONS
 from features.dataset import Dataset
 from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords
@@ -19,6 +20,7 @@ from features.drug_tables import LongRecords
 from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.guard import guard_cohort, guard_table, knowing
+from features.guard_evidence import inputs_of
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
@@ -69,12 +71,30 @@ def load_table(config: TrainConfig) -> tuple[pd.DataFrame, list[Finding]]:
 def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.DataFrame:
     own = config.cohort
     if own.source is not None:
-        return read_source(own.source, Path(own.folder), codes)
+        return read_source(own.source, Path(own.folder), codes, _named_columns(config))
     if own.is_reference_study:
         from features.reference_study import rebuild_reference_study
 
         return rebuild_reference_study(config.seed)
     return read_table(own.path, codes=codes)
+
+
+def _named_columns(config: TrainConfig) -> set[str]:
+    """Every name that the configuration holds, and what its covariates are derived from."""
+    names = {*config.all_covariates, *_words_of(config.model_dump(mode="json"))}
+    return names | {part for name in names & set(DERIVATIONS) for part in inputs_of(name, {})}
+
+
+def _words_of(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _words_of(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _words_of(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ def test_different_values_name_the_field_and_the_count(tmp_path):
     # Checkboxes, too, are those of that event.
     table = read(tmp_path, export, events={"labs": "month_3_arm_1"})
     assert cells(table, "hb") == [None, "70"]
-    assert cells(table, "mutations___1") == ["0", "0"]
+    # Nobody filled the first patient's form of that event: its zeros are no answer.
+    assert cells(table, "mutations___1") == [None, "0"]
 
 
 @pytest.mark.parametrize(
@@ -261,3 +262,90 @@ def test_the_order_of_the_rows_of_different_patients_changes_nothing(tmp_path):
     swapped = "\n".join([head, *rows[4:], *rows[:4]])
     one, other = read(tmp_path).set_index("record_id"), read(tmp_path, swapped)
     assert other.set_index("record_id").loc[one.index].equals(one)
+
+
+FORM = """record_id,age,demographics_complete,mut___1,mut___2,panel_complete
+1,60,2,1,0,2
+2,61,2,0,0,2
+3,62,2,0,0,
+4,63,2,0,0,0
+5,64,2,0,1,0
+6,65,2,0,0,1
+"""
+FORM_DICTIONARY = (
+    DICTIONARY_HEADER
+    + """
+record_id,demographics,,text,Record,,,,
+age,demographics,,text,Age,,,,
+mut,panel,,checkbox,Mutations,"1, TP53 | 2, NPM1",,,
+"""
+)
+
+
+def test_a_checkbox_of_an_unfilled_form_is_missing(tmp_path):
+    table = read(tmp_path, FORM, FORM_DICTIONARY, repeats={})
+    # Filled, filled with nothing found, never opened, opened and empty, ticked, not verified.
+    assert cells(table, "mut___1") == ["1", "0", None, None, "0", "0"]
+
+
+def test_the_status_of_a_form_under_labels(tmp_path):
+    header = "Record,Age,Complete?,Mutations (choice=TP53),Mutations (choice=NPM1),Complete?\n"
+    words = {"1": "Checked", "0": "Unchecked"}
+    status = {"2": "Complete", "1": "Unverified", "0": "Incomplete", "": ""}
+    rows = [line.split(",") for line in FORM.splitlines()[1:]]
+    export = header + "".join(
+        f"{r},{a},Complete,{words[x]},{words[y]},{status[z]}\n" for r, a, _, x, y, z in rows
+    )
+    table = read(tmp_path, export, FORM_DICTIONARY, repeats={})
+    assert cells(table, "mut___1") == ["1", "0", None, None, "0", "0"]
+
+
+def test_anything_else_on_the_form_says_that_it_was_filled(tmp_path):
+    dictionary = FORM_DICTIONARY + "vaf,panel,,text,VAF,,,,\nsum,panel,,calc,Sum,,,,\n"
+    export = "record_id,age,mut___1,mut___2,vaf,sum\n1,60,0,0,0.1,1\n2,61,0,0,,0\n"
+    table = read(tmp_path, export, dictionary, repeats={})
+    assert cells(table, "mut___1") == ["0", None]
+
+
+def test_an_event_without_the_form_says_nothing_of_it(tmp_path):
+    export = (
+        "record_id,redcap_event_name,age,mut___1,mut___2,panel_complete\n"
+        "1,base,60,0,0,2\n1,later,,0,0,\n2,base,61,0,0,\n2,later,,0,1,2\n3,base,62,0,0,\n"
+    )
+    table = read(tmp_path, export, FORM_DICTIONARY, repeats={})
+    assert cells(table, "mut___1") == ["0", "0", None]
+    assert cells(table, "mut___2") == ["0", "1", None]
+
+
+def used_alone(tmp_path, export, *used):
+    (tmp_path / "export.csv").write_text(export, encoding="utf-8")
+    (tmp_path / "dictionary.csv").write_text(DICTIONARY, encoding="utf-8")
+    source = RedcapSource(export="export.csv", dictionary="dictionary.csv")
+    return read_redcap(source, tmp_path, used=used)
+
+
+def test_fields_that_nobody_uses_need_no_rule(tmp_path):
+    # Two instances of adverse events, two hemoglobins, and a sex that is no choice.
+    export = RAW.replace(",92,0,,,", ",70,0,,,").replace("Wang,2,1", "Wang,7,1")
+    table = used_alone(tmp_path, export, "prior_hma", "response")
+    assert cells(table, "record_id") == ["1", "2"]
+    assert cells(table, "prior_hma") == ["0", "1"]
+    assert not {"grade", "hb", "sex"} & {c for c in table if table[c].notna().any()}
+
+
+@pytest.mark.parametrize(
+    ("used", "what"),
+    [("grade", "Patients have several instances"), ("hb", "A field has different values"),
+     ("sex", "A value is not among the choices")],
+)  # fmt: skip
+def test_fields_that_are_used_need_theirs(tmp_path, used, what):
+    export = RAW.replace(",92,0,,,", ",70,0,,,").replace("Wang,2,1", "Wang,7,1")
+    with pytest.raises(InputError, match=what):
+        used_alone(tmp_path, export, used)
+
+
+def test_the_labels_of_codes_stay_at_hand(tmp_path):
+    table = read(tmp_path)
+    assert table.attrs["choices"]["sex"] == {"1": "Male", "2": "Female"}
+    assert "prior_hma" not in table.attrs["choices"]
+    assert table.attrs["titles"]["hb"] == "Hemoglobin"
