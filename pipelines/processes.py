@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -78,6 +79,21 @@ def _watch(parent: int) -> None:
 def _end_if_orphan(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
+
+
+# Reads until the writing end is closed, which the system does when its process ends.
+WATCHER = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGKILL)"
+
+
+@contextlib.contextmanager
+def end_group_with_this(group: int) -> Iterator[None]:
+    """End a group of processes, which are not ours to change, when this one is killed meanwhile."""
+    command = [sys.executable, "-c", WATCHER, str(group)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
 
 
 @lru_cache

@@ -110,10 +110,11 @@ def _told() -> Iterator[None]:
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
         uri = mlflow.get_tracking_uri()
         path = store.file_of(uri) if store.is_sqlite(uri) else None
-        raise store.problem_of(error, path, _without_secret(uri)) from error
+        raise store.problem_of(error, path, without_secret(uri)) from error
 
 
-def _without_secret(uri: str) -> str:
+def without_secret(uri: str) -> str:
+    """An address as it may be shown."""
     try:
         return make_url(uri).render_as_string(hide_password=True)
     except ArgumentError:
@@ -130,7 +131,7 @@ def _check_database(uri: str) -> None:
     except ArgumentError:
         return  # Not the address of a database; MLflow knows what it is.
     except Exception as error:  # each driver raises its own
-        raise store.problem_of(error, None, _without_secret(uri)) from None
+        raise store.problem_of(error, None, without_secret(uri)) from None
 
 
 def _check_answers(uri: str) -> None:

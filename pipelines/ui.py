@@ -17,6 +17,7 @@ import typer
 
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT, program, run_command
+from pipelines.processes import end_group_with_this
 
 HOST = "127.0.0.1"
 LAST_PORT = 65_535
@@ -35,14 +36,20 @@ def ui(
 
 
 def _serve(port: int) -> None:
-    from pipelines.tracking import artifact_location, connect, experiment_page, experiments
+    from pipelines.tracking import (
+        artifact_location,
+        connect,
+        experiment_page,
+        experiments,
+        without_secret,
+    )
 
     uri = connect(writes=False)
     if uri.startswith("http"):
         print(f"MLFLOW_TRACKING_URI names a server: open {uri} in a browser instead.")
         return
     check_free(port)
-    print(f"MLflow UI on {uri}; Ctrl-C ends it. Model-training pages:")
+    print(f"MLflow UI on {without_secret(uri)}; Ctrl-C ends it. Model-training pages:")
     for name, experiment_id in experiments().items():
         print(f"  {name}: {experiment_page(experiment_id, port)}", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST]
@@ -83,7 +90,8 @@ def _run_until_stopped(command: list[str]) -> None:
     own_group = os.name == "posix"
     with subprocess.Popen(command, start_new_session=own_group) as server:
         try:
-            status = server.wait()
+            with end_group_with_this(server.pid) if own_group else contextlib.nullcontext():
+                status = server.wait()
         finally:
             with contextlib.suppress(OSError):
                 if own_group:

@@ -70,6 +70,30 @@ def test_workers_end_with_their_parent(tmp_path):
     assert not any(map(alive, workers))
 
 
+SERVING = textwrap.dedent(
+    """
+    import sys
+    from pipelines.ui import _run_until_stopped
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    _run_until_stopped([sys.executable, "-c", "import os, subprocess, sys;"
+                        "print(os.getpid(), flush=True);"
+                        f"subprocess.run([sys.executable, '-c', {child!r}])"])
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_server_and_its_processes_end_with_the_command_that_serves():
+    with subprocess.Popen([sys.executable, "-c", SERVING], stdout=subprocess.PIPE) as command:
+        serving = [int(command.stdout.readline()) for _ in range(2)]
+        assert all(map(alive, serving))
+        command.send_signal(signal.SIGKILL)
+        give_up = time.monotonic() + 5
+        while any(map(alive, serving)) and time.monotonic() < give_up:
+            time.sleep(0.02)
+    assert not any(map(alive, serving))
+
+
 def test_an_orphan_ends_where_no_kernel_sees_to_it(monkeypatch):
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
