@@ -47,7 +47,12 @@ SMALL = {
     "learners": ["kaplan_meier", "cox", "xgboost_cox", "stack"],
     "resampling": {"folds": 3, "repeats": 1, "inner_folds": 2},
     "tuning": {"trials": 4},
-    "evaluation": {"horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20, "instability": 10},
+    "evaluation": {
+        "horizons": [6, 12],
+        "bootstrap": 50,
+        "regimen_refits": 10,
+        "instability": "off",
+    },
     "tracking": {"experiment": "kills", "model_name": "kills"},
 }
 COMMANDS: dict[str, list[str]] = {

@@ -81,6 +81,34 @@ def check_out(out: Path | None, command: str) -> None:
     _check_free(out, ALWAYS[command], written)
 
 
+def check_file(out: Path | None, *inputs: str | Path | None) -> None:
+    """See that a file to be written is none that the command reads, and none of another command.
+
+    Raises
+    ------
+    InputError
+        When it is one of them.
+    """
+    if out is None:
+        return
+    got = ""
+    with contextlib.suppress(OSError, ValueError):
+        if any(given and Path(given).exists() and out.samefile(given) for given in inputs):
+            got = "a file that this command reads"
+    written = _read_list(out.parent / LIST)
+    if out.name in written.names:
+        got = f"a file that {written.command} wrote: {_some(written.names)} belong together"
+    if got:
+        raise InputError(
+            Problem(
+                what="This file would be lost",
+                where=f"--out {out}",
+                got=got,
+                remedy="name another file",
+            )
+        )
+
+
 @contextlib.contextmanager
 def replaced(out: Path, command: str) -> Iterator[Path]:
     """An empty folder whose files take the place of what the same command wrote before.

@@ -111,8 +111,10 @@ def _predict(
 ) -> None:
     from features.plain_text import shown
     from pipelines.files import csv_text
+    from pipelines.output import check_file
     from pipelines.terminal import is_terminal
 
+    check_file(out, given[0], given[1])
     months = None if horizons is None else _read_horizons(horizons)
     read = _reading(*given)
     stored = load_any(model_uri)

@@ -50,6 +50,7 @@ def reference(
 ) -> None:
     """Rebuild the published study as one patient table and write it."""
     _check_suffix(out, "--out")
+    _check_no_others(out)
     cohort = _rebuild(seed)
     _write(cohort, out)
     typer.echo(cohort.attrs["provenance"])
@@ -68,6 +69,7 @@ def cohort(
 ) -> None:
     """Simulate a cohort with a known truth, write it and print the true regimen effect."""
     _check_suffix(out, "--out")
+    _check_no_others(out)
 
     from features.simulate import read_scenario, scenario_names, simulate_cohort
 
@@ -133,6 +135,12 @@ def claims(
     except ValueError as problem:
         _refuse(f"{name}{told}: {problem}")
     _print_claims(checked, f"{name}: {_provenance(table)}")
+
+
+def _check_no_others(out: Path) -> None:
+    from pipelines.output import check_file
+
+    check_file(out)
 
 
 def _read_study(path: Path | None) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import typer
 
 from features.errors import InputError, Problem
 from pipelines.command import UI_PORT, program, run_command
-from pipelines.processes import end_group_with_this
 
 HOST = "127.0.0.1"
 LAST_PORT = 65_535
@@ -87,6 +86,8 @@ def check_free(port: int) -> None:
 
 def _run_until_stopped(command: list[str]) -> None:
     """Run a server, and end it with all of its processes however this command ends."""
+    from pipelines.processes import end_group_with_this
+
     own_group = os.name == "posix"
     with subprocess.Popen(command, start_new_session=own_group) as server:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from features.errors import InputError
 from pipelines import output
-from pipelines.output import check_out, replaced
+from pipelines.output import check_file, check_out, replaced
 
 
 def write(out, command="train", **files):
@@ -122,3 +122,18 @@ def test_a_list_names_no_file_outside_its_folder(tmp_path):
     write(out, subgroups="2")
     assert held(out) == {"subgroups.csv": "2"}
     assert outside.read_text() == "mine"
+
+
+def test_a_single_file_takes_the_place_of_no_input_and_of_no_other_commands(tmp_path):
+    write(tmp_path, metrics="1")
+    given = tmp_path / "patients.csv"
+    given.write_text("mine")
+    (tmp_path / "link.csv").symlink_to(given)
+    for out in (given, tmp_path / "link.csv"):
+        with pytest.raises(InputError, match="that this command reads"):
+            check_file(out, str(given), None)
+    with pytest.raises(InputError, match="that train wrote"):
+        check_file(tmp_path / "metrics.csv", str(given))
+    for out in (None, tmp_path / "risk.csv", given.with_name("no") / "risk.csv"):
+        check_file(out, "-", str(given), "no\0name")
+    check_file(given)
