@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringModel, censoring_weights, fit_censoring
+from evaluation.censoring import (
+    CensoringModel,
+    censoring_of,
+    censoring_weights,
+    replicate_survival,
+)
 from evaluation.kaplan_meier import survival_at
 from features.outcome import Outcome
 
@@ -68,7 +73,7 @@ def null_losses(
     It is fitted on the very patients it is judged on, so the null model is a little too good.
     """
     times = increasing_times(times)
-    survival = survival_at(outcome, times)["survival"].to_numpy()
+    survival = _everyones_survival(outcome, times)
     return _losses(outcome, survival, times, _weights(outcome, times, censoring))
 
 
@@ -116,7 +121,7 @@ def brier_score(
     weights = _weights(outcome, times, censoring)
     predicted = _checked_survival(outcome, survival, times)
     score = _losses(outcome, predicted, times, weights).mean(axis=0)
-    same = survival_at(outcome, times)["survival"].to_numpy()
+    same = _everyones_survival(outcome, times)
     null = _losses(outcome, same, times, weights).mean(axis=0)
     return pd.DataFrame(
         {
@@ -187,10 +192,16 @@ def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray)
 
 def _weights(outcome: Outcome, times: np.ndarray, censoring: CensoringModel | None) -> np.ndarray:
     """Weights for censoring (n, n_times), NaN for everyone beyond both follow-ups."""
-    censoring = censoring or fit_censoring(outcome)
+    censoring = censoring or censoring_of(outcome)
     weights = censoring_weights(outcome, times, censoring)
     weights[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
     return weights
+
+
+def _everyones_survival(outcome: Outcome, times: np.ndarray) -> np.ndarray:
+    if outcome.censoring is None:
+        return survival_at(outcome, times)["survival"].to_numpy()
+    return replicate_survival(outcome, times, np.ones((1, len(outcome))))[0]
 
 
 def _losses(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from evaluation.censoring import replicate_survival
+from evaluation.censoring import censoring_weights, replicate_survival, weighted_share
 from evaluation.estimates import check_patients
 from evaluation.kaplan_meier import survival_at
 from evaluation.weighted_cox import fit_weighted_cox
@@ -70,7 +70,13 @@ def observed_probability(outcome: Outcome, horizon: float) -> ObservedProbabilit
 def observed_probabilities(
     outcome: Outcome, horizons: Sequence[float] | np.ndarray
 ) -> list[ObservedProbability]:
-    """`observed_probability` at each horizon (months), from one Kaplan-Meier curve."""
+    """`observed_probability` at each horizon (months), from one Kaplan-Meier curve.
+
+    Where the outcome carries a censoring distribution of each patient, the weighted share of
+    patients with the event instead; its error takes the weights as known.
+    """
+    if outcome.censoring is not None:
+        return _weighted_probabilities(outcome, np.asarray(horizons, dtype=float))
     # Once everyone has had the event, the probability is known to be 1 at any later horizon.
     known = survival_at(outcome, np.minimum(horizons, outcome.follow_up))
     survival = known["survival"].to_numpy()
@@ -82,6 +88,21 @@ def observed_probabilities(
         np.where(certain, np.nan, 1.0 - known["ci_high"]),
         np.where(certain, np.nan, 1.0 - known["ci_low"]),
     )
+    return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]
+
+
+def _weighted_probabilities(outcome: Outcome, horizons: np.ndarray) -> list[ObservedProbability]:
+    estimate = weighted_share(outcome, horizons, np.ones((1, len(outcome))), outcome.event)[0]
+    weights = censoring_weights(outcome, horizons)
+    had_event = outcome.event[:, None] & (outcome.time[:, None] <= horizons)
+    influence = weights * (had_event - estimate)
+    error = np.sqrt((influence**2).sum(axis=0)) / weights.sum(axis=0)
+    inside = (estimate > 0) & (estimate < 1)
+    error = np.where(inside, error, np.nan)
+    free = np.where(inside, 1.0 - estimate, 0.5)
+    # On the log-log scale of survival, as Kaplan-Meier's.
+    spread = np.exp(Z_95 * error / (free * np.abs(np.log(free))))
+    columns = (estimate, error, 1.0 - free ** (1.0 / spread), 1.0 - free**spread)
     return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]
 
 

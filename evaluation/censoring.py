@@ -6,7 +6,7 @@ The survival curve of one cohort, with its intervals, is in `kaplan_meier`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,6 +100,52 @@ def fit_censoring(outcome: Outcome) -> CensoringDistribution:
     return CensoringDistribution(times, np.cumprod(1.0 - hazard[0]))
 
 
+def censoring_of(outcome: Outcome) -> CensoringModel:
+    """The censoring distribution that an outcome carries; else Kaplan-Meier of its patients."""
+    if outcome.censoring is not None:
+        return cast(CensoringModel, outcome.censoring)
+    return fit_censoring(outcome)
+
+
+def weighted_share(
+    outcome: Outcome,
+    times: ArrayLike,
+    counts: np.ndarray,
+    had: np.ndarray,
+    among: np.ndarray | None = None,
+) -> np.ndarray:
+    """Share of patients with an event by each time, weighted for censoring.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+        Its event is any that ends follow-up other than a censoring.
+    times : array-like of shape (m,)
+        Months.
+    counts : ndarray of shape (B, n)
+        Case weights; the weights for censoring stay fixed over the replicates.
+    had : ndarray of shape (n,), bool
+        Who had the event in question, at the patient's time.
+    among : ndarray of shape (n, k), bool, optional
+        Several sets of patients instead of everybody, for one time alone.
+
+    Returns
+    -------
+    ndarray of shape (B, m), or (B, k) with sets
+        Sum of the weights of those with the event over that of all whose state is known. NaN where
+        a weight is unknown, and without anybody.
+    """
+    times = np.asarray(times, dtype=float)
+    weights = censoring_weights(outcome, times)
+    by_then = had[:, None] & (outcome.time[:, None] <= times)
+    if among is not None:
+        weights, by_then = weights * among, by_then & among
+    counts = np.asarray(counts, dtype=float)
+    known = counts @ weights
+    share = np.full(known.shape, np.nan)
+    return np.divide(counts @ (weights * by_then), known, out=share, where=known > 0)
+
+
 def censoring_weights(
     outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
 ) -> np.ndarray:
@@ -125,7 +171,7 @@ def censoring_weights(
     Graf et al., Stat Med 1999, 18:2529-2545
     """
     times = np.asarray(times, dtype=float)
-    censoring = censoring or fit_censoring(outcome)
+    censoring = censoring or censoring_of(outcome)
     beyond = np.broadcast_to(censoring.inverse_at(times), (len(outcome), len(times)))
     after_event = np.where(outcome.event, censoring.inverse_before(outcome.time), 0.0)
     weights = np.where(outcome.time[:, None] > times, beyond, after_event[:, None])
@@ -140,6 +186,9 @@ def censoring_weights(
 
 def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -> np.ndarray:
     """Kaplan-Meier survival at given times in each bootstrap replicate.
+
+    Where the outcome carries a censoring distribution of each patient, the share of event-free
+    patients weighted by it instead: Kaplan-Meier takes all patients for alike in that.
 
     Parameters
     ----------
@@ -161,6 +210,8 @@ def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -
         When the outcome holds no patient.
     """
     times = np.asarray(times, dtype=float)
+    if outcome.censoring is not None:
+        return 1.0 - weighted_share(outcome, times, counts, outcome.event)
     steps, events, _, at_risk = _life_table(outcome, np.asarray(counts, dtype=float))
     hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
     survival = step_values(times, steps, np.cumprod(1.0 - hazard, axis=1), before=1.0)

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.brier import scaled_brier
-from evaluation.censoring import CensoringDistribution
+from evaluation.censoring import CensoringModel
 from evaluation.competing_incidence import (
     any_event,
     fit_competing_censoring,
@@ -20,7 +20,7 @@ def competing_brier_losses(
     outcome: Outcome,
     incidence: np.ndarray,
     times: ArrayLike,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> np.ndarray:
     """Squared error of each patient's predicted cumulative incidence, weighted for censoring.
 
@@ -36,7 +36,7 @@ def competing_brier_losses(
         considered. Not survival, and not 1 - survival of a model that censors competing events.
     times : array-like of shape (n_times,)
         Months, increasing.
-    censoring : CensoringDistribution, optional
+    censoring : CensoringModel, optional
         Of the outcome itself, `fit_competing_censoring`, by default.
 
     Returns
@@ -76,7 +76,7 @@ def competing_brier_losses(
 
 
 def competing_null_losses(
-    outcome: Outcome, times: ArrayLike, censoring: CensoringDistribution | None = None
+    outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
 ) -> np.ndarray:
     """Losses of the Aalen-Johansen incidence predicted for everyone, shape (n, n_times)."""
     times = np.asarray(times, dtype=float)
@@ -91,7 +91,7 @@ def competing_brier_score(
     outcome: Outcome,
     incidence: np.ndarray,
     times: ArrayLike,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> pd.DataFrame:
     """Brier score at each time beside that of the Aalen-Johansen null model.
 

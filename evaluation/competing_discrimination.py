@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringDistribution
+from evaluation.censoring import CensoringModel
 from evaluation.competing_incidence import competing_events, fit_competing_censoring
-from evaluation.discrimination import concordance_counts, harrell_c
+from evaluation.discrimination import concordance_counts, harrell_c, weighted_concordance
 from features.outcome import Outcome
 
 
@@ -18,7 +18,7 @@ def competing_auc(
     *,
     counts: np.ndarray | None = None,
     group: ArrayLike | None = None,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> float | np.ndarray:
     """Cumulative/dynamic AUC at a horizon for the cumulative incidence.
 
@@ -38,7 +38,7 @@ def competing_auc(
     group : array-like of shape (n,), optional
         Labels; only pairs of the same group are compared. Risk scores of different folds come from
         different fitted models.
-    censoring : CensoringDistribution, optional
+    censoring : CensoringModel, optional
         `fit_competing_censoring` of the outcome by default, held fixed over replicates.
 
     Returns
@@ -71,7 +71,8 @@ def competing_auc(
     before = censoring.inverse_before(outcome.time)
     case = np.where(outcome.event & by_then, before, 0.0)
     control = np.where(competing_events(outcome) & by_then, before, 0.0)
-    control = np.where(outcome.time > horizon, censoring.inverse_at(horizon), control)
+    beyond = np.broadcast_to(censoring.inverse_at([horizon]), (n, 1))[:, 0]
+    control = np.where(outcome.time > horizon, beyond, control)
 
     # Patients sorted by group and marker; a run shares both. Weights of a run are summed, and the
     # controls below it are those before it less those of earlier groups.
@@ -127,7 +128,7 @@ def weighted_wolbers_c(
     *,
     counts: np.ndarray | None = None,
     group: ArrayLike | None = None,
-    censoring: CensoringDistribution | None = None,
+    censoring: CensoringModel | None = None,
 ) -> float | np.ndarray:
     """C-index for competing events, weighted so that it does not depend on the censoring.
 
@@ -151,7 +152,7 @@ def weighted_wolbers_c(
     censoring = censoring or fit_competing_censoring(outcome)
     weight = censoring.inverse_before(outcome.time)
     cases = np.ones((1, n)) if counts is None else np.atleast_2d(counts).astype(float)
-    later = concordance_counts(outcome, risk_score, cases, group, weight**2, tau)
+    later = weighted_concordance(outcome, risk_score, censoring, cases, group, tau)
 
     # Earlier competing events, by the same kernel with time reversed: there, they outlive the
     # event. Ranks are spread so that one at the very time of the event, counted above, is not

@@ -12,7 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringDistribution, fit_censoring
+from evaluation.censoring import (
+    CensoringModel,
+    censoring_of,
+    censoring_weights,
+    weighted_share,
+)
 from features.outcome import Outcome
 from models.prediction import step_values
 
@@ -32,9 +37,9 @@ def any_event(outcome: Outcome) -> Outcome:
     return replace(outcome, event=outcome.event | competing_events(outcome), competing=None)
 
 
-def fit_competing_censoring(outcome: Outcome) -> CensoringDistribution:
-    """Kaplan-Meier estimate of the censoring time; a competing event is no censoring."""
-    return fit_censoring(any_event(outcome))
+def fit_competing_censoring(outcome: Outcome) -> CensoringModel:
+    """The outcome's own, or Kaplan-Meier of the censoring time; a competing event is none."""
+    return censoring_of(any_event(outcome))
 
 
 def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
@@ -78,9 +83,12 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
     known = (horizons <= outcome.follow_up) | ended
     tables = []
     for cause, had in (("event", outcome.event), ("competing", competing)):
-        curve, variance = _curve_and_variance(steps, had, horizons)
-        estimate = step_values(horizons, steps.times, curve, before=0.0)
-        error = np.sqrt(variance)
+        if outcome.censoring is None:
+            curve, variance = _curve_and_variance(steps, had, horizons)
+            estimate = step_values(horizons, steps.times, curve, before=0.0)
+            error = np.sqrt(variance)
+        else:
+            estimate, error = _weighted(outcome, had, horizons)
         inside = known & (estimate > 0) & (estimate < 1)
         error = np.where(inside, error, np.nan)
         low, high = _log_log_limits(np.where(inside, estimate, 0.5), error)
@@ -102,6 +110,18 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def _weighted(
+    outcome: Outcome, had: np.ndarray, horizons: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share with this kind of event by each horizon, weighted for censoring, and its error."""
+    ended = any_event(outcome)
+    share = weighted_share(ended, horizons, np.ones((1, len(outcome))), had)[0]
+    weights = censoring_weights(ended, horizons)
+    by_then = had[:, None] & (outcome.time[:, None] <= horizons)
+    error = np.sqrt(((weights * (by_then - share)) ** 2).sum(axis=0)) / weights.sum(axis=0)
+    return share, error
 
 
 def replicate_incidence(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -> np.ndarray:
@@ -128,6 +148,8 @@ def replicate_incidence(outcome: Outcome, times: ArrayLike, counts: np.ndarray) 
     if not len(outcome):
         raise ValueError("outcome holds no patients; a cumulative incidence needs at least one")
     times = np.asarray(times, dtype=float)
+    if outcome.censoring is not None:
+        return weighted_share(any_event(outcome), times, counts, outcome.event)
     steps = _steps(outcome, np.asarray(counts, dtype=float))
     incidence = step_values(times, steps.times, steps.incidence(outcome.event), before=0.0)
     follow_up = steps.times[np.maximum((steps.at_risk > 0).sum(axis=1), 1) - 1]

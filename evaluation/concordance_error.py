@@ -48,9 +48,12 @@ def uno_c_standard_error(outcome: Outcome, risk_score: ArrayLike, tau: float | N
     """Standard error of Uno's C; the weights for censoring count as known, as in R.
 
     Parameters, errors and missing values are those of `harrell_c_standard_error`; NaN also where a
-    weight of a counted event is unknown.
+    weight of a counted event is unknown, and where each patient has a censoring distribution: use
+    a bootstrap then.
     """
     check_patients(outcome)
+    if outcome.censoring is not None:
+        return np.nan
     weight = fit_censoring(outcome).inverse_before(outcome.time) ** 2
     return _standard_error(outcome, risk_score, weight, tau)
 

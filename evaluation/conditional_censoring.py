@@ -6,7 +6,7 @@ comparison. Both models take events first at ties and give G(t-), like `fit_cens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,6 +42,16 @@ class ConditionalCensoring:
     def follow_up(self) -> float:
         """Longest observed time, in months; nothing is known beyond it."""
         return float(self.times[-1])
+
+    def take(self, rows: ArrayLike) -> ConditionalCensoring:
+        """That of the selected patients, with what was estimated on all of them."""
+        rows = np.atleast_1d(rows)
+        return replace(self, row=self.row[rows], multiplier=self.multiplier[rows])
+
+    def inverse_before_each(self, times: ArrayLike) -> np.ndarray:
+        """1 / G(t-) of every patient at m times, shape (n, m); NaN where G is 0 or unknown."""
+        known = self._steps(np.searchsorted(self.times, times, side="left"), times)
+        return _inverse(known[self.row] ** self.multiplier[:, None])
 
     def at(self, times: ArrayLike) -> np.ndarray:
         """G(t) of every patient at m times, shape (n, m); NaN beyond follow-up."""

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.calibration import checked_probabilities
-from evaluation.censoring import replicate_survival
+from evaluation.censoring import replicate_survival, weighted_share
 from evaluation.estimates import estimate_rows, everyone_then, missing_predictions
 from features.outcome import Outcome
 
@@ -167,7 +167,8 @@ def replicate_treated(
 ) -> Treated:
     """Treated, true and false positives of the cohort or of each bootstrap replicate.
 
-    The event probability of the treated is the Kaplan-Meier estimate among them. Parameters and
+    The event probability of the treated is the Kaplan-Meier estimate among them, or weighted by
+    the censoring distribution of each patient where the outcome carries one. Parameters and
     errors are those of `decision_curve`, for one prediction.
 
     Returns
@@ -183,6 +184,11 @@ def replicate_treated(
     shape = (len(weights), len(thresholds))
     if np.isnan(event_probability).any():
         return Treated(*(np.full(shape, np.nan) for _ in range(3)))
+    if outcome.censoring is not None:
+        chosen = event_probability[:, None] >= thresholds
+        treated = weights @ chosen / weights.sum(axis=1, keepdims=True)
+        observed = weighted_share(outcome, [horizon], weights, outcome.event, chosen)
+        return _positives(treated, observed)
     order = np.argsort(outcome.time, kind="stable")
     time = outcome.time[order]
     treated, observed = _observed_among_treated(
@@ -195,6 +201,10 @@ def replicate_treated(
         np.append(time[1:] != time[:-1], True),
         len(thresholds),
     )
+    return _positives(treated, observed)
+
+
+def _positives(treated: np.ndarray, observed: np.ndarray) -> Treated:
     positive = np.where(treated > 0, treated * observed, 0.0)
     return Treated(treated, positive, np.where(treated > 0, treated * (1.0 - observed), 0.0))
 

@@ -12,8 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringModel, fit_censoring
+from evaluation.censoring import CensoringModel, censoring_of
+from evaluation.conditional_censoring import ConditionalCensoring
 from features.outcome import Outcome
+
+# Pairs of patients held at once where each pair has a weight of its own.
+PAIRS_AT_ONCE = 2_000_000
 
 
 class ConcordanceCounts(NamedTuple):
@@ -41,6 +45,7 @@ def concordance_counts(
     group: ArrayLike | None = None,
     event_weight: np.ndarray | None = None,
     tau: float | None = None,
+    partner_weight: np.ndarray | None = None,
 ) -> ConcordanceCounts:
     """Count concordant, tied and comparable pairs.
 
@@ -64,6 +69,8 @@ def concordance_counts(
     tau : float, optional
         Months; an event at exactly tau still counts, as with `ymax` in R's
         `survival::concordance`. scikit-survival leaves it out.
+    partner_weight : ndarray of shape (n,), optional
+        Additional weight of a pair by the other patient.
 
     Returns
     -------
@@ -84,6 +91,7 @@ def concordance_counts(
         raise ValueError(f"counts has shape {weights.shape}; expected ({n},) or (B, {n})")
     labels = np.zeros(n) if group is None else _one_per_patient("group", group, n)
     pair_weight = np.ones(n) if event_weight is None else event_weight
+    partner = np.ones(n) if partner_weight is None else partner_weight
     counted = outcome.event if tau is None else outcome.event & (outcome.time <= tau)
 
     # Latest first within a group; censored before events at ties, since they outlive them.
@@ -91,6 +99,7 @@ def concordance_counts(
     totals = _count_pairs(
         weights[:, order],
         np.where(counted, pair_weight, 0.0)[order],
+        partner[order],
         _last_of_run(labels[order]),
         _last_of_run(labels[order], outcome.time[order], outcome.event[order]),
         _dense_rank(labels, risk_score)[order],
@@ -133,7 +142,9 @@ def uno_c(
     group: ArrayLike | None = None,
     censoring: CensoringModel | None = None,
 ) -> float | np.ndarray:
-    """Uno's C: concordance up to tau, an event at t weighted 1 / G(t-)^2.
+    """Uno's C: concordance up to tau, a pair with the event at t weighted 1 / (Gi(t-) Gj(t-)).
+
+    With the same censoring distribution for both patients that is 1 / G(t-)^2.
 
     Parameters
     ----------
@@ -154,10 +165,74 @@ def uno_c(
     ----------
     Uno et al., Stat Med 2011, 10.1002/sim.4154
     """
-    censoring = censoring or fit_censoring(outcome)
-    weight = censoring.inverse_before(outcome.time) ** 2
-    pairs = concordance_counts(outcome, risk_score, counts, group, weight, tau)
+    censoring = censoring or censoring_of(outcome)
+    pairs = weighted_concordance(outcome, risk_score, censoring, counts, group, tau)
     return _like_counts(pairs.c_index, counts)
+
+
+def weighted_concordance(
+    outcome: Outcome,
+    risk_score: ArrayLike,
+    censoring: CensoringModel,
+    counts: np.ndarray | None = None,
+    group: ArrayLike | None = None,
+    tau: float | None = None,
+) -> ConcordanceCounts:
+    """Pairs weighted by how likely both patients were still followed at the event.
+
+    Parameters are those of `uno_c`, values those of `concordance_counts`; NaN where a weight of a
+    counted pair is unknown.
+
+    References
+    ----------
+    Gerds et al., Stat Med 2013, 10.1002/sim.5681
+    """
+    settings = (outcome, risk_score, counts, group)
+    own = censoring.inverse_before(outcome.time)
+    if not isinstance(censoring, ConditionalCensoring):
+        return concordance_counts(*settings, own**2, tau)
+    if (censoring.multiplier == 1).all():
+        parts = []
+        for row in range(len(censoring.probability)):
+            members = censoring.row == row
+            if not members.any():
+                continue
+            # Where nobody of the row is left, there is no pair to be weighted.
+            theirs = np.nan_to_num(censoring.take(members).inverse_before_each(outcome.time)[0])
+            parts.append(concordance_counts(*settings, own * theirs, tau, members.astype(float)))
+        return ConcordanceCounts(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))
+    return _each_pair(*settings, censoring, tau)
+
+
+def _each_pair(
+    outcome: Outcome,
+    risk_score: ArrayLike,
+    counts: np.ndarray | None,
+    group: ArrayLike | None,
+    censoring: ConditionalCensoring,
+    tau: float | None,
+) -> ConcordanceCounts:
+    """Every pair by itself, in n^2 steps: each has a weight that no sum of parts gives."""
+    n, time = len(outcome), outcome.time
+    scores = _one_per_patient("risk_score", risk_score, n)
+    cases = np.ones((1, n)) if counts is None else np.atleast_2d(counts).astype(float)
+    labels = np.zeros(n) if group is None else _one_per_patient("group", group, n)
+    counted = outcome.event if tau is None else outcome.event & (time <= tau)
+    own = censoring.inverse_before(time)
+    totals = np.zeros((3, len(cases)))
+    at_once = max(1, PAIRS_AT_ONCE // n)
+    events = np.flatnonzero(counted)
+    for start in range(0, len(events), at_once):
+        some = events[start : start + at_once]
+        outlives = time > time[some, None]
+        outlives |= (time == time[some, None]) & ~outcome.event
+        outlives &= labels == labels[some, None]
+        weight = own[some, None] * censoring.inverse_before_each(time[some]).T
+        weight = np.where(outlives, weight, 0.0)
+        higher, same = scores[some, None] > scores, scores[some, None] == scores
+        for place, kind in enumerate((weight * higher, weight * same, weight)):
+            totals[place] += (cases[:, some] * (cases @ kind.T)).sum(axis=1)
+    return ConcordanceCounts(*totals)
 
 
 def _like_counts(values: np.ndarray, counts: np.ndarray | None) -> float | np.ndarray:
@@ -190,6 +265,7 @@ def _dense_rank(labels: np.ndarray, risk_score: np.ndarray) -> np.ndarray:
 def _count_pairs(
     weights: np.ndarray,
     event_weight: np.ndarray,
+    partner: np.ndarray,
     last_of_group: np.ndarray,
     last_of_tie: np.ndarray,
     rank: np.ndarray,
@@ -223,7 +299,7 @@ def _count_pairs(
             # Patients of a tie block are added once all of them have been compared.
             if last_of_tie[i]:
                 for j in range(tie_start, i + 1):
-                    added = float(weights[replicate, j])
+                    added = float(weights[replicate, j]) * partner[j]
                     if added > 0.0:
                         seen += added
                         at_rank[rank[j]] += added

@@ -22,6 +22,7 @@ from evaluation.brier import (
     scaled_brier,
 )
 from evaluation.calibration import replicate_observed_expected, replicate_slopes
+from evaluation.censoring import censoring_weights
 from evaluation.discrimination import harrell_c, uno_c
 from evaluation.estimates import BY_CONSTRUCTION, OUT_OF_FOLD, estimate_row, with_cohort
 from evaluation.results import metric_table
@@ -298,6 +299,8 @@ def metric_obstacle(
         return _without_risk_score(predictions, folds)
     if any(np.isnan(p.survival).all() for p in predictions):
         return "no probability at any time: a score that only orders patients, or no follow-up"
+    if outcome.censoring is not None and np.isnan(censoring_weights(outcome, [horizon])).any():
+        return f"weights for censoring are unknown at {horizon:g} months: a group is not followed"
     last = column_of(predictions[0].times, horizon)
     if metric.needs == "grid" and not last:
         return "one time alone cannot be integrated over"

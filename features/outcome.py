@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,14 @@ from features.times import one_time_each
 
 # A month is a twelfth of a Julian year, so that 12 months are 365.25 days.
 MONTHS = {"days": 12 / 365.25, "months": 1.0, "years": 12.0}
+
+
+class PerPatient(Protocol):
+    """Something that holds a part for each patient."""
+
+    def take(self, rows: ArrayLike) -> PerPatient:
+        """That of the selected patients."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,9 @@ class Outcome:
         True when a competing event ended follow-up at `time`; `event` is False there. None when
         the endpoint knows none. An estimator that ignores it treats these patients as censored:
         right for a cause-specific hazard, wrong for a cumulative incidence.
+    censoring : PerPatient, or None
+        How likely each patient was still followed at a time, where that depends on the patient: a
+        `ConditionalCensoring`. The measures weigh by it; None: by Kaplan-Meier of these patients.
     """
 
     time: np.ndarray
@@ -42,6 +54,7 @@ class Outcome:
     reason: np.ndarray | None = None
     source: np.ndarray | None = None
     competing: np.ndarray | None = None
+    censoring: PerPatient | None = None
 
     def __post_init__(self) -> None:
         time = np.array(self.time, dtype=float)
@@ -104,6 +117,8 @@ class Outcome:
                 part = part[rows]
                 part.flags.writeable = False
             object.__setattr__(taken, name, part)
+        followed = None if self.censoring is None else self.censoring.take(rows)
+        object.__setattr__(taken, "censoring", followed)
         return taken
 
 
