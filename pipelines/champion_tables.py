@@ -6,6 +6,7 @@ Everything rests on the out-of-fold predictions and on seeded refits; nothing is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -187,6 +188,7 @@ def _refitted(
             members=members,
         )
         metrics = standard_metrics(plan.horizons, max(plan.horizons))
+        refits = replace(refits, outcome=plan.judged)
         found.tables["optimism"] = optimism_table(learner, refits, metrics)
     if wanted.instability:
         refits = refit_to_bootstrap(
@@ -197,6 +199,7 @@ def _refitted(
             advance=lambda: advance(f"{learner}: instability", 1),
             checkpoint=checkpoint,
         )
+        refits = replace(refits, outcome=plan.judged)
         table = instability_table(learner, refits, plan.horizons, thresholds)
         found.tables["instability"] = table
         for horizon in plan.horizons:

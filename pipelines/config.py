@@ -199,6 +199,11 @@ class EvaluationConfig(Settings):
     horizons: tuple[Months, ...] = (6.0, 12.0)
     bootstrap: int = Field(default=500, ge=50, le=10000)
     regimen_refits: int = Field(default=50, ge=20, le=1000)
+    censoring: Literal["marginal", "by_regimen", "cox"] = Field(
+        default="marginal",
+        description="What the weights for censoring may depend on: nothing, the regimen, or the "
+        "`clinical` covariates",
+    )
     thresholds: tuple[float, ...] = Field(
         default=(0.25, 0.5, 0.75),
         description="Event probabilities at which one would act, for the net benefit",

@@ -29,6 +29,7 @@ from models.resampling import bootstrap_strata
 from models.stored import StoredModel
 from pipelines import tracking
 from pipelines.beyond_training import beyond_training
+from pipelines.censoring import describe_censoring, judged_outcome
 from pipelines.champion_tables import subgroups
 from pipelines.cohorts import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import resolved_yaml
@@ -218,10 +219,14 @@ def validate_externally(
         task_seed(config.seed, "bootstrap"),
         strata=bootstrap_strata(dataset),
     )
-    settings = (dataset.outcome, [prediction], folds, horizons, max(horizons), counts)
+    cohort = given.checked.cohort
+    among = cohort.of_endpoint(endpoint_label(config))
+    regimen = None if cohort.regimen is None else cohort.regimen[among]
+    outcome = judged_outcome(config, dataset, regimen)
+    settings = (outcome, [prediction], folds, horizons, max(horizons), counts)
     metrics = performance_table(card.learner, *settings, thresholds, FIXED)
     judged = Judged(
-        dataset.outcome, {card.learner: [prediction]}, folds, horizons, thresholds, counts, metrics
+        outcome, {card.learner: [prediction]}, folds, horizons, thresholds, counts, metrics
     )
     found = assess(judged, card.learner)
     found.join(subgroups(judged, card.learner, groups))
@@ -467,6 +472,7 @@ def _log(
                 "events": outcome.n_events,
                 "horizons": ", ".join(f"{h:g}" for h in config.evaluation.horizons),
                 "bootstrap": config.evaluation.bootstrap,
+                "censoring": config.evaluation.censoring,
                 "recalibrate": "no" if made is None else made.model.kind,
             },
             metrics=tracking.flat_metrics(result.metrics),
@@ -501,6 +507,7 @@ def _facts(
         "Trained on": f"{training.get('cohort', '')}, {training.get('patients', '?')} patients, "
         f"{training.get('events', '?')} events, follow-up to {card.follow_up:.1f} months; data "
         f"fingerprint {result.stored.data_fingerprint or 'unknown'}",
+        "Weights for censoring": describe_censoring(result.given.config, dataset.predictors),
         "Predictors": ", ".join([*card.covariates, *(["regimen"] if card.arms else [])]),
         "Data fingerprint": f"{result.given.checked.cohort.fingerprint}, of these patients",
         "Run": run_id,

@@ -16,10 +16,12 @@ from features.dataset import REGIMEN, Dataset
 from features.errors import InputError, Problem
 from features.guard_findings import Finding, by_severity, findings_frame
 from features.guard_settings import Severity
+from features.outcome import Outcome
 from models.fitted import encode
 from models.learners import LEARNERS
 from models.resampling import Resampling, bootstrap_strata
 from pipelines.cautions import cautions
+from pipelines.censoring import judged_outcome
 from pipelines.cohorts import CheckedCohort, cohort_name, endpoint_label, training_problems
 from pipelines.config import TrainConfig
 from pipelines.nested_validation import prediction_times, task_seed
@@ -68,6 +70,7 @@ class TrainingPlan:
         # Drawn here, so that what is wrong with them is told early.
         plan.resampling  # noqa: B018
         plan.subgroups  # noqa: B018
+        plan.judged  # noqa: B018
         plan.check_sample_size()
         return plan
 
@@ -95,6 +98,13 @@ class TrainingPlan:
     def dataset(self) -> Dataset:
         """Everything that any learner sees."""
         return self.cohort.dataset(self.config.all_covariates, self.endpoint)
+
+    @cached_property
+    def judged(self) -> Outcome:
+        """The outcome that predictions are judged by, with its censoring model; see the module."""
+        among = self.cohort.of_endpoint(self.endpoint)
+        regimen = None if self.cohort.regimen is None else self.cohort.regimen[among]
+        return judged_outcome(self.config, self.dataset, regimen)
 
     @cached_property
     def main(self) -> Dataset:

@@ -226,7 +226,7 @@ def _judge(
     workers: int,
     advance: Advance,
 ) -> Judged:
-    config, outcome = plan.config, plan.dataset.outcome
+    config, outcome = plan.config, plan.judged
     members = None
     if learner == STACK:
         able = [name for name in config.stacked if name in others]
@@ -376,7 +376,7 @@ def _conclude(
     found = about_champion(
         plan,
         JudgedLearners(
-            plan.dataset.outcome,
+            plan.judged,
             {name: fit.predictions for name, fit in fits.items()},
             list(plan.resampling.folds),
             plan.horizons,
@@ -454,7 +454,7 @@ def _differences(plan: TrainingPlan, judged: Mapping[str, Judged], reference: st
     if len(judged) < 2:
         return pd.DataFrame(columns=list(DIFFERENCE_COLUMNS))
     order = [reference, *(name for name in judged if name != reference)]
-    outcome = plan.dataset.outcome
+    outcome = plan.judged
     return learner_differences(
         outcome,
         {name: judged[name].fit.predictions for name in order},

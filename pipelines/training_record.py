@@ -37,6 +37,7 @@ from models.preprocessing import RARE_LEVEL
 from models.registry import Registration, Version, register
 from models.tuning import searched_params
 from pipelines import tracking
+from pipelines.censoring import describe_censoring
 from pipelines.cohorts import cohort_name
 from pipelines.config import resolved_yaml
 from pipelines.files import write_csv, write_text
@@ -134,6 +135,7 @@ class TrainingRecord:
             "trials": config.tuning.trials,
             "objective": config.tuning.objective,
             "horizons": ", ".join(f"{h:g}" for h in plan.horizons),
+            "censoring": config.evaluation.censoring,
             "bootstrap": config.evaluation.bootstrap,
             "thresholds": ", ".join(f"{t:g}" for t in config.evaluation.thresholds),
             "subgroups": ", ".join(plan.subgroups),
@@ -182,7 +184,7 @@ class TrainingRecord:
             if effect is not None:
                 write_csv(folder / "regimen_effects.csv", with_refit_range(effect))
             judged = Judged(
-                self.plan.dataset.outcome,
+                self.plan.judged,
                 {fit.learner: fit.predictions},
                 list(self.plan.resampling.folds),
                 self.plan.horizons,
@@ -369,6 +371,7 @@ class TrainingRecord:
             f"{outcome.follow_up:.1f} months",
             "Predictors": ", ".join(plan.main.predictors.columns),
             "Validation": plan.validation_text,
+            "Weights for censoring": describe_censoring(plan.config, plan.dataset.predictors),
             "Registered model": f"{version.uri}, run {version.run_id}: {became}",
             "Data fingerprint": plan.cohort.fingerprint,
             "Seed": str(plan.config.seed),

@@ -421,7 +421,7 @@ def test_classical_and_model_based_effects_stand_in_one_table(reference):
     assert set(modelled["arm"]) == {"HMA"}
     assert set(modelled["reference_arm"]) == {"LDAC"}
     assert modelled.loc[~means, "estimate"].abs().max() < 0.5
-    assert (modelled["ci_low"] <= modelled["ci_high"]).all()
+    assert (modelled["refit_low"] <= modelled["refit_high"]).all()
     assert modelled["note"].str.contains("not causal").all()
     difference = effects[effects["estimator"] == "Kaplan-Meier difference"]
     assert set(difference["scale"]) == set(modelled.loc[~means, "scale"])
