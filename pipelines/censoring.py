@@ -10,7 +10,11 @@ import pandas as pd
 from evaluation.adjustment_design import adjustment_design
 from evaluation.censoring import censoring_weights
 from evaluation.competing_incidence import any_event
-from evaluation.conditional_censoring import fit_censoring_by_group, fit_censoring_cox
+from evaluation.conditional_censoring import (
+    ConditionalCensoring,
+    fit_censoring_by_group,
+    fit_censoring_cox,
+)
 from features.dataset import REGIMEN, Dataset
 from features.errors import InputError, Problem
 from features.outcome import Outcome
@@ -52,6 +56,7 @@ def judged_outcome(config: TrainConfig, dataset: Dataset, regimen: np.ndarray | 
         return outcome
     # A competing event ends follow-up, and is no censoring.
     ended = any_event(outcome)
+    followed: ConditionalCensoring | None
     if kind == "by_regimen":
         if regimen is None:
             raise InputError(
