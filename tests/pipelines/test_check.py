@@ -120,6 +120,14 @@ def test_what_a_training_would_refuse_is_unusable(run, config, clean):
     assert pd.read_csv(folder / "findings.csv")["check"].tolist() == ["training"]
 
 
+def test_a_split_that_cannot_be_made_is_unusable(run, config, clean):
+    config["resampling"] = {"kind": "leave_one_center_out"}
+    status, out, _, folder = run(config, clean.assign(center="Nord"))
+    assert status == 2
+    assert "No center to leave out" in out
+    assert "training" in pd.read_csv(folder / "findings.csv")["check"].tolist()
+
+
 def test_another_table_can_be_named(run, config, clean, tmp_path):
     setting(clean, "sex", {1: "1"}).to_csv(tmp_path / "other.csv", index=False)
     status, _, err, _ = run(config, clean, "--cohort", str(tmp_path / "other.csv"))

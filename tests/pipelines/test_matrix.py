@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from evaluation.html_page import png_bytes
 from evaluation.kaplan_meier import survival_at
 from features.outcome import MONTHS, Outcome
-from pipelines import check, compare, evaluate, predict, train
+from pipelines import check, compare, comparison_record, evaluate, predict, train
 
 KINDS = ("path", "file", "redcap", "cbioportal", "sql", "omop")
 COMMANDS = ("check", "train", "compare", "evaluate", "predict")
@@ -326,6 +326,7 @@ def ran(connect_to_store, tmp_path_factory):
         connect_to_store(patch)
         # What the pictures show is tested where they are drawn; here they only take time.
         patch.setattr(Figure, "savefig", lambda self, file, **_: _write(file, dot))
+        patch.setattr(comparison_record, "comparison_pictures", lambda found: {})
         yield call
 
 
