@@ -32,7 +32,7 @@ SETTINGS = {
     "resampling": {"folds": 2, "repeats": 1, "inner_folds": 2},
     "tuning": {"trials": 0},
     "evaluation": {
-        "horizons": [6, 12], "bootstrap": 50, "regimen_refits": 20, "instability": "off",
+        "horizons": [9], "bootstrap": 50, "regimen_refits": 20, "instability": "off",
         "subgroups": [],
     },
     "comparison": {"replicates": 100, "imputations": 2, "subgroups": {}},
@@ -400,12 +400,12 @@ def test_published_claims_are_of_the_published_study_alone(ran):
 
 
 def test_what_was_predicted_is_what_was_judged(ran):
-    # O/E at 6 months of the evaluation, from the predictions of the other command.
+    # O/E at 9 months of the evaluation, from the predictions of the other command.
     metrics = ran("path", "evaluate").table("metrics.csv")
-    row = metrics[(metrics["metric"] == "calibration_oe") & (metrics["horizon"] == 6)].iloc[0]
+    row = metrics[(metrics["metric"] == "calibration_oe") & (metrics["horizon"] == 9)].iloc[0]
     predicted = ran("omop", "predict").table("predictions.csv")
     table = patients(2)
     time, dead = table["os_days"].to_numpy(float) * MONTHS["days"], table["dead"] == 1
-    observed = 1 - survival_at(Outcome(time, dead), [6.0])["survival"].iloc[0]
+    observed = 1 - survival_at(Outcome(time, dead), [9.0])["survival"].iloc[0]
     assert len(predicted) == len(table)
-    assert row["estimate"] == pytest.approx(observed / predicted["event_probability_6m"].mean())
+    assert row["estimate"] == pytest.approx(observed / predicted["event_probability_9m"].mean())
