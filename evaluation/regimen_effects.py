@@ -23,6 +23,7 @@ from evaluation.contributions import (
 from evaluation.explanation import CurveOutputs
 from evaluation.results import regimen_table
 from features.dataset import REGIMEN
+from features.outcome import Outcome
 from models.prediction import SurvivalModel
 
 ESTIMATORS = ("SHAP contrast", "standardised contrast")
@@ -357,6 +358,32 @@ def course_table(
         for t, time in enumerate(times)
     ]
     return pd.DataFrame(rows)
+
+
+def within_arms(table: pd.DataFrame, outcome: Outcome, regimen: np.ndarray) -> pd.DataFrame:
+    """Take back the contrasts beyond the follow-up of an arm: the model goes on along the other's.
+
+    Parameters
+    ----------
+    table : DataFrame with REGIMEN_COLUMNS
+    outcome : Outcome of n patients
+    regimen : ndarray of shape (n,)
+    """
+    reach = {arm: float(outcome.time[regimen == arm].max()) for arm in np.unique(regimen)}
+    numbers = ["estimate", "ci_low", "ci_high"]
+    found = table.copy()
+    for row in table.index:
+        horizon = table.loc[row, "horizon"]
+        short = [
+            whose
+            for whose, column in (("the arm", "arm"), ("the reference arm", "reference_arm"))
+            if horizon > reach.get(table.loc[row, column], np.inf)
+        ]
+        if short:
+            whose = "both arms" if len(short) == 2 else short[0]
+            found.loc[row, numbers] = np.nan
+            found.loc[row, "note"] = f"not estimable: beyond the follow-up of {whose}"
+    return found
 
 
 def regimen_effect_table(

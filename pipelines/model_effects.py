@@ -24,6 +24,7 @@ from evaluation.regimen_effects import (
     read_regimen,
     regimen_contribution,
     regimen_effect_table,
+    within_arms,
 )
 from features.dataset import REGIMEN, Dataset
 from models.prediction import SurvivalModel
@@ -238,9 +239,13 @@ def learner_effects(
     sizes = pd.Series(dataset.regimen).value_counts()
     few = [arm for arm in arms if sizes.get(arm, 0) < FEWEST_AVERAGED]
     return LearnerEffects(
-        regimen_effect_table(
-            learner, question.endpoint, arms, question.horizons, reading.contrasts(), contrasts,
-            len(dataset), dataset.outcome.n_events, question.tau, reading.contrast_error(),
+        within_arms(
+            regimen_effect_table(
+                learner, question.endpoint, arms, question.horizons, reading.contrasts(),
+                contrasts, len(dataset), dataset.outcome.n_events, question.tau,
+                reading.contrast_error(),
+            ),
+            dataset.outcome, np.asarray(dataset.regimen),
         ),
         without_few(
             course_table(learner, arms, question.times.tolist(), question.course(whole), courses),

@@ -18,7 +18,7 @@ from evaluation.extended_metrics import has_competing
 from evaluation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
 from evaluation.performance import compared_metrics, fold_scores, performance_table
 from evaluation.published import check_published_claims
-from evaluation.regimen_effects import regimen_effect_table
+from evaluation.regimen_effects import regimen_effect_table, within_arms
 from evaluation.results import metric_table
 from features.errors import InputError, Problem
 from features.sql import resolve_url
@@ -303,7 +303,7 @@ def _regimen_effect(
         kept=checkpoint.open(f"{fit.learner}_contrasts"),
         tau=tau,
     )
-    return regimen_effect_table(
+    table = regimen_effect_table(
         fit.learner,
         plan.endpoint,
         arms,
@@ -314,6 +314,7 @@ def _regimen_effect(
         plan.dataset.outcome.n_events,
         tau,
     )
+    return within_arms(table, plan.dataset.outcome, np.asarray(plan.dataset.regimen))
 
 
 def _conclude(

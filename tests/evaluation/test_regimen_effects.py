@@ -18,8 +18,10 @@ from evaluation.regimen_effects import (
     regimen_contribution,
     regimen_course,
     regimen_effect_table,
+    within_arms,
 )
-from evaluation.results import REGIMEN_COLUMNS
+from evaluation.results import REGIMEN_COLUMNS, regimen_table
+from features.outcome import Outcome
 from models.fitted import fit_model
 from models.learners import LEARNERS
 from models.prediction import SurvivalPrediction
@@ -490,3 +492,21 @@ def test_a_large_table_keeps_the_contrast_of_an_additive_model():
     assert len(reading.rows) == 250
     rows = contribution_table("cox", reading)["row"].to_numpy()
     assert (table["regimen"].to_numpy()[rows[:250] - 1] == reading.regimen).all()
+
+
+def test_nothing_is_said_beyond_the_follow_up_of_an_arm():
+    outcome = Outcome([3.0, 9.0, 5.0, 20.0], [1, 0, 1, 0])
+    regimen = np.array(["LDAC", "LDAC", "HMA", "HMA"], dtype=object)
+    rows = [
+        {"arm": "HMA", "reference_arm": "LDAC", "horizon": h, "estimate": 0.1, "ci_low": 0.0,
+         "ci_high": 0.2, "note": "kept"}
+        for h in (6.0, 9.0, 12.0, 24.0)
+    ]  # fmt: skip
+    found = within_arms(regimen_table(rows), outcome, regimen)
+    assert found["estimate"].notna().tolist() == [True, True, False, False]
+    assert found["ci_high"].notna().tolist() == [True, True, False, False]
+    assert found["note"].tolist()[1:] == [
+        "kept",
+        "not estimable: beyond the follow-up of the reference arm",
+        "not estimable: beyond the follow-up of both arms",
+    ]

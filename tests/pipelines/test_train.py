@@ -166,6 +166,7 @@ def test_without_a_regimen_the_comparison_is_skipped_and_said(leuksurv):
         "brier_over_time.csv",
         "d_calibration.csv",
         "decision_curve.csv",
+        "findings.csv",
         "instability.csv",
         "learner_differences.csv",
         "metrics.csv",
