@@ -50,7 +50,7 @@ SMALL = {
     "evaluation": {
         "horizons": [6, 12],
         "bootstrap": 50,
-        "regimen_refits": 10,
+        "regimen_refits": 20,
         "instability": "off",
     },
     "tracking": {"experiment": "kills", "model_name": "kills"},
