@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from features import (
     guard_columns,
     guard_events,
+    guard_later,
     guard_leakage,
     guard_patients,
     guard_regimens,
@@ -71,6 +72,7 @@ COHORT_CHECKS: dict[str, Check[CohortEvidence]] = {
         *guard_events.COHORT_CHECKS,
         *guard_columns.COHORT_CHECKS,
         *guard_leakage.CHECKS,
+        *guard_later.CHECKS,
         *guard_regimens.CHECKS,
     )
 }

@@ -8,6 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 
+from features.dictionary import read_dictionary
 from features.errors import name_some
 from features.guard_evidence import CohortEvidence, TableEvidence
 from features.guard_findings import Check, Observation
@@ -58,7 +59,34 @@ def outcome_name(evidence: TableEvidence) -> Iterator[Observation]:
             yield Observation(
                 f"Predictor {name} (column {column}) is named like an outcome",
                 _known(evidence, column),
+                names=(name,),
             )
+
+
+def later_name(evidence: TableEvidence) -> Iterator[Observation]:
+    """A predictor named like what happens after the first dose, such as a response.
+
+    A covariate of the project's own dictionary is of baseline by its name; its column may not be.
+    """
+    rules, own = read_rules().later, read_dictionary()
+    for name in evidence.inputs:
+        column = evidence.source(name)
+        covariate = evidence.dictionary.get(name)
+        if covariate is not None and covariate.timing != "baseline":
+            continue
+        names = [column] if name in own else [name, column]
+        if covariate is not None and name not in own:
+            names.append(covariate.label)
+        for told in (words(n) for n in names):
+            later = [w for w in told if w in rules.words]
+            if later and not set(told) & set(rules.unless) and column not in own:
+                yield Observation(
+                    f"Predictor {name} (column {column}) is named like what happens later: "
+                    f"{later[0]}",
+                    _known(evidence, column),
+                    names=(name,),
+                )
+                break
 
 
 def direct_identifier(evidence: CohortEvidence) -> Iterator[Observation]:
@@ -128,6 +156,7 @@ TABLE_CHECKS: tuple[Check[TableEvidence], ...] = (
     post_baseline_predictor,
     outcome_predictor,
     outcome_name,
+    later_name,
 )
 COHORT_CHECKS: tuple[Check[CohortEvidence], ...] = (
     direct_identifier,

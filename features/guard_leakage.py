@@ -64,6 +64,7 @@ def leakage_time(evidence: CohortEvidence) -> Iterator[Observation]:
                     f"Covariate {name} alone orders the times of {label} with a C-index of "
                     f"{max(c, 1 - c):.2f}",
                     *_who_is_known(evidence, name),
+                    names=evidence.inputs_named(name),
                 )
 
 
@@ -81,6 +82,7 @@ def leakage_event(evidence: CohortEvidence) -> Iterator[Observation]:
                     f"Covariate {name} alone tells who had the event of {label} "
                     f"(AUC {max(auc, 1 - auc):.2f})",
                     *_who_is_known(evidence, name),
+                    names=evidence.inputs_named(name),
                 )
 
 
@@ -103,7 +105,9 @@ def leakage_missing(evidence: CohortEvidence) -> Iterator[Observation]:
             accuracy = (known[event].mean() + (~known)[censored].mean()) / 2
             if max(accuracy, 1 - accuracy) >= limit:
                 yield Observation(
-                    f"Whether covariate {name} is known tells who had the event of {label}", known
+                    f"Whether covariate {name} is known tells who had the event of {label}",
+                    known,
+                    names=evidence.inputs_named(name),
                 )
 
 

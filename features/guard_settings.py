@@ -63,6 +63,13 @@ class IdentifierWords(Settings):
     parts: tuple[str, ...]
 
 
+class LaterWords(Settings):
+    """Words of what happens after the first dose, and words that take that meaning away."""
+
+    words: tuple[str, ...]
+    unless: tuple[str, ...]
+
+
 class EventWords(Settings):
     """Words of event columns, of their codes' labels, and of columns that tell who died."""
 
@@ -81,6 +88,7 @@ class GuardRules(Settings):
     sampling: SamplingWords
     diagnosis_words: tuple[str, ...]
     outcome_words: tuple[str, ...]
+    later: LaterWords
     events: EventWords
     identifiers: IdentifierWords
 
