@@ -68,11 +68,15 @@ def later_name(evidence: TableEvidence) -> Iterator[Observation]:
 
     A covariate of the project's own dictionary is of baseline by its name; its column may not be.
     """
-    rules, own = read_rules().later, read_dictionary()
+    rules = read_rules().later
+    shipped = read_dictionary()
+    own = {name for name, c in shipped.items() if c.timing == "baseline"}
+    # These are told by post_baseline_predictor.
+    told_before = {c.name for c in evidence.dictionary.values() if c.timing != "baseline"}
     for name in evidence.inputs:
         column = evidence.source(name)
         covariate = evidence.dictionary.get(name)
-        if covariate is not None and covariate.timing != "baseline":
+        if {name, column} & told_before:
             continue
         names = [column] if name in own else [name, column]
         if covariate is not None and name not in own:

@@ -110,7 +110,7 @@ def named(name, column=None, **entry):
 @pytest.mark.parametrize(
     "name",
     ["response", "transplanted", "best_blasts", "cyclesGiven", "mrd_status", "relapse",
-     "max_toxicity", "hospital_days", "last_hb", "after_ven", "outcome2", "relapse_date"],
+     "max_toxicity", "hospital_days", "last_hb", "after_ven", "outcome_2", "relapse_date"],
 )  # fmt: skip
 def test_names_of_what_happens_later(name):
     assert named(name) == ["later_name"]
