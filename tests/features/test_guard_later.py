@@ -109,7 +109,7 @@ def named(name, column=None, **entry):
 
 @pytest.mark.parametrize(
     "name",
-    ["response", "transplanted", "best_blasts", "cyclesGiven", "mrd_status", "relapse",
+    ["salvage_response", "transplanted", "best_blasts", "cyclesGiven", "mrd_status", "relapse",
      "max_toxicity", "hospital_days", "last_hb", "after_ven", "outcome_2", "relapse_date"],
 )  # fmt: skip
 def test_names_of_what_happens_later(name):
