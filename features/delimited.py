@@ -157,7 +157,9 @@ def _check_header_ends(data: bytes, where: str) -> None:
 def _first_lines(data: bytes, count: int = 2) -> list[str]:
     """The first filled lines, without what stands in quotes."""
     text = data[:HEAD_BYTES].decode("utf-8", "ignore")
-    lines = (re.sub(r'"[^"]*"', "", line) for line in text.splitlines() if line.strip())
+    # Not splitlines: it also ends lines at marks that are cells' own, such as a form feed.
+    filled = (line for line in re.split(r"[\r\n]+", text) if line.strip(" \t"))
+    lines = (re.sub(r'"[^"]*"', "", line) for line in filled)
     return list(islice(lines, count))
 
 

@@ -104,6 +104,15 @@ class _Loader(yaml.SafeLoader):
             first |= dict.fromkeys((key.value, value), key.start_mark.line + 1)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes whatever this reader, or another, would take for something else than text."""
+
+
+def write_yaml(content: Any) -> str:
+    """Text that `read_yaml` reads as the same values, keys in their order."""
+    return str(yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
+
+
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     if len(node.value) > 30:
         raise _Refused(
@@ -114,7 +123,8 @@ def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, (_form, _first) in RESOLVED.items():
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_form})$"), list(_first))
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_tag, re.compile(f"^(?:{_form})$"), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 

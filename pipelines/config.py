@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from features.cohort import CohortColumns
@@ -23,7 +22,7 @@ from features.paths import absolute
 from features.sources import FileSource, Source, source_name
 from features.specs import Settings
 from features.times import Months
-from features.yaml_files import read_yaml
+from features.yaml_files import read_yaml, write_yaml
 
 DEFAULT_CONFIG = CONFIGS / "train.yaml"
 REFERENCE_STUDY = "reference_study"
@@ -523,7 +522,7 @@ def resolved_yaml(config: TrainConfig) -> str:
     if config.cohort.source is not None:
         del content["cohort"]["path"]  # Its default would name another cohort.
     content["cohort"] = _without_folders(content["cohort"])
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return write_yaml(content)
 
 
 def _without_folders(content: Any) -> Any:

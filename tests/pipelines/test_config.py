@@ -104,7 +104,7 @@ def test_a_mistyped_key_of_a_mapped_covariate_names_the_near_one(tmp_path):
     source = {"column": "hgb", "unti": "g/dL"}
     (problem,) = refused(tmp_path, changed("cohort.columns.covariates", {"hb_g_per_l": source}))
     assert problem.where == "mine.yaml: cohort.columns.covariates.hb_g_per_l.unti"
-    assert problem.allowed == "column, unit, values"
+    assert problem.allowed == "column, unit, values, known"
     assert "did you mean 'unit'?" in problem.remedy
 
 
