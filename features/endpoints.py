@@ -249,6 +249,17 @@ def _with_death(
     return with_death(patients, outcome, died, stated.counts_as, where)
 
 
+def _leave_out(event: np.ndarray, bad: np.ndarray) -> str:
+    dead = int((event & bad).sum())
+    if not dead:
+        return "leave these patients out with a stated reason"
+    # Leaving out those who had the event is no cure: nobody would notice the better survival.
+    return (
+        f"leave these patients out with a stated reason; but {dead} of these {int(bad.sum())} had "
+        "the event, and without them the risk comes out too low: rather complete their times"
+    )
+
+
 def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     where = f"endpoint {endpoint.label}"
     check_columns(table, {f"{where}, time": endpoint.time, f"{where}, event": endpoint.event})
@@ -286,8 +297,7 @@ def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
                     where=f"{where}, column {column}, {rows_of(table, bad)}",
                     got=cell(table[column], bad),
                     allowed=allowed,
-                    remedy=f"correct the table, {how}, or leave these patients out with a stated "
-                    "reason",
+                    remedy=f"correct the table, {how}, or {_leave_out(event, bad)}",
                 )
             )
     if problems:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from features import (
     guard_columns,
     guard_events,
+    guard_inclusion,
     guard_later,
     guard_leakage,
     guard_patients,
@@ -30,6 +31,7 @@ from features.dictionary import Covariate
 from features.guard_evidence import CohortEvidence, Followed, TableEvidence
 from features.guard_findings import Check, Finding, Observation, run_checks
 from features.guard_settings import Guard
+from features.inclusion import Inclusion, InclusionRule
 
 A_DAY = 12 / 365.25  # months; less is rounding
 
@@ -117,6 +119,29 @@ def guard_table(
     table.attrs = attrs
     evidence = TableEvidence(table, columns, tuple(covariates), dictionary, guard)
     return run_checks(TABLE_CHECKS, evidence, guard, rows)
+
+
+def guard_inclusion_rules(
+    table: pd.DataFrame,
+    rules: Sequence[InclusionRule],
+    included: Inclusion,
+    columns: CohortColumns,
+    guard: Guard | None = None,
+) -> list[Finding]:
+    """Look at whom the inclusion rules removed.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, any)
+        As handed over, before the rules.
+    included : Inclusion
+        What `apply_inclusion` made of `table` and `rules`.
+    """
+    guard = guard or Guard()
+    evidence = guard_inclusion.InclusionEvidence(
+        table, columns, guard, tuple(zip(rules, included.removed, strict=True)), included.mask
+    )
+    return run_checks(guard_inclusion.CHECKS, evidence, guard, _row_numbers(table.index))
 
 
 def guard_cohort(

@@ -136,7 +136,8 @@ def findings_frame(findings: Sequence[Finding], suppress_below: int | None = Non
         hidden = 0 < f.count < hide
         count = f"under {hide}" if hidden else f.count
         shown = "" if hidden else name_some(f.rows)
-        rows.append([f.severity.label, f.check, f.what, count, f.total, shown, f.why, f.remedy])
+        total = f"under {hide}" if 0 < f.total < hide else f.total
+        rows.append([f.severity.label, f.check, f.what, count, total, shown, f.why, f.remedy])
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -131,7 +131,7 @@ class Guard(Settings):
     ----------
     severity : mapping of check -> 'ignore', 'note', 'warn' or 'fail'
     limits : mapping of check -> mapping of threshold -> value
-    known : mapping of check, or 'post_baseline' -> covariates, columns or endpoints
+    known : mapping of check, or 'post_baseline' -> covariates, columns, endpoints or rules
         Findings that are known and right: they become notes. 'post_baseline' stands for every
         check that doubts that a covariate was known at the first dose.
     starts_at : {'index', 'diagnosis'}, optional

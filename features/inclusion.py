@@ -117,10 +117,13 @@ class Inclusion(NamedTuple):
     attrition : DataFrame of shape (1 + n_rules, 7)
         step, rule, criterion, removed (all that the rule removed), removed_missing (those of them
         for whom it could not be decided), kept_missing, left. Step 0 is the table.
+    removed : tuple of ndarray of shape (n,), bool
+        Whom each rule removed.
     """
 
     mask: np.ndarray
     attrition: pd.DataFrame
+    removed: tuple[np.ndarray, ...]
 
 
 def apply_inclusion(table: pd.DataFrame, rules: Sequence[InclusionRule]) -> Inclusion:
@@ -144,6 +147,7 @@ def apply_inclusion(table: pd.DataFrame, rules: Sequence[InclusionRule]) -> Incl
         table, {f"inclusion rule {rule.name}": c.column for rule in rules for c in rule.conditions}
     )
     mask = np.ones(len(table), dtype=bool)
+    removed: list[np.ndarray] = []
     steps: list[list[Any]] = [[0, "All patients in the table", "", 0, 0, 0, len(table)]]
     for step, rule in enumerate(rules, start=1):
         holds, unknown = _decide(table, rule, mask)
@@ -155,6 +159,7 @@ def apply_inclusion(table: pd.DataFrame, rules: Sequence[InclusionRule]) -> Incl
             [step, rule.name, rule.criterion, int((mask & ~left).sum()),
              int(unknown.sum()) - kept, kept, int(left.sum())]
         )  # fmt: skip
+        removed.append(mask & ~left)
         mask = left
         if not mask.any():
             raise InputError(
@@ -166,7 +171,7 @@ def apply_inclusion(table: pd.DataFrame, rules: Sequence[InclusionRule]) -> Incl
                 )
             )
     columns = ["step", "rule", "criterion", "removed", "removed_missing", "kept_missing", "left"]
-    return Inclusion(mask, pd.DataFrame(steps, columns=columns))
+    return Inclusion(mask, pd.DataFrame(steps, columns=columns), tuple(removed))
 
 
 def _decide(

@@ -19,7 +19,7 @@ from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
 from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
-from features.guard import guard_cohort, guard_table, knowing
+from features.guard import guard_cohort, guard_inclusion_rules, guard_table, knowing
 from features.guard_evidence import inputs_of
 from features.guard_findings import Finding, by_severity
 from features.guard_settings import Severity
@@ -140,11 +140,13 @@ def check_cohort(
     """
     table, found = load_table(config) if table is None else (table, [])
     attrition = None
-    if config.cohort.inclusion:
-        included = apply_inclusion(table, config.cohort.inclusion)
-        table, attrition = table[included.mask], included.attrition
     columns = config.cohort.columns
     guard = knowing(columns, config.cohort.guard)
+    rules = config.cohort.inclusion
+    if rules:
+        included = apply_inclusion(table, rules)
+        found = [*found, *guard_inclusion_rules(table, rules, included, columns, guard)]
+        table, attrition = table[included.mask], included.attrition
     dictionary = read_dictionary(config.dictionary)
     names = config.all_covariates if covariates is None else tuple(covariates)
     seen = [*found, *guard_table(table, columns, names, dictionary, guard)]

@@ -89,6 +89,16 @@ def test_a_time_that_is_no_number_names_row_column_value_and_remedy(time):
     assert "leave these patients out with a stated reason" in problem.remedy
 
 
+@pytest.mark.parametrize("time", ["", "-3", "n/a"])
+def test_leaving_out_those_who_died_is_no_remedy(time):
+    (died,) = refused(["1", time, time], ["1", "1", "0"])
+    assert "but 1 of these 2 had the event, and without them the risk comes out too low" in (
+        died.remedy
+    )
+    (censored,) = refused(["1", time, time], ["1", "0", "0"])
+    assert "risk" not in censored.remedy
+
+
 def test_a_date_is_no_time():
     dates = pd.to_datetime(["2021-03-01", "2022-03-01"])
     (problem,) = refused(dates, ["1", "0"])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import guard_inclusion
 from features.cohort import CohortColumns, read_cohort
 from features.dated_endpoints import DatedEndpoint
 from features.dictionary import Covariate, read_dictionary
@@ -103,7 +104,7 @@ def test_a_clean_cohort_has_no_finding(clean):
 
 
 def test_every_check_has_its_lines_in_the_rules_and_no_other():
-    assert {*TABLE_CHECKS, *COHORT_CHECKS} == set(read_rules().checks)
+    assert {*guard_inclusion.CHECKS, *TABLE_CHECKS, *COHORT_CHECKS} == set(read_rules().checks)
 
 
 # --- Units -------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_a_rule_that_says_nothing_or_two_things_is_refused(rule):
 
 def test_the_table_is_not_changed_and_the_mask_keeps_row_places():
     before = TABLE.copy()
-    mask, _ = apply_inclusion(TABLE, [InclusionRule(name="b", column="arm", one_of=("b",))])
+    mask, *_ = apply_inclusion(TABLE, [InclusionRule(name="b", column="arm", one_of=("b",))])
     pd.testing.assert_frame_equal(TABLE, before)
     assert TABLE[mask].index.tolist() == [1, 3]
     assert mask.dtype == np.dtype(bool)

@@ -220,6 +220,16 @@ def test_rows_are_those_of_the_file_after_inclusion(run, config, clean):
     assert "row 13 (the first patient is row 1)" in out
 
 
+def test_a_rule_that_removes_deaths_is_told(run, config, clean):
+    config["cohort"]["inclusion"] = [{"name": "followed", "column": "os_days", "known": True}]
+    dead = clean.index[clean["os_event"] == "1"][:4] + 1
+    status, out, _, folder = run(config, setting(clean, "os_days", dict.fromkeys(dead, "")))
+    assert status == 1
+    found = pd.read_csv(folder / "findings.csv", dtype=str).set_index("check")
+    assert found.loc["removed_by_outcome", ["count", "total"]].tolist() == ["4", "4"]
+    assert "known: {removed_by_outcome: [followed]}" in " ".join(out.split())
+
+
 def test_a_small_cohort_without_relapses_has_no_false_findings(run, config, clean):
     # Numbers that differ in every one of 12 patients are not the same; an empty column of dates
     # holds no numbers.
