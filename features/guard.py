@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from features import (
     guard_columns,
     guard_events,
+    guard_immortal,
     guard_inclusion,
     guard_later,
     guard_leakage,
@@ -62,6 +63,7 @@ TABLE_CHECKS: dict[str, Check[TableEvidence]] = {
         *guard_units.CHECKS,
         *guard_patients.CHECKS,
         *guard_times.CHECKS,
+        *guard_immortal.CHECKS,
         *guard_events.TABLE_CHECKS,
         *guard_columns.TABLE_CHECKS,
     )

@@ -56,7 +56,7 @@ def death_disagrees(evidence: TableEvidence) -> Iterator[Observation]:
             continue
         if endpoint.event not in evidence.table.columns:
             continue
-        event, censored = _read_as(evidence, endpoint)
+        event, censored = read_as(evidence, endpoint)
         for wrong, how in (
             (event & ~died, f"have the event of {endpoint.label} and no death"),
             (censored & died, f"are censored for {endpoint.label} and have a death"),
@@ -80,7 +80,7 @@ def death_unused(evidence: TableEvidence) -> Iterator[Observation]:
             continue
         if endpoint.death is not None:
             continue
-        censored = _read_as(evidence, endpoint)[1]
+        censored = read_as(evidence, endpoint)[1]
         for column in death_columns(evidence):
             died = censored & _died(evidence, column)
             if died.sum() >= max(rows, share * censored.sum()):
@@ -200,7 +200,7 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
     limits = {
         k: evidence.guard.limit("reversed_event", k) for k in ("rows", "among_events", "among_rest")
     }
-    event, censored = _read_as(evidence, endpoint)
+    event, censored = read_as(evidence, endpoint)
     if min(event.sum(), censored.sum()) < limits["rows"]:
         return ""
     for column in death_columns(evidence):
@@ -216,7 +216,7 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
     return ""
 
 
-def _read_as(evidence: TableEvidence, endpoint: Endpoint) -> tuple[np.ndarray, np.ndarray]:
+def read_as(evidence: TableEvidence, endpoint: Endpoint) -> tuple[np.ndarray, np.ndarray]:
     """Who is read as having the event, and who as censored."""
     code = as_text(evidence.table[endpoint.event]).str.lower()
     event, censored = (
