@@ -1,10 +1,12 @@
 """A made-up cohort of three arms with drug records and dates, for whole commands."""
 
 import copy
+import io
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 N = 120
 REGIMEN = np.array(["HMA", "LDAC", "GILT"] * (N // 3), dtype=object)
@@ -91,3 +93,19 @@ def dated_cohort():
     """Patients, their drugs, and the configuration of a training on responders."""
     patients, drugs = patients_and_drugs()
     return patients, drugs, copy.deepcopy(CONFIG)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(request):
+    """Pictures are made and a dot is drawn: what they show is tested where they are drawn.
+
+    A module with `DRAWS = True` has them drawn, which takes most of the time of a command.
+    """
+    if getattr(request.module, "DRAWS", False):
+        yield
+        return
+    buffer = io.BytesIO()
+    Figure(figsize=(0.1, 0.1)).savefig(buffer, format="png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda self, file, **_: file.write(buffer.getvalue()))
+        yield

@@ -14,6 +14,7 @@ from pipelines import check, compare, evaluate, predict, train
 from pipelines.cohorts import check_cohort
 from pipelines.config import read_config
 
+DRAWS = True
 N = 120
 CONFIG = {
     "seed": 1,

@@ -12,9 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.figure import Figure
 
-from evaluation.html_page import png_bytes
 from evaluation.kaplan_meier import survival_at
 from features.outcome import MONTHS, Outcome
 from pipelines import check, compare, comparison_record, evaluate, predict, train
@@ -284,7 +282,6 @@ class Ran:
 def ran(connect_to_store, tmp_path_factory):
     """Run a command on the cohort from one kind of source, once."""
     root = tmp_path_factory.mktemp("matrix")
-    dot = png_bytes(Figure(figsize=(0.1, 0.1)))
 
     def configured(kind, seed):
         folder = root / kind / str(seed)
@@ -324,17 +321,8 @@ def ran(connect_to_store, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         connect_to_store(patch)
-        # What the pictures show is tested where they are drawn; here they only take time.
-        patch.setattr(Figure, "savefig", lambda self, file, **_: _write(file, dot))
         patch.setattr(comparison_record, "comparison_pictures", lambda found: {})
         yield call
-
-
-def _write(file, content):
-    if hasattr(file, "write"):
-        file.write(content)
-    else:
-        Path(file).write_bytes(content)
 
 
 FILES = {
