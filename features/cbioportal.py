@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from features.delimited import read_delimited
 from features.encodings import as_utf8
 from features.errors import InputError, Problem, did_you_mean, name_some
+from features.guard_text import words as words_of
 from features.missing_words import MissingWords
 from features.table_checks import read_bytes
 from features.table_format import UTF_8, Encoding, MissingList
@@ -24,6 +25,15 @@ NOT_KNOWN = (
 )  # fmt: skip
 # What survival files held before codes were written in front of the words.
 BARE_WORDS = {"LIVING": "0", "DECEASED": "1"}
+# What stands behind a code, whole, and says itself whether it happened.
+SAY_NO = (
+    "living", "alive", "censored", "disease free", "progression free", "not progressed", "no event",
+)  # fmt: skip
+SAY_YES = (
+    "recurred progressed", "recurred", "progressed", "progression", "relapse", "relapsed", "event",
+)  # fmt: skip
+# Death is censored in endpoints of relapse alone; of OS it is the event.
+SAY_DEAD = ("deceased", "dead", "died", "death")
 
 
 class CbioportalSource(BaseModel):
@@ -45,6 +55,8 @@ class CbioportalSource(BaseModel):
         there on (delayed entry).
     origin : {'index'}, optional
         States that the months of this study do run from the index date.
+    status_by : {'codes', 'words'}, optional
+        Which holds where a status says `1:LIVING` or `0:DECEASED`. None: that is refused.
     encoding : str
         Of the files; cBioPortal's own are UTF-8.
     missing : tuple of str
@@ -59,6 +71,7 @@ class CbioportalSource(BaseModel):
     several_samples: Literal["error", "first"] = "error"
     start_offset_column: str | None = None
     origin: Literal["index"] | None = None
+    status_by: Literal["codes", "words"] | None = None
     encoding: Encoding = UTF_8
     missing: MissingList = ()
 
@@ -90,7 +103,8 @@ def read_cbioportal(
     ------
     InputError
         When the clock's start is not stated, an offset is impossible, a file is not a clinical
-        file, samples are ambiguous, or a status has no code.
+        file, samples are ambiguous, or a status has no code or one that its words
+        contradict.
     """
     _check_start(source)
     where = str(folder / source.patients)
@@ -100,7 +114,7 @@ def read_cbioportal(
     _check_once(table[PATIENT], where)
     if source.samples:
         table = _with_samples(table, source, folder, words)
-    table = _split_status(table, where)
+    table = _split_status(table, where, source.status_by)
     table.attrs["time_origin"] = source.origin or "diagnosis"
     if source.start_offset_column:
         _check_offset(table, source.start_offset_column, where)
@@ -216,7 +230,9 @@ def _with_samples(
     return table.merge(samples.drop_duplicates(PATIENT), on=PATIENT, how="left")
 
 
-def _split_status(table: pd.DataFrame, where: str) -> pd.DataFrame:
+def _split_status(
+    table: pd.DataFrame, where: str, status_by: Literal["codes", "words"] | None
+) -> pd.DataFrame:
     codes, problems = {}, []
     for name in table.columns:
         if not (name.endswith("_STATUS") and f"{name.removesuffix('_STATUS')}_MONTHS" in table):
@@ -235,10 +251,33 @@ def _split_status(table: pd.DataFrame, where: str) -> pd.DataFrame:
                     remedy="write the code and a colon in front",
                 )
             )
-        codes[name] = code
+        said = values.map({text: _says(name, text) for text in values.dropna().unique()})
+        against = (said.notna() & code.notna() & (said != code)).to_numpy(dtype=bool)
+        if against.any() and status_by is None:
+            problems.append(
+                Problem(
+                    what="The words of a status contradict its code",
+                    where=f"{where}, column {name}",
+                    got=f"{name_some(values[against].unique(), 4)} in {int(against.sum())} "
+                    "patient(s)",
+                    allowed="0 for living and censored, 1 for deceased and the event",
+                    remedy="ask the source which is right, and state `status_by: words` under "
+                    "`source` where the words are, or `status_by: codes` where the codes are",
+                )
+            )
+        codes[name] = code.mask(against, said) if status_by == "words" else code
     if problems:
         raise InputError(problems)
     return table.assign(**codes)
+
+
+def _says(name: str, status: str) -> str | None:
+    """The code that the words of a status stand for; None where they do not tell."""
+    said = " ".join(words_of(status.partition(":")[2]))
+    if said in SAY_NO:
+        return "0"
+    happened = said in SAY_YES or (name == "OS_STATUS" and said in SAY_DEAD)
+    return "1" if happened else None
 
 
 def _check_offset(table: pd.DataFrame, column: str, where: str) -> None:

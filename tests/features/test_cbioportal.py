@@ -131,3 +131,31 @@ def test_a_missing_file(tmp_path):
     with pytest.raises(InputError) as error:
         read_cbioportal(CbioportalSource(patients="none.txt", origin="index"), tmp_path)
     assert error.value.problems[0].what == "No such table"
+
+
+@pytest.mark.parametrize(
+    ("now", "contrary"),
+    [("0:LIVING", "1:LIVING"), ("1:DECEASED", "0:DECEASED"), ("0:DiseaseFree", "1:DiseaseFree"),
+     ("1:Recurred/Progressed", "0:Recurred/Progressed"), ("0:LIVING", "1: Alive")],
+)  # fmt: skip
+def test_words_that_contradict_their_code(tmp_path, now, contrary):
+    column = "DFS_STATUS" if "e" in now else "OS_STATUS"
+    patients = PATIENTS.replace(now, contrary)
+    problem = refused(tmp_path, patients)
+    assert problem.what == "The words of a status contradict its code"
+    assert f"column {column}" in problem.where
+    assert problem.got == f"{contrary} in 1 patient(s)"
+    assert "`status_by: words`" in problem.remedy
+    row = PATIENTS.splitlines()[5:].index(next(x for x in PATIENTS.splitlines() if now in x))
+    for status_by, code in (("words", now[0]), ("codes", contrary[0])):
+        assert cells(read(tmp_path, patients, status_by=status_by), column)[row] == code
+
+
+@pytest.mark.parametrize(
+    ("now", "other"),
+    [("0:DiseaseFree", "0:DECEASED"), ("1:Recurred/Progressed", "1:DEAD WITH TUMOR"),
+     ("0:LIVING", "0:ALIVE OR DEAD TUMOR FREE"), ("0:DiseaseFree", "1:ALIVE WITH DISEASE")],
+)  # fmt: skip
+def test_words_that_may_well_stand_behind_their_code(tmp_path, now, other):
+    column = "OS_STATUS" if now == "0:LIVING" else "DFS_STATUS"
+    assert other[0] in cells(read(tmp_path, PATIENTS.replace(now, other)), column)
