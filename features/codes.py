@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from features.columns import check_columns
+from features.columns import check_columns, name_cells
 from features.errors import Problem, name_some
 from features.specs import Code, Codes, code_text, code_texts
 
@@ -75,9 +75,8 @@ def table_rows(table: pd.DataFrame, wrong: np.ndarray) -> str:
 
 
 def cell(values: pd.Series, wrong: np.ndarray) -> str:
-    """The first wrong cell, for a message."""
-    got = values.to_numpy(dtype=object)[np.flatnonzero(wrong)[0]]
-    return "empty" if pd.isna(got) else str(got)
+    """The distinct wrong cells, for a message."""
+    return name_cells(values[np.asarray(wrong, dtype=bool)])
 
 
 def unknown_code(

@@ -79,6 +79,15 @@ def check_columns(table: pd.DataFrame, needed: Mapping[str, str]) -> None:
         raise InputError(problems)
 
 
+def name_cells(cells: pd.Series) -> str:
+    """The distinct values among wrong cells, for a message: five, and how many more there are."""
+    distinct = dict.fromkeys(
+        "empty" if pd.isna(cell) else f"{cell:g}" if isinstance(cell, float) else str(cell).strip()
+        for cell in cells.drop_duplicates().to_numpy(dtype=object)
+    )
+    return name_some(distinct, 5)
+
+
 def read_covariates(
     table: pd.DataFrame, covariates: Iterable[Covariate], sources: Mapping[str, ColumnSource]
 ) -> pd.DataFrame:
@@ -216,8 +225,8 @@ def _check_values(
         remedy = _hint(values[wrong], covariate) + remedy
         problem = _problem("Not a possible value", values, wrong, covariate, source, remedy)
         if source.unit and source.unit != covariate.unit:
-            cell = str(table[source.column][wrong].iloc[0]).strip()
-            converted = f"{cell} {source.unit}, that is {problem.got} {covariate.unit}"
+            cells = name_cells(table[source.column][wrong])
+            converted = f"{cells} {source.unit}, that is {problem.got} {covariate.unit}"
             problem = replace(problem, got=converted)
         problems.append(problem)
     return problems
@@ -250,12 +259,11 @@ def _problem(
 ) -> Problem:
     rows = np.flatnonzero(wrong) + 1
     which = f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(rows, 5)}"
-    got = values[wrong].iloc[0]
     return Problem(
         what=what,
         where=f"{which} (the first patient is row 1), column {source.column}"
         + ("" if source.column == covariate.name else f" ({covariate.name})"),
-        got=f"{got:g}" if isinstance(got, float) else str(got),
+        got=name_cells(values[wrong]),
         allowed=allowed or covariate.allowed,
         remedy=remedy,
     )

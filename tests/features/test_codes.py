@@ -57,7 +57,7 @@ def test_rows_are_counted_in_the_whole_table():
     part = TABLE[[False, True, True, True]]
     wrong = np.array([True, False, True])
     assert rows_of(part, wrong) == "2 patient(s): row 2, 4 (the first patient is row 1)"
-    assert cell(part["response"], wrong) == "cri "
+    assert cell(part["response"], wrong) == "cri, empty"
     assert cell(part["response"], np.array([False, False, True])) == "empty"
     problem = unknown_code(part, "response", wrong, "endpoint EFS", {"responders": ("CR",)})
     assert problem.allowed == "responders: CR"

@@ -299,3 +299,11 @@ def test_any_mapping_gives_possible_values_or_an_input_error(name, mapping, cell
     assert all(f"column x ({name})" in problem.where for problem in problems)
     assert len(values or cells) == len(cells)
     assert (values is None) == bool(problems)
+
+
+def test_a_message_shows_each_distinct_wrong_value_and_counts_the_rest():
+    from features.columns import name_cells
+
+    assert name_cells(pd.Series(["x", " x", "y", None])) == "x, y, empty"
+    assert name_cells(pd.Series([3.0, 1.5, 3.0])) == "3, 1.5"
+    assert name_cells(pd.Series(list("abcdefg"))) == "a, b, c, d, e, ... (2 more)"

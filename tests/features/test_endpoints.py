@@ -118,7 +118,7 @@ def test_an_unknown_code_shows_the_codes_and_how_to_state_them():
     (problem,) = refused(["1", "2", "3"], ["1", "dead", None])
     assert problem.what == "The event is missing or not a known code"
     assert "column os_event, 2 patient(s): row 2, 3 " in problem.where
-    assert problem.got == "dead"
+    assert problem.got == "dead, empty"
     assert problem.allowed == "observed: 1, 1.0, true; censored: 0, 0.0, false"
     assert "`event_values:`" in problem.remedy
 
