@@ -302,7 +302,7 @@ def _check_offset(table: pd.DataFrame, column: str, where: str) -> None:
             where=f"{where}, column {column}",
             got=f"{int(rows.sum())} patient(s) {how}, such as {table.loc[rows, column].iloc[0]}",
             allowed="months from diagnosis to the index date, no later than the end of follow-up",
-            remedy="correct it, or leave it empty when it is unknown",
+            remedy="correct the months, or the end of follow-up, in the clinical files",
         )
         for how, rows in wrong.items()
         if rows.any()

@@ -82,7 +82,11 @@ def check_columns(table: pd.DataFrame, needed: Mapping[str, str]) -> None:
 def name_cells(cells: pd.Series) -> str:
     """The distinct values among wrong cells, for a message: five, and how many more there are."""
     distinct = dict.fromkeys(
-        "empty" if pd.isna(cell) else f"{cell:g}" if isinstance(cell, float) else str(cell).strip()
+        "empty"
+        if pd.isna(cell)
+        else f"{cell:.12g}"
+        if isinstance(cell, float)
+        else str(cell).strip()
         for cell in cells.drop_duplicates().to_numpy(dtype=object)
     )
     return name_some(distinct, 5)
@@ -165,7 +169,7 @@ def _convert(
             if covariate.kind == "flag"
             else _how_to_write(text[wrong])
         )
-        + ", or leave the cell empty when the value is unknown",
+        + "; a word that means unknown is stated under `missing:` beside the file's `path:`",
     )
     number[wrong.to_numpy(dtype=bool)] = np.nan
     factor = _unit_factor(covariate, source, problems)
@@ -221,8 +225,13 @@ def _check_values(
             continue
         wrong = frame.index.isin(rows)
         values, source = frame[covariate.name], sources[covariate.name]
-        remedy = "correct it, or leave the cell empty when it is unknown"
-        remedy = _hint(values[wrong], covariate) + remedy
+        remedy = _hint(values[wrong], covariate) + "correct the table"
+        if covariate.limits is not None:
+            remedy += (
+                f"; a true value is admitted by `dictionary: [{{name: {covariate.name}, limits: "
+                "[lowest, highest]}]`, a code of unknown is stated under `missing:` beside the "
+                "file's `path:`"
+            )
         problem = _problem("Not a possible value", values, wrong, covariate, source, remedy)
         if source.unit and source.unit != covariate.unit:
             cells = name_cells(table[source.column][wrong])

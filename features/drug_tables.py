@@ -281,7 +281,7 @@ def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
     wrong = (code >= 0) & ~(np.isfinite(number) & (number > 0))
     problems: list[Problem] = []
     _tell(problems, table, wrong, column, "A dose is not a number above 0",
-          "write the daily dose as a plain number, or leave the cell empty")  # fmt: skip
+          "write the daily dose as a plain number")  # fmt: skip
     if problems:
         raise InputError(problems)
     return number

@@ -199,7 +199,7 @@ def _check_responders(
          "Death lies before the response", "correct the dates"),
         (died & np.isnat(death), endpoint.death_date,
          "The response says died, but there is no date of death",
-         "fill in the date, or leave the response empty if the patient was not assessed"),
+         "fill in the date of death, or correct the response"),
     ):  # fmt: skip
         if wrong.any():
             problems.append(

@@ -187,7 +187,8 @@ def _check_errors(rows: list[list[Any]], where: str) -> None:
                 what="A cell holds an Excel error",
                 where=where,
                 got=name_some([f"{cell.coordinate}: {cell.value}" for cell in wrong], 5),
-                remedy="correct the formula, or leave the cell empty when the value is unknown",
+                remedy="correct the formula; where a look-up finds nothing "
+                "let it give an empty text",
             )
         )
 

@@ -150,7 +150,10 @@ def test_an_impossible_value_names_row_value_and_limits(name, cell, allowed):
     assert problem.what == "Not a possible value"
     assert problem.where == f"row 2 (the first patient is row 1), column {name}"
     assert (problem.got, problem.allowed) == (cell, allowed)
-    assert "leave the cell empty when it is unknown" in problem.remedy
+    # A true value is never to be blanked: limits can be widened.
+    numeric = "number" in allowed
+    assert (f"`dictionary: [{{name: {name}, limits: " in problem.remedy) == numeric
+    assert "empty" not in problem.remedy
 
 
 def test_many_wrong_rows_are_counted():
