@@ -10,6 +10,10 @@ import pandas as pd
 
 from evaluation.corrected_variance import corrected_standard_error
 
+# The figure of the rule. The IBS of the metrics counts patients and not folds: the two differ where
+# folds differ in size.
+MEAN_IBS = "mean IBS of the test folds"
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -22,7 +26,7 @@ class Champion:
 def choose_champion(
     scores: Mapping[str, pd.DataFrame], rule: str, test_to_train: float
 ) -> Champion:
-    """Choose by the integrated Brier score (IBS, lower is better).
+    """Choose by the integrated Brier score (IBS, lower is better), its mean over the test folds.
 
     Parameters
     ----------
@@ -46,11 +50,13 @@ def choose_champion(
         raise ValueError("no learner has an integrated Brier score in every fold")
     best = min(usable, key=lambda name: usable[name])
     if len(scores) == 1:
-        return Champion(best, f"the only learner that may be chosen; IBS {usable[best]:.4f}")
+        return Champion(best, f"the only learner that may be chosen; {MEAN_IBS} {usable[best]:.4f}")
     if rule == "lowest_ibs":
-        return Champion(best, f"lowest IBS {usable[best]:.4f}")
+        return Champion(best, f"lowest {MEAN_IBS} {usable[best]:.4f}")
     if len(scores[best]) < 2:
-        return Champion(best, f"lowest IBS {usable[best]:.4f}; one split has no standard error")
+        return Champion(
+            best, f"lowest {MEAN_IBS} {usable[best]:.4f}; one split has no standard error"
+        )
     for name in usable:
         if name == best:
             break
@@ -59,9 +65,9 @@ def choose_champion(
         if paired.mean() <= error:
             return Champion(
                 name,
-                f"simplest learner within one standard error of the lowest IBS: {best} has "
+                f"simplest learner within one standard error of the lowest {MEAN_IBS}: {best} has "
                 f"{usable[best]:.4f}, {name} {usable[name]:.4f}; difference {paired.mean():.4f}, "
                 f"corrected standard error {error:.4f}",
             )
-    return Champion(best, f"lowest IBS {usable[best]:.4f}, no simpler learner within one "
+    return Champion(best, f"lowest {MEAN_IBS} {usable[best]:.4f}, no simpler learner within one "
                           "corrected standard error")  # fmt: skip

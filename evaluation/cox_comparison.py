@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.arms import p_text
+from evaluation.champion import MEAN_IBS
 from evaluation.results import format_estimate
 
 # Cox regressions of covariates; those on other functions of them are the flexible ones.
@@ -70,10 +71,10 @@ def cox_is_enough(
         if row["estimate"] < 0 and count * row["p_value"] < SIGNIFICANT
     ]
     best = min(better or shown, key=lambda name: shown[name]["estimate"])
-    told = f"IBS {_interval(shown[best])}"
+    told = f"{MEAN_IBS} {_interval(shown[best])}"
     c_key = f"{best} - {reference}", "harrell_c_difference"
     if c_key in rows.index:
-        told += f", C {_interval(rows.loc[c_key])}"
+        told += f", mean C {_interval(rows.loc[c_key])}"
     adjusted = min(1.0, count * float(shown[best]["p_value"]))
     test = f"corrected resampled t-test, {p_text(adjusted)}"
     if count > 1:
@@ -84,7 +85,8 @@ def cox_is_enough(
     gain = max(0.0, -float(shown[best]["ci_low"]))
     return (
         f"{reference} is enough{among}: no more flexible learner is shown to predict better. The "
-        f"closest, {best}, differs in {told}; {test}; an IBS lower by {gain:.3f} is not excluded."
+        f"closest, {best}, differs in {told}; {test}; one lower by "
+        f"{gain:.3f} is not excluded."
     )
 
 

@@ -234,20 +234,19 @@ def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
                 for r in differences.itertuples()
             ],
             "p": [format_p(p) for p in differences["p_value"]],
-            "interval over": differences["ci_method"].fillna("").map(_short_method),
+            "over": differences["ci_method"].fillna("").map(_short_method),
             "note": differences["note"].where(differences["estimate"].isna(), ""),
         }
     )
 
 
 def _short_method(method: str) -> str:
-    """'patients, B=500' or '15 test folds, corrected t'."""
+    """'patients, B=500' or 'mean of 15 test folds, corrected t'."""
     if method.startswith("bootstrap percentile"):
         return f"patients, {method.split(', ')[1]}"
     if method.startswith("corrected resampled t"):
-        return method.removeprefix("corrected resampled t over ").replace(
-            ", df", ", corrected t, df"
-        )
+        told = method.removeprefix("corrected resampled t over ")
+        return "mean of " + told.replace(", df", ", corrected t, df")
     return method
 
 

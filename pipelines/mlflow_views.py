@@ -50,19 +50,22 @@ def shared_views(params: Mapping[str, Sequence[str]], horizon: float) -> dict[st
             "metricSectionId": "search",
             "runsCountToCompare": 100,
             "selectedParams": list(names),
-            "selectedMetrics": ["ibs"],
+            "selectedMetrics": ["trial_ibs"],
             "showAllRuns": True,
             "deleted": False,
             "isGenerated": False,
         }
         where = f"tags.kind = 'trial' and tags.learner = '{learner}'"
-        columns = ["tags.`state`", "metrics.`ibs`", "metrics.`harrell_c`"]
-        views[trials_view(learner)] = _view(where, columns, [chart])
+        columns = ["tags.`state`", "metrics.`trial_ibs`", "metrics.`trial_harrell_c`"]
+        views[trials_view(learner)] = _view(where, columns, [chart], order="trial_ibs")
     return {SHARED + name: json.dumps(view) for name, view in views.items()}
 
 
 def _view(
-    search: str, columns: Sequence[str], charts: Sequence[Mapping[str, object]]
+    search: str,
+    columns: Sequence[str],
+    charts: Sequence[Mapping[str, object]],
+    order: str = "ibs",
 ) -> dict[str, object]:
     section = {
         "uuid": "search",
@@ -76,7 +79,7 @@ def _view(
     return {
         "searchFilter": search,
         # Sorted by a metric, runs stand side by side and not below their parent.
-        "orderByKey": "metrics.`ibs`",
+        "orderByKey": f"metrics.`{order}`",
         "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",

@@ -318,7 +318,8 @@ def log_trials(
         log_run(
             run_id,
             params={k: v for k, v in row.items() if k not in known and pd.notna(v)},
-            metrics={name: row[name] for name in scores},
+            # Means of inner folds, not the out-of-fold metrics that learners have by these names.
+            metrics={f"trial_{name}": row[name] for name in scores},
         )
         finish_run(run_id, failed=row["state"] == "failed")
 

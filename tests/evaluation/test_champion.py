@@ -48,7 +48,7 @@ def test_the_other_rule_takes_the_lowest():
     close = [0.18, 0.26, 0.18, 0.26]
     champion = choose_champion(scores(cox=close, forest=COMPLEX), "lowest_ibs", 1.0)
     assert champion.learner == "forest"
-    assert champion.reason == "lowest IBS 0.2000"
+    assert champion.reason == "lowest mean IBS of the test folds 0.2000"
 
 
 def test_equal_learners_give_the_simpler_one():
@@ -69,3 +69,20 @@ def test_without_any_usable_learner_it_is_said():
 def test_a_single_fold_has_no_error_and_takes_the_lowest():
     champion = choose_champion(scores(cox=[0.21], forest=[0.20]), "lowest_ibs_one_se", 1.0)
     assert champion.learner == "forest"
+
+
+@pytest.mark.parametrize("rule", ["lowest_ibs_one_se", "lowest_ibs"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        scores(cox=SIMPLE),
+        scores(cox=SIMPLE, forest=COMPLEX),
+        scores(cox=[0.18, 0.26, 0.18, 0.26], forest=COMPLEX),
+        scores(cox=[0.21], forest=[0.20]),
+    ],
+    ids=["alone", "beyond", "within", "one fold"],
+)
+def test_the_figure_is_never_called_the_ibs_of_the_metrics(rule, table):
+    reason = choose_champion(table, rule, 1.0).reason
+    assert "mean IBS of the test folds" in reason
+    assert reason.count("IBS") == reason.count("mean IBS of the test folds")

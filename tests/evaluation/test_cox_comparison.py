@@ -32,16 +32,19 @@ def test_the_test_over_folds_decides_and_not_the_interval_over_patients():
     said = cox_is_enough(table, "cox", ["forest", "xgboost_cox"], ["cox_clinical", "cox"])
     assert said == (
         "cox is enough (the best of cox_clinical, cox): no more flexible learner is shown to "
-        "predict better. The closest, forest, differs in IBS -0.004 (-0.012 to 0.003), C 0.010 "
-        "(-0.020 to 0.040); corrected resampled t-test, p = .60, adjusted for 2 learners; an IBS "
-        "lower by 0.012 is not excluded."
+        "predict better. The closest, forest, differs in mean IBS of the test folds -0.004 "
+        "(-0.012 to 0.003), mean C 0.010 (-0.020 to 0.040); corrected resampled t-test, p = .60, "
+        "adjusted for 2 learners; one lower by 0.012 is not excluded."
     )
 
 
 def test_a_learner_that_is_better_is_named_with_its_difference():
     table = differences(forest=(-0.02, -0.03, -0.01, 0.004), xgboost_cox=(-0.03, -0.07, 0.01, 0.2))
     said = cox_is_enough(table, "cox", ["forest", "xgboost_cox"])
-    assert said.startswith("forest predicts better than cox: difference in IBS -0.020 (-0.030 to")
+    assert said.startswith(
+        "forest predicts better than cox: difference in mean IBS of the test folds -0.020 "
+        "(-0.030 to"
+    )
     assert said.endswith("p = .008, adjusted for 2 learners.")
 
 

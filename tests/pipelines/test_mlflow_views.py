@@ -22,6 +22,9 @@ def test_a_search_is_a_chart_of_parallel_coordinates_over_its_parameters():
     assert view["searchFilter"] == "tags.kind = 'trial' and tags.learner = 'cox'"
     (chart,) = view["compareRunCharts"]
     assert chart["type"] == "PARALLEL"
+    # The score of a trial is a mean of inner folds, and has not the name of the metric.
+    assert chart["selectedMetrics"] == ["trial_ibs"]
+    assert view["orderByKey"] == "metrics.`trial_ibs`"
     assert chart["selectedParams"] == ["alpha", "l1_ratio"]
     assert chart["metricSectionId"] == view["compareRunSections"][0]["uuid"]
 

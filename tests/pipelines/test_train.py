@@ -270,7 +270,8 @@ def test_a_reviewer_finds_the_data_the_split_and_the_trials(leuksurv):
         for trial in trials:
             assert trial.data.tags["kind"] == "trial"
             assert trial.data.tags["learner"] == learner
-            assert "ibs" in trial.data.metrics or trial.data.tags["state"] != "complete"
+            assert "ibs" not in trial.data.metrics
+            assert "trial_ibs" in trial.data.metrics or trial.data.tags["state"] != "complete"
             assert trial.data.params
         chosen = learner == leuksurv.summary["champion"]
         assert run.data.tags["champion"] == ("yes" if chosen else "no")
