@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -114,6 +114,19 @@ def run_checks(
             continue
         findings += [_finding(name, severity, seen, guard, row_numbers) for seen in check(evidence)]
     return by_severity(findings)
+
+
+def finding_of_files(check: str, what: str, count: int, total: int) -> Finding:
+    """What making one row of each patient's rows found, with the lines of configs/guard.yaml."""
+    rule = Guard().rule(check)
+    severity = Guard().severity_of(check)
+    return Finding(check, severity, what, count, total, why=rule.why, remedy=rule.remedy)
+
+
+def as_configured(findings: Iterable[Finding], guard: Guard) -> list[Finding]:
+    """Findings by a user's severities; without those that are ignored."""
+    severe = [replace(finding, severity=guard.severity_of(finding.check)) for finding in findings]
+    return [finding for finding in severe if finding.severity is not Severity.IGNORE]
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:

@@ -13,8 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from features.codes import read_codes, rows_of, table_rows
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
-from features.guard_findings import Finding
-from features.guard_settings import Severity
+from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows
 from features.missing_words import merged
 from features.one_row import OneRow
@@ -262,15 +261,11 @@ def _unmatched(spec: JoinedTable, where: str, missing: np.ndarray, strangers: in
         return []
     told = f"; {strangers} patient(s) there are not in the patients' table" if strangers else ""
     return [
-        Finding(
-            check="joined_table",
-            severity=Severity.NOTE,
-            what=f"{where}: {int(missing.sum())} patient(s) are not in it and have its columns "
+        finding_of_files(
+            "joined_table",
+            f"{where}: {int(missing.sum())} patient(s) are not in it and have its columns "
             f"missing{told}",
-            count=int(missing.sum()),
-            total=len(missing),
-            why="who is in one table alone may differ from who is in both",
-            remedy="check that both tables are of the same patients; `unmatched: refuse` stops "
-            "instead",
+            int(missing.sum()),
+            len(missing),
         )
     ]

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import name_some
-from features.guard_findings import Finding
-from features.guard_settings import Severity
+from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows, names_wanted, spread
 from features.one_row import OneRow, keep_one_row
 
@@ -72,16 +71,13 @@ def reduce_rows(
         parts = [f"{n} {what}" for n, what in ((kept.later, "later"), (kept.undated, "undated"))
                  if n]  # fmt: skip
         findings.append(
-            Finding(
-                check="one_row",
-                severity=Severity.WARN if kept.without and long is None else Severity.NOTE,
-                what=f"{where}: of {kept.rows} rows {left} are kept ({one_row.words})"
+            finding_of_files(
+                "no_row_left" if kept.without and long is None else "one_row",
+                f"{where}: of {kept.rows} rows {left} are kept ({one_row.words})"
                 + (f"; {', '.join(parts)}" if parts else "")
                 + (f"; of {kept.without} no row is left" if kept.without else ""),
-                count=kept.rows - left,
-                total=kept.rows,
-                why="the rows that are left out are read nowhere else",
-                remedy="check that the rule is the one meant",
+                kept.rows - left,
+                kept.rows,
             )
         )
         rows = kept.table.index.to_numpy()
@@ -95,10 +91,9 @@ def reduce_rows(
     lacking = [f"{value} {n}" for value, n in wide.lacking.items() if n]
     if lacking or wide.dropped:
         findings.append(
-            Finding(
-                check="long_rows",
-                severity=Severity.NOTE,
-                what=f"{where}: spread over {len(wide.lacking)} name(s)"
+            finding_of_files(
+                "long_rows",
+                f"{where}: spread over {len(wide.lacking)} name(s)"
                 + (f"; patients without a row: {name_some(lacking)}" if lacking else "")
                 + (
                     f"; columns that differ within a patient are left out: "
@@ -106,10 +101,8 @@ def reduce_rows(
                     if wide.dropped
                     else ""
                 ),
-                count=max(wide.lacking.values(), default=0),
-                total=len(np.unique(patients)),
-                why="a patient without a row has the columns of that name missing",
-                remedy="nothing to do where that is so",
+                max(wide.lacking.values(), default=0),
+                len(np.unique(patients)),
             )
         )
     return Reduced(whole, findings)

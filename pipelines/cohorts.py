@@ -21,8 +21,8 @@ from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
 from features.guard import guard_cohort, guard_inclusion_rules, guard_table, knowing
 from features.guard_evidence import inputs_of
-from features.guard_findings import Finding, by_severity
-from features.guard_settings import Severity
+from features.guard_findings import Finding, Observation, as_configured, by_severity, run_checks
+from features.guard_settings import Guard, Severity
 from features.inclusion import apply_inclusion
 from features.joined_tables import codes_of_long
 from features.outcome import MONTHS, Outcome
@@ -43,9 +43,7 @@ EXPLAINS_READING = (
     "reversed_event",
 )
 # Why patients have no value: they, or their rows, were not in a further table.
-EXPLAINS_MISSING = ("joined_table", "long_rows", "one_row")
-# Months without assessment, from which on a death is a finding: about two missed visits.
-LATE_DEATH = 3.0
+EXPLAINS_MISSING = ("joined_table", "long_rows", "no_row_left", "one_row")
 MIN_KNOWN = 10
 MAX_FOLLOW_UP = 600.0
 
@@ -142,6 +140,7 @@ def check_cohort(
     attrition = None
     columns = config.cohort.columns
     guard = knowing(columns, config.cohort.guard)
+    found = as_configured(found, guard)
     rules = config.cohort.inclusion
     if rules:
         included = apply_inclusion(table, rules)
@@ -168,7 +167,9 @@ def check_cohort(
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
     seen += guard_cohort(cohort, labels, names, guard, rows)
-    seen += _late_deaths(table, cohort, columns)
+    late = LateEvidence(table, cohort, columns, guard)
+    numbers = np.arange(1, len(cohort) + 1) if rows is None else rows
+    seen += run_checks({"late_death": late_death}, late, guard, numbers)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
 
 
@@ -213,29 +214,39 @@ def _from_index_date(
     return table.assign(**rebased), note
 
 
-def _late_deaths(table: pd.DataFrame, cohort: Cohort, columns: CohortColumns) -> Iterator[Finding]:
-    """Say who died long after the endpoint's own follow-up: was the event missed in between?"""
+@dataclass(frozen=True)
+class LateEvidence:
+    """What `late_death` looks at: the table, and the cohort as read from it."""
+
+    table: pd.DataFrame
+    cohort: Cohort
+    columns: CohortColumns
+    guard: Guard
+
+
+def late_death(evidence: LateEvidence) -> Iterator[Observation]:
+    """Who died long after the endpoint's own follow-up: was the event missed in between?"""
+    cohort, months = evidence.cohort, evidence.guard.limit("late_death", "months")
     assert cohort.places is not None
-    for endpoint in columns.endpoints.values():
+    for endpoint in evidence.columns.endpoints.values():
         # After a landmark the times no longer are those of the column.
         if not isinstance(endpoint, Endpoint) or not endpoint.death or endpoint.landmark_months:
             continue
-        outcome = cohort.outcomes[endpoint.label]
-        who = cohort.places[cohort.of_endpoint(endpoint.label)]
-        own = pd.to_numeric(table[endpoint.time].iloc[who]).to_numpy(dtype=float)
-        late = outcome.time > own * MONTHS[endpoint.unit] + LATE_DEATH
-        if late.any():
-            yield Finding(
-                check="late_death",
-                severity=Severity.NOTE,
-                what=f"{endpoint.label}: follow-up ended more than {LATE_DEATH:g} months before "
+        among = cohort.of_endpoint(endpoint.label)
+        rows = evidence.table[endpoint.time].iloc[cohort.places[among]]
+        own = pd.to_numeric(rows).to_numpy(dtype=float)
+        who = np.zeros(len(cohort), dtype=bool)
+        own_months = own * MONTHS[endpoint.unit]
+        who[among] = cohort.outcomes[endpoint.label].time > own_months + months
+        if who.any():
+            told = (
+                f"{endpoint.label}: follow-up ended more than {months:g} months before "
                 "these patients' deaths, which count at their day "
-                f"(death: is: {endpoint.death.counts_as})",
-                count=int(late.sum()),
-                total=len(outcome),
-                why="who is no longer assessed may have had the event before death",
-                remedy="fill in later assessments where there are any; nothing else is known",
+                f"(death: is: {endpoint.death.counts_as})"
             )
+            everybody = np.zeros(len(cohort), dtype=bool)
+            everybody[among] = True
+            yield Observation(told, who, everybody, names=(endpoint.label,))
 
 
 def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:

@@ -138,6 +138,8 @@ def test_the_last_row_before_the_patient_s_own_start_is_joined():
     assert pd.isna(table["hb"].iloc[2])
     assert "of 4 rows 2 are kept" in findings[0].what
     assert "2 later; of 1 no row is left" in findings[0].what
+    # A patient who is lost is more than rows that are: a check of its own, with its severity.
+    assert (findings[0].check, findings[0].severity.label) == ("no_row_left", "warn")
 
 
 def test_long_labs_are_the_last_of_each_before_the_start():

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from features.errors import InputError
+from features.guard_findings import raise_failures
 from pipelines import check, compare, evaluate, predict, train
 from pipelines.cohorts import check_cohort
 from pipelines.config import read_config
@@ -241,6 +242,29 @@ def test_a_death_long_after_the_last_assessment_is_a_finding(tmp_path):
     rows.to_csv(tmp_path / "adtte.csv", index=False)
     late = [f for f in check_cohort(config).findings if f.check == "late_death"]
     assert [(finding.count, finding.total) for finding in late] == [(1, 119)]
+
+
+def with_severity(tmp_path, **severity):
+    config = read_config(write(tmp_path))
+    rows = pd.read_csv(tmp_path / "adtte.csv")
+    of_patient = rows["USUBJID"] == "S001"
+    rows.loc[of_patient & (rows["PARAMCD"] == "PROG"), ["AVAL", "CNSR"]] = [1, 1]
+    rows.loc[of_patient & (rows["PARAMCD"] == "OS"), ["AVAL", "CNSR"]] = [200, 0]
+    rows.to_csv(tmp_path / "adtte.csv", index=False)
+    guard = config.cohort.guard.model_copy(update={"severity": severity})
+    cohort = config.cohort.model_copy(update={"guard": guard})
+    return check_cohort(config.model_copy(update={"cohort": cohort})).findings
+
+
+@pytest.mark.parametrize("name", ["joined_table", "one_row", "late_death"])
+def test_the_severity_of_what_is_found_in_several_files_is_the_users(tmp_path, name):
+    before = [f.severity.label for f in with_severity(tmp_path) if f.check == name]
+    assert before == ["note"]
+    failed = [f for f in with_severity(tmp_path, **{name: "fail"}) if f.check == name]
+    assert [f.severity.label for f in failed] == ["fail"]
+    with pytest.raises(InputError, match=name):
+        raise_failures(failed)
+    assert name not in {f.check for f in with_severity(tmp_path, **{name: "ignore"})}
 
 
 def test_what_a_further_file_lacks_is_told_beside_what_is_then_missing(tmp_path):
