@@ -38,7 +38,10 @@ def evaluate(
         Path, typer.Option(help="YAML configuration of the new cohort, as a training takes it.")
     ],
     model: Annotated[
-        str, typer.Option(help="models:/NAME@champion, models:/NAME/VERSION, or a folder.")
+        str,
+        typer.Option(
+            help="models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder."
+        ),
     ] = DEFAULT_MODEL,
     cohort: Annotated[
         Path | None, typer.Option(help="Patient table to use instead of the configured one.")

@@ -67,7 +67,9 @@ def predict(
     ] = None,
     model: Annotated[
         str,
-        typer.Option(help="models:/NAME@champion, models:/NAME/VERSION, or a folder."),
+        typer.Option(
+            help="models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder."
+        ),
     ] = DEFAULT_MODEL,
     horizons: Annotated[
         str | None,
