@@ -81,6 +81,8 @@ def read_delimited(
     if quotes:  # without, it is cBioPortal's form, whose own check says more
         _check_separator(data, where, separator, stated)
     head = list(islice(_head_rows(data, where, separator, quotes), 3))
+    if not head:  # nothing but blanks, whatever Unicode takes for one
+        raise unreadable(where, "the file is empty", "export the table again")
     names = head[0]
     check_size(data.count(b"\n"), len(names), where)
     check_header(names, f"{where}, first line")

@@ -346,3 +346,11 @@ def test_any_file_is_read_or_refused(tmp_path_factory, content, name, form):
         assert error.problems[0].what  # noqa: PT017
     else:
         assert len(table)
+
+
+@pytest.mark.parametrize("content", [b"\x1c", b"\x1d\n", b"\xc2\x85", b"\x0b\n\x0c"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_file_of_unusual_blanks_is_empty(tmp_path, name, content):
+    with pytest.raises(InputError) as caught:
+        read_table(written(tmp_path, name, content))
+    assert "empty" in caught.value.problems[0].got
