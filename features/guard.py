@@ -21,6 +21,7 @@ from features import (
     guard_later,
     guard_leakage,
     guard_patients,
+    guard_reading,
     guard_regimens,
     guard_times,
     guard_units,
@@ -31,6 +32,7 @@ from features.covariates import derive_covariates
 from features.dictionary import Covariate
 from features.guard_evidence import CohortEvidence, Followed, TableEvidence
 from features.guard_findings import Check, Finding, Observation, run_checks
+from features.guard_reading import ReadingEvidence
 from features.guard_settings import Guard
 from features.inclusion import Inclusion, InclusionRule
 
@@ -79,6 +81,9 @@ COHORT_CHECKS: dict[str, Check[CohortEvidence]] = {
         *guard_later.CHECKS,
         *guard_regimens.CHECKS,
     )
+}
+READING_CHECKS: dict[str, Check[ReadingEvidence]] = {
+    check.__name__: check for check in guard_reading.CHECKS
 }
 
 
@@ -187,14 +192,30 @@ def guard_cohort(
         endpoint_keys=endpoints,
         responder=cohort.responder,
     )
-    rows = np.arange(1, len(cohort) + 1) if row_numbers is None else np.asarray(row_numbers)
-    return run_checks(COHORT_CHECKS, evidence, guard, rows)
+    return run_checks(COHORT_CHECKS, evidence, guard, _given_or_counted(row_numbers, len(cohort)))
+
+
+def guard_as_read(evidence: ReadingEvidence, row_numbers: ArrayLike | None = None) -> list[Finding]:
+    """Look at a table beside the cohort as read from it.
+
+    Parameters
+    ----------
+    evidence : ReadingEvidence
+    row_numbers : array-like of shape (n,), int, optional
+        As for `guard_cohort`.
+    """
+    rows = _given_or_counted(row_numbers, len(evidence.cohort))
+    return run_checks(READING_CHECKS, evidence, evidence.guard, rows)
 
 
 def knowing(columns: CohortColumns, guard: Guard | None = None) -> Guard:
     """The guard's settings, with the covariates whose columns are said to be of baseline."""
     known = [name for name, source in columns.covariates.items() if source.known]
     return (guard or Guard()).knowing(known)
+
+
+def _given_or_counted(row_numbers: ArrayLike | None, n: int) -> np.ndarray:
+    return np.arange(1, n + 1) if row_numbers is None else np.asarray(row_numbers)
 
 
 def _row_numbers(index: pd.Index) -> np.ndarray:

@@ -12,6 +12,7 @@ from features.guard_evidence import TableEvidence
 from features.guard_findings import Check, Observation
 from features.guard_settings import Happened, read_rules
 from features.guard_text import as_number, as_text, happened, words
+from features.index_date import entry_column
 from features.outcome import MONTHS
 
 DAYS_A_MONTH = 365.25 / 12
@@ -73,7 +74,7 @@ def death_before_treatment(evidence: TableEvidence) -> Iterator[Observation]:
                 f"(column {guard.treatment_start})",
                 before,
             )
-    entry = _entry(evidence)
+    entry = entry_column(table, guard)
     if entry:
         for label, column, _ in evidence.endpoint_columns:
             # Both run from diagnosis: follow-up cannot end before the index date.
@@ -167,7 +168,7 @@ def unreadable_date(evidence: TableEvidence) -> Iterator[Observation]:
 
 def clock_start(evidence: TableEvidence) -> Iterator[Observation]:
     """Time runs from diagnosis, and no delay until the index date is given."""
-    entry = _entry(evidence)
+    entry = entry_column(evidence.table, evidence.guard)
     if not _runs_from_diagnosis(evidence):
         return
     if not entry:
@@ -185,7 +186,7 @@ def clock_start(evidence: TableEvidence) -> Iterator[Observation]:
 def sampled_later(evidence: TableEvidence) -> Iterator[Observation]:
     """Rows sampled at relapse or in remission whose time runs, or may run, from diagnosis."""
     guard, table = evidence.guard, evidence.table
-    if _entry(evidence) or stated_start(evidence) == "index":
+    if entry_column(table, guard) or stated_start(evidence) == "index":
         return
     clock = (
         "while time runs from diagnosis"
@@ -236,11 +237,6 @@ def _any_known(moments: Moments) -> bool:
 
 def _runs_from_diagnosis(evidence: TableEvidence) -> bool:
     return stated_start(evidence) == "diagnosis"
-
-
-def _entry(evidence: TableEvidence) -> str:
-    """Column of the time from diagnosis to the index date; empty when there is none."""
-    return evidence.guard.entry or str(evidence.table.attrs.get("start_offset_column") or "")
 
 
 def _named_later(values: pd.Series) -> np.ndarray | None:

@@ -11,21 +11,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.cohort import Cohort, CohortColumns, read_cohort
+from features.cohort import Cohort, read_cohort
 from features.covariates import DERIVATIONS
 from features.dataset import Dataset
 from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords
 from features.drug_tables import LongRecords
-from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
-from features.guard import guard_cohort, guard_inclusion_rules, guard_table, knowing
+from features.guard import (
+    guard_as_read,
+    guard_cohort,
+    guard_inclusion_rules,
+    guard_table,
+    knowing,
+)
 from features.guard_evidence import inputs_of
-from features.guard_findings import Finding, Observation, as_configured, by_severity, run_checks
-from features.guard_settings import Guard, Severity
+from features.guard_findings import Finding, as_configured, by_severity
+from features.guard_reading import ReadingEvidence
+from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
+from features.index_date import entry_column, from_index_date
 from features.joined_tables import codes_of_long
-from features.outcome import MONTHS, Outcome
+from features.outcome import Outcome
 from features.patient_table import join_tables, one_row_a_patient
 from features.privacy import check_no_identifiers, pool_ages
 from features.sources import read_source, read_table
@@ -149,11 +156,11 @@ def check_cohort(
     dictionary = read_dictionary(config.dictionary)
     names = config.all_covariates if covariates is None else tuple(covariates)
     seen = [*found, *guard_table(table, columns, names, dictionary, guard)]
-    entry = guard.entry or str(table.attrs.get("start_offset_column") or "")
     # With a failure nothing is trained; the times then stay as the failure describes them.
-    if entry and all(finding.severity < Severity.FAIL for finding in seen):
-        table, note = _from_index_date(table, columns, entry)
-        seen.append(note)
+    failed = any(finding.severity is Severity.FAIL for finding in seen)
+    moved_by = "" if failed else entry_column(table, guard)
+    if moved_by:
+        table = from_index_date(table, columns, moved_by)
     try:
         cohort = read_cohort(table, columns, names, dictionary, load_drugs(config))
     except InputError as error:
@@ -167,86 +174,8 @@ def check_cohort(
     numbered = pd.api.types.is_integer_dtype(table.index.dtype)
     rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
     seen += guard_cohort(cohort, labels, names, guard, rows)
-    late = LateEvidence(table, cohort, columns, guard)
-    numbers = np.arange(1, len(cohort) + 1) if rows is None else rows
-    seen += run_checks({"late_death": late_death}, late, guard, numbers)
+    seen += guard_as_read(ReadingEvidence(table, cohort, columns, guard, moved_by), rows)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
-
-
-def _from_index_date(
-    table: pd.DataFrame, columns: CohortColumns, entry: str
-) -> tuple[pd.DataFrame, Finding]:
-    """Start the clock of ready-made times at the index date, and say so.
-
-    A patient had to live from diagnosis to the index date to be in the cohort; counted in, those
-    months would be immortal time.
-    """
-    before = pd.to_numeric(table[entry], errors="coerce")
-    rebased: dict[str, pd.Series] = {}
-    labels = []
-
-    def start_later(column: str) -> None:
-        time = pd.to_numeric(table[column], errors="coerce")
-        since = (time - before).round(9).astype(object)
-        # What is no number stays as it is, to be refused with its own words.
-        rebased[column] = since.where(time.notna(), table[column])
-
-    for endpoint in columns.endpoints.values():
-        if not isinstance(endpoint, Endpoint):
-            continue  # Dates have their own origin.
-        start_later(endpoint.time)
-        if endpoint.death is not None and endpoint.death.time in table:
-            start_later(endpoint.death.time)
-        labels.append(endpoint.label)
-    transplant = columns.transplant
-    if transplant is not None and transplant.time and transplant.time in table:
-        start_later(transplant.time)
-        labels.append("transplant")
-    note = Finding(
-        check="clock_start",
-        severity=Severity.NOTE,
-        what=f"Times of {', '.join(labels)} start at the index date: column {entry} was taken off",
-        count=len(table),
-        total=len(table),
-        why="months before the index date are immortal time",
-        remedy="nothing to do; the column must be in the unit of the endpoints' times",
-    )
-    return table.assign(**rebased), note
-
-
-@dataclass(frozen=True)
-class LateEvidence:
-    """What `late_death` looks at: the table, and the cohort as read from it."""
-
-    table: pd.DataFrame
-    cohort: Cohort
-    columns: CohortColumns
-    guard: Guard
-
-
-def late_death(evidence: LateEvidence) -> Iterator[Observation]:
-    """Who died long after the endpoint's own follow-up: was the event missed in between?"""
-    cohort, months = evidence.cohort, evidence.guard.limit("late_death", "months")
-    assert cohort.places is not None
-    for endpoint in evidence.columns.endpoints.values():
-        # After a landmark the times no longer are those of the column.
-        if not isinstance(endpoint, Endpoint) or not endpoint.death or endpoint.landmark_months:
-            continue
-        among = cohort.of_endpoint(endpoint.label)
-        rows = evidence.table[endpoint.time].iloc[cohort.places[among]]
-        own = pd.to_numeric(rows).to_numpy(dtype=float)
-        who = np.zeros(len(cohort), dtype=bool)
-        own_months = own * MONTHS[endpoint.unit]
-        who[among] = cohort.outcomes[endpoint.label].time > own_months + months
-        if who.any():
-            told = (
-                f"{endpoint.label}: follow-up ended more than {months:g} months before "
-                "these patients' deaths, which count at their day "
-                f"(death: is: {endpoint.death.counts_as})"
-            )
-            everybody = np.zeros(len(cohort), dtype=bool)
-            everybody[among] = True
-            yield Observation(told, who, everybody, names=(endpoint.label,))
 
 
 def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:

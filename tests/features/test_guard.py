@@ -11,7 +11,13 @@ from features.cohort import CohortColumns, read_cohort
 from features.dated_endpoints import DatedEndpoint
 from features.dictionary import Covariate, read_dictionary
 from features.errors import InputError
-from features.guard import COHORT_CHECKS, TABLE_CHECKS, guard_cohort, guard_table
+from features.guard import (
+    COHORT_CHECKS,
+    READING_CHECKS,
+    TABLE_CHECKS,
+    guard_cohort,
+    guard_table,
+)
 from features.guard_findings import findings_frame, raise_failures
 from features.guard_settings import Severity, read_guard, read_rules
 from features.sources import read_table
@@ -104,9 +110,9 @@ def test_a_clean_cohort_has_no_finding(clean):
 
 
 def test_every_check_has_its_lines_in_the_rules_and_no_other():
-    # Found where files are made one row a patient, and where a cohort is read.
-    elsewhere = {"joined_table", "one_row", "no_row_left", "long_rows", "late_death"}
-    run = {*guard_inclusion.CHECKS, *TABLE_CHECKS, *COHORT_CHECKS}
+    # Found where files are made one row a patient.
+    elsewhere = {"joined_table", "one_row", "no_row_left", "long_rows"}
+    run = {*guard_inclusion.CHECKS, *TABLE_CHECKS, *COHORT_CHECKS, *READING_CHECKS}
     assert run | elsewhere == set(read_rules().checks)
     assert not run & elsewhere
 

@@ -54,8 +54,20 @@ def test_times_from_diagnosis_start_at_the_first_dose(diagnosed):
     expected = [d - f for d, f in zip(FROM_DIAGNOSIS, TO_FIRST_DOSE, strict=True)]
     assert checked.cohort.outcomes["OS"].time.tolist() == pytest.approx(expected)
     (note,) = [f for f in checked.findings if "was taken off" in f.what]
-    assert note.severity.label == "note"
+    assert (note.check, note.severity.label) == ("clock_moved", "note")
     assert "to_dose" in note.what
+
+
+def test_how_grave_moved_times_are_is_the_users(diagnosed):
+    def told(severity):
+        config = diagnosed()
+        guard = config.cohort.guard.model_copy(update={"severity": {"clock_moved": severity}})
+        cohort = config.cohort.model_copy(update={"guard": guard})
+        findings = check_cohort(config.model_copy(update={"cohort": cohort})).findings
+        return [f.severity.label for f in findings if f.check == "clock_moved"]
+
+    assert told("warn") == ["warn"]
+    assert told("ignore") == []
 
 
 def test_a_first_dose_after_death_is_refused(diagnosed):

@@ -365,7 +365,7 @@ def test_what_the_check_finds_the_other_commands_tell(ran, kind):
     faults = {"zero_time"} if kind == "omop" else {"zero_time", "near_duplicate"}
     assert faults <= set(findings["check"])
     # Months from diagnosis are told to be set back; every other table starts at the first dose.
-    assert ("clock_start" in set(findings["check"])) == (kind == "cbioportal")
+    assert ("clock_moved" in set(findings["check"])) == (kind == "cbioportal")
     for command in ("train", "compare"):
         done = ran(kind, command)
         pd.testing.assert_frame_equal(done.table("findings.csv"), findings)
