@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from scipy.special import gammaln
 
 from features.death import Death
@@ -28,8 +29,7 @@ def reversed_event(evidence: TableEvidence) -> Iterator[Observation]:
     for key, endpoint in evidence.columns.endpoints.items():
         if not isinstance(endpoint, Endpoint):
             continue
-        own: tuple[Endpoint | Death, ...] = (endpoint,)
-        for coded in own if endpoint.death is None else (*own, endpoint.death):
+        for coded in coded_events(endpoint):
             if coded.event not in evidence.table.columns:
                 continue
             told = _says_alive(evidence, coded)
@@ -56,7 +56,7 @@ def death_disagrees(evidence: TableEvidence) -> Iterator[Observation]:
             continue
         if endpoint.event not in evidence.table.columns:
             continue
-        event, censored = read_as(evidence, endpoint)
+        event, censored = read_as(evidence.table, endpoint)
         for wrong, how in (
             (event & ~died, f"have the event of {endpoint.label} and no death"),
             (censored & died, f"are censored for {endpoint.label} and have a death"),
@@ -80,7 +80,7 @@ def death_unused(evidence: TableEvidence) -> Iterator[Observation]:
             continue
         if endpoint.death is not None:
             continue
-        censored = read_as(evidence, endpoint)[1]
+        censored = read_as(evidence.table, endpoint)[1]
         for column in death_columns(evidence):
             died = censored & _died(evidence, column)
             if died.sum() >= max(rows, share * censored.sum()):
@@ -156,6 +156,11 @@ def is_death(key: str, label: str) -> bool:
     return bool(known & {" ".join(words(key)), " ".join(words(label))})
 
 
+def coded_events(endpoint: Endpoint) -> tuple[Endpoint | Death, ...]:
+    """The endpoint, and its death where it states one: each with codes of its own."""
+    return (endpoint,) if endpoint.death is None else (endpoint, endpoint.death)
+
+
 def death_columns(evidence: TableEvidence) -> list[str]:
     """Columns that say who died, by the guard's settings or by name, and belong to no endpoint."""
     named = set(read_rules().events.death)
@@ -200,7 +205,7 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
     limits = {
         k: evidence.guard.limit("reversed_event", k) for k in ("rows", "among_events", "among_rest")
     }
-    event, censored = read_as(evidence, endpoint)
+    event, censored = read_as(evidence.table, endpoint)
     if min(event.sum(), censored.sum()) < limits["rows"]:
         return ""
     for column in death_columns(evidence):
@@ -216,12 +221,12 @@ def _dead_but_censored(evidence: TableEvidence, endpoint: Endpoint) -> str:
     return ""
 
 
-def read_as(evidence: TableEvidence, endpoint: Endpoint) -> tuple[np.ndarray, np.ndarray]:
+def read_as(table: pd.DataFrame, coded: Endpoint | Death) -> tuple[np.ndarray, np.ndarray]:
     """Who is read as having the event, and who as censored."""
-    code = as_text(evidence.table[endpoint.event]).str.lower()
+    code = as_text(table[coded.event]).str.lower()
     event, censored = (
         code.isin([c.lower() for c in codes]).to_numpy(dtype=bool)
-        for codes in (endpoint.event_values, endpoint.censored_values)
+        for codes in (coded.event_values, coded.censored_values)
     )
     return event, censored
 

@@ -91,7 +91,7 @@ def _nobody_early(
     n (1 - exp(-D / T * days)) die within so many days.
     """
     days, events, least = (evidence.guard.limit(CHECK, k) for k in ("days", "events", "expected"))
-    event, censored = read_as(evidence, endpoint)
+    event, censored = read_as(evidence.table, endpoint)
     told = np.isfinite(months) & (event | censored)
     early = days / DAYS_A_MONTH
     deaths = int((told & event).sum())

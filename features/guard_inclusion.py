@@ -12,9 +12,10 @@ from scipy.stats import fisher_exact
 from features.cohort import CohortColumns
 from features.death import Death
 from features.endpoints import Endpoint
+from features.guard_events import coded_events, read_as
 from features.guard_findings import Check, Observation
 from features.guard_settings import Guard
-from features.guard_text import as_number, as_text
+from features.guard_text import as_number
 from features.inclusion import InclusionRule
 
 
@@ -42,8 +43,7 @@ def removed_by_outcome(evidence: InclusionEvidence) -> Iterator[Observation]:
         for endpoint in evidence.columns.endpoints.values():
             if not isinstance(endpoint, Endpoint):
                 continue
-            own: tuple[Endpoint | Death, ...] = (endpoint,)
-            for coded in own if endpoint.death is None else (*own, endpoint.death):
+            for coded in coded_events(endpoint):
                 if not {coded.time, coded.event} <= set(evidence.table.columns):
                     continue
                 seen = _by_outcome(evidence, rule, removed, coded, endpoint.label)
@@ -64,11 +64,7 @@ def _by_outcome(
     least, share, chance = (
         evidence.guard.limit("removed_by_outcome", k) for k in ("rows", "share", "chance")
     )
-    code = as_text(evidence.table[coded.event]).str.lower()
-    event, censored = (
-        code.isin([c.lower() for c in codes]).to_numpy(dtype=bool)
-        for codes in (coded.event_values, coded.censored_values)
-    )
+    event, censored = read_as(evidence.table, coded)
     # A time may be missing where the event is known; that is the case that matters most.
     told = event | censored
     out, kept = removed & told, evidence.kept & told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.special import bdtr, bdtrc
@@ -21,34 +21,28 @@ def early_deaths(evidence: CohortEvidence) -> Iterator[Observation]:
     The classic is a best response 'early death', or a response that nobody could assess.
     """
     for name in evidence.predictors:
-        for label, outcome in evidence.outcomes.items():
-            # The extremes of a strong number may well be that far apart.
-            for value, who in [*_groups(evidence, name, numbers=False), _missing(evidence, name)]:
-                month = _too_many_early(outcome, who, evidence.guard)
-                if month is not None:
-                    yield Observation(
-                        f"Who has {name} {value} has the event of {label} so early (by "
-                        f"{month:g} months) that it was probably recorded because of it",
-                        who,
-                        names=evidence.inputs_named(name),
-                    )
-                    break
+        # The extremes of a strong number may well be that far apart.
+        groups = [*_groups(evidence, name, numbers=False), ("missing", evidence.codes[name] < 0)]
+        for label, value, who, month in _first_odd(evidence, groups, _too_many_early):
+            yield Observation(
+                f"Who has {name} {value} has the event of {label} so early (by "
+                f"{month:g} months) that it was probably recorded because of it",
+                who,
+                names=evidence.inputs_named(name),
+            )
 
 
 def guarantee_time(evidence: CohortEvidence) -> Iterator[Observation]:
     """A value whose patients have no early event, as those who lived to be transplanted."""
     for name in evidence.predictors:
-        for label, outcome in evidence.outcomes.items():
-            for value, who in _groups(evidence, name):
-                month = _too_few_early(outcome, who, evidence.guard)
-                if month is not None:
-                    yield Observation(
-                        f"Who has {name} {value} has hardly any event of {label} within "
-                        f"{month:g} months: they probably had to live to get that value",
-                        who,
-                        names=evidence.inputs_named(name),
-                    )
-                    break
+        groups = list(_groups(evidence, name))
+        for label, value, who, month in _first_odd(evidence, groups, _too_few_early):
+            yield Observation(
+                f"Who has {name} {value} has hardly any event of {label} within "
+                f"{month:g} months: they probably had to live to get that value",
+                who,
+                names=evidence.inputs_named(name),
+            )
 
 
 def responders_only(evidence: CohortEvidence) -> Iterator[Observation]:
@@ -95,8 +89,18 @@ def _groups(
             yield f"{value:g}" if isinstance(value, float) else str(value), who
 
 
-def _missing(evidence: CohortEvidence, name: str) -> tuple[str, np.ndarray]:
-    return "missing", evidence.codes[name] < 0
+def _first_odd(
+    evidence: CohortEvidence,
+    groups: Sequence[tuple[str, np.ndarray]],
+    odd_month: Callable[[Followed, np.ndarray, Guard], float | None],
+) -> Iterator[tuple[str, str, np.ndarray, float]]:
+    """(label, value, who, month) of each endpoint's first group with an odd month."""
+    for label, outcome in evidence.outcomes.items():
+        for value, who in groups:
+            month = odd_month(outcome, who, evidence.guard)
+            if month is not None:
+                yield label, value, who, month
+                break
 
 
 def _counts(outcome: Followed, who: np.ndarray, month: float) -> tuple[int, int]:
