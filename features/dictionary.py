@@ -84,9 +84,6 @@ class Covariate(Settings):
         return f"{what} from {low:g} to {high:g} {self.unit}".rstrip()
 
 
-Dictionary = Mapping[str, Covariate]
-
-
 def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covariate]:
     """Read the project's dictionary and lay a user's own entries over it.
 

@@ -121,7 +121,7 @@ def guard_table(
     """
     guard = knowing(columns, guard)
     check_columns(table, guard.named_columns)
-    rows = _row_numbers(table.index)
+    rows = row_numbers_of(table.index)
     attrs, table = table.attrs, table.reset_index(drop=True)
     table.attrs = attrs
     evidence = TableEvidence(table, columns, tuple(covariates), dictionary, guard)
@@ -148,7 +148,7 @@ def guard_inclusion_rules(
     evidence = guard_inclusion.InclusionEvidence(
         table, columns, guard, tuple(zip(rules, included.removed, strict=True)), included.mask
     )
-    return run_checks(guard_inclusion.CHECKS, evidence, guard, _row_numbers(table.index))
+    return run_checks(guard_inclusion.CHECKS, evidence, guard, row_numbers_of(table.index))
 
 
 def guard_cohort(
@@ -192,20 +192,20 @@ def guard_cohort(
         endpoint_keys=endpoints,
         responder=cohort.responder,
     )
-    return run_checks(COHORT_CHECKS, evidence, guard, _given_or_counted(row_numbers, len(cohort)))
+    rows = np.arange(1, len(cohort) + 1) if row_numbers is None else np.asarray(row_numbers)
+    return run_checks(COHORT_CHECKS, evidence, guard, rows)
 
 
-def guard_as_read(evidence: ReadingEvidence, row_numbers: ArrayLike | None = None) -> list[Finding]:
+def guard_as_read(evidence: ReadingEvidence, row_numbers: np.ndarray) -> list[Finding]:
     """Look at a table beside the cohort as read from it.
 
     Parameters
     ----------
     evidence : ReadingEvidence
-    row_numbers : array-like of shape (n,), int, optional
+    row_numbers : ndarray of shape (n,), int
         As for `guard_cohort`.
     """
-    rows = _given_or_counted(row_numbers, len(evidence.cohort))
-    return run_checks(READING_CHECKS, evidence, evidence.guard, rows)
+    return run_checks(READING_CHECKS, evidence, evidence.guard, row_numbers)
 
 
 def knowing(columns: CohortColumns, guard: Guard | None = None) -> Guard:
@@ -214,11 +214,8 @@ def knowing(columns: CohortColumns, guard: Guard | None = None) -> Guard:
     return (guard or Guard()).knowing(known)
 
 
-def _given_or_counted(row_numbers: ArrayLike | None, n: int) -> np.ndarray:
-    return np.arange(1, n + 1) if row_numbers is None else np.asarray(row_numbers)
-
-
-def _row_numbers(index: pd.Index) -> np.ndarray:
+def row_numbers_of(index: pd.Index) -> np.ndarray:
+    """Rows of the user's table, from 1, by the index that a table has before it is reset."""
     if pd.api.types.is_integer_dtype(index.dtype):
         return index.to_numpy() + 1
     return np.arange(1, len(index) + 1)

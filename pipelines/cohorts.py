@@ -24,6 +24,7 @@ from features.guard import (
     guard_inclusion_rules,
     guard_table,
     knowing,
+    row_numbers_of,
 )
 from features.guard_evidence import inputs_of
 from features.guard_findings import Finding, as_configured, by_severity
@@ -165,14 +166,11 @@ def check_cohort(
         cohort = read_cohort(table, columns, names, dictionary, load_drugs(config))
     except InputError as error:
         raise InputError([*_told_before(seen, attrition), *error.problems]) from error
-    if config.cohort.pool_ages_above is not None and "age_years" in cohort.inputs:
-        pooled = pool_ages(cohort.inputs["age_years"], config.cohort.pool_ages_above)
-        cohort = replace(cohort, inputs=cohort.inputs.assign(age_years=pooled))
+    cohort = replace(cohort, inputs=with_pooled_ages(config, cohort.inputs))
     check_no_identifiers(cohort.inputs)
     labels = {endpoint.label: key for key, endpoint in columns.endpoints.items()}
     # Rows as in the user's table, whoever was left out on the way.
-    numbered = pd.api.types.is_integer_dtype(table.index.dtype)
-    rows = table.index.to_numpy()[cohort.places] + 1 if numbered else None
+    rows = row_numbers_of(table.index)[cohort.places]
     seen += guard_cohort(cohort, labels, names, guard, rows)
     seen += guard_as_read(ReadingEvidence(table, cohort, columns, guard, moved_by), rows)
     return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
@@ -194,6 +192,14 @@ def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> lis
             )
         )
     return told
+
+
+def with_pooled_ages(config: TrainConfig, inputs: pd.DataFrame) -> pd.DataFrame:
+    """Inputs in which those older than the configuration tells apart have one age."""
+    above = config.cohort.pool_ages_above
+    if above is None or "age_years" not in inputs:
+        return inputs
+    return inputs.assign(age_years=pool_ages(inputs["age_years"], above))
 
 
 def training_problems(config: TrainConfig, cohort: Cohort) -> list[Problem]:

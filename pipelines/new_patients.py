@@ -11,12 +11,12 @@ from features.columns import ColumnSource, check_columns, read_covariates
 from features.dictionary import read_dictionary
 from features.drug_regimens import DrugRecords, derive_regimens
 from features.errors import InputError, Problem, collect
+from features.guard import row_numbers_of
 from features.inclusion import apply_inclusion
-from features.privacy import pool_ages
 from features.regimens import RegimenColumn, derive_regimen
 from models.card import ModelCard
 from models.patients import Patients
-from pipelines.cohorts import load_drugs, load_table
+from pipelines.cohorts import load_drugs, load_table, with_pooled_ages
 from pipelines.config import TrainConfig
 from pipelines.model_cohort import covariate_problems, for_model
 
@@ -55,8 +55,7 @@ def configured_patients(config: TrainConfig, card: ModelCard) -> tuple[Patients,
             removed = int((~included.mask).sum())
             left_out.append(f"{removed} of {len(table)} patients left out by the inclusion rules.")
         table = table[included.mask]
-    numbered = pd.api.types.is_integer_dtype(table.index.dtype)
-    rows = table.index.to_numpy() + 1 if numbered else np.arange(1, len(table) + 1)
+    rows = row_numbers_of(table.index)
     table = table.reset_index(drop=True)
     columns = own.cohort.columns
     if columns.patient_id:
@@ -95,9 +94,7 @@ def configured_patients(config: TrainConfig, card: ModelCard) -> tuple[Patients,
                 remedy="check the names and dates of the drugs",
             )
         )
-    if own.cohort.pool_ages_above is not None and "age_years" in inputs:
-        pooled = pool_ages(inputs["age_years"], own.cohort.pool_ages_above)
-        inputs = inputs.assign(age_years=pooled)
+    inputs = with_pooled_ages(own, inputs)
     ids = table[columns.patient_id].to_numpy() if columns.patient_id else None
     return (
         Patients(
