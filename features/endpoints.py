@@ -82,6 +82,11 @@ class Endpoint(Settings):
     def _as_text(cls, values: Any) -> Any:
         return codes_or_truths(values)
 
+    @property
+    def coded(self) -> tuple[Endpoint | Death, ...]:
+        """The endpoint, and its death where it states one: each may have an event column."""
+        return (self,) if self.death is None else (self, self.death)
+
 
 def _check_one_meaning(endpoint: Endpoint) -> None:
     meanings = {

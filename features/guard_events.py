@@ -29,7 +29,7 @@ def reversed_event(evidence: TableEvidence) -> Iterator[Observation]:
     for key, endpoint in evidence.columns.endpoints.items():
         if not isinstance(endpoint, Endpoint):
             continue
-        for coded in coded_events(endpoint):
+        for coded in endpoint.coded:
             if coded.event not in evidence.table.columns:
                 continue
             told = _says_alive(evidence, coded)
@@ -154,11 +154,6 @@ def is_death(key: str, label: str) -> bool:
     """Whether an endpoint is death of any cause, by its key or label."""
     known = set(read_rules().events.death_endpoints)
     return bool(known & {" ".join(words(key)), " ".join(words(label))})
-
-
-def coded_events(endpoint: Endpoint) -> tuple[Endpoint | Death, ...]:
-    """The endpoint, and its death where it states one: each with codes of its own."""
-    return (endpoint,) if endpoint.death is None else (endpoint, endpoint.death)
 
 
 def death_columns(evidence: TableEvidence) -> list[str]:

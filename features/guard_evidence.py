@@ -12,6 +12,7 @@ import pandas as pd
 from features.cohort import CohortColumns
 from features.covariates import DERIVATIONS
 from features.dictionary import Covariate
+from features.endpoints import Endpoint
 from features.guard_settings import Guard
 from features.guard_text import as_number
 from features.outcome import Outcome
@@ -68,21 +69,27 @@ class TableEvidence:
         """(label, time column, event column) of the endpoints that have ready columns."""
         found = []
         for endpoint in self.columns.endpoints.values():
-            time, event = getattr(endpoint, "time", None), getattr(endpoint, "event", None)
             # An endpoint that is derived from dates has no such column; reading checks its dates.
-            if isinstance(time, str) and isinstance(event, str):
-                found.append((endpoint.label, time, event))
-            death = getattr(endpoint, "death", None)
-            if death is not None and death.time:
-                found.append((f"{endpoint.label}, death", death.time, death.event))
+            if not isinstance(endpoint, Endpoint):
+                continue
+            found.append((endpoint.label, endpoint.time, endpoint.event))
+            if endpoint.death is not None:
+                found.append(
+                    (f"{endpoint.label}, death", endpoint.death.time, endpoint.death.event)
+                )
         return tuple(c for c in found if {c[1], c[2]} <= set(self.table.columns))
 
     @cached_property
     def outcome_columns(self) -> frozenset[str]:
         """Columns of ready endpoints and of their deaths."""
-        found = {column for _, *both in self.endpoint_columns for column in both}
-        deaths = (getattr(e, "death", None) for e in self.columns.endpoints.values())
-        return frozenset(found | {c for d in deaths if d for c in (d.time, d.event) if c})
+        ready = (e for e in self.columns.endpoints.values() if isinstance(e, Endpoint))
+        return frozenset(
+            column
+            for endpoint in ready
+            for coded in endpoint.coded
+            for column in (coded.time, coded.event)
+            if column
+        )
 
 
 @dataclass(frozen=True)

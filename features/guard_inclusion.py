@@ -12,7 +12,7 @@ from scipy.stats import fisher_exact
 from features.cohort import CohortColumns
 from features.death import Death
 from features.endpoints import Endpoint
-from features.guard_events import coded_events, read_as
+from features.guard_events import read_as
 from features.guard_findings import Check, Observation
 from features.guard_settings import Guard
 from features.guard_text import as_number
@@ -43,7 +43,7 @@ def removed_by_outcome(evidence: InclusionEvidence) -> Iterator[Observation]:
         for endpoint in evidence.columns.endpoints.values():
             if not isinstance(endpoint, Endpoint):
                 continue
-            for coded in coded_events(endpoint):
+            for coded in endpoint.coded:
                 if not {coded.time, coded.event} <= set(evidence.table.columns):
                     continue
                 seen = _by_outcome(evidence, rule, removed, coded, endpoint.label)

@@ -22,9 +22,7 @@ def ready_times(table: pd.DataFrame, columns: CohortColumns) -> list[tuple[str, 
     found = []
     for endpoint in columns.endpoints.values():
         if isinstance(endpoint, Endpoint):
-            found.append((endpoint.label, endpoint.time))
-            if endpoint.death is not None:
-                found.append((endpoint.label, endpoint.death.time))
+            found += [(endpoint.label, coded.time) for coded in endpoint.coded]
     if columns.transplant is not None:
         found.append(("transplant", columns.transplant.time))
     return [(label, column) for label, column in found if column and column in table]
