@@ -473,8 +473,7 @@ def _without_unused(
     """Leave out the instances, without a rule, in which nothing that is needed was entered."""
     if INSTANCE not in table.columns:
         return table
-    unit = _form_name(table.get(INSTRUMENT, pd.Series("", index=table.index))).fillna("")
-    event = table.get(EVENT, pd.Series("", index=table.index)).fillna("")
+    unit, event = _instrument_and_event(table)
     ruled = unit.where(unit != "", event).isin(repeats)
     fields = [c.name for c in present if c.name in needed and c.name != record]
     unused = table[INSTANCE].notna() & ~ruled & table[fields].isna().all(axis=1)
@@ -489,7 +488,6 @@ def _one_instance(
     """Keep one instance of every repeating instrument or event a patient."""
     if INSTANCE not in table.columns:
         return table
-    event = table[EVENT] if EVENT in table.columns else pd.Series("", index=table.index)
     number = pd.to_numeric(table[INSTANCE], errors="coerce")
     odd = table[INSTANCE].notna() & number.isna()
     if odd.any():
@@ -501,9 +499,7 @@ def _one_instance(
                 remedy="export again, without editing the file",
             )
         )
-    unit = pd.Series("", index=table.index)
-    if INSTRUMENT in table.columns:
-        unit = _form_name(table[INSTRUMENT]).fillna("").astype(object)
+    unit, event = _instrument_and_event(table)
     # Without an instrument, the event as a whole repeats.
     unit = unit.mask((unit == "") & number.notna(), event)
     position = pd.Series(range(len(table)), index=table.index)
@@ -519,6 +515,13 @@ def _one_instance(
     _check_single(single, where)
     kept = order.index[order["unit"] == ""].union(single.index)
     return table.loc[kept.union(first.index).union(last.index).sort_values()].copy()
+
+
+def _instrument_and_event(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The repeating instrument of each row, empty where there is none, and its event."""
+    none = pd.Series("", index=table.index)
+    unit = _form_name(table.get(INSTRUMENT, none)).fillna("").astype(object)
+    return unit, table.get(EVENT, none)
 
 
 def _form_name(names: pd.Series) -> pd.Series:
