@@ -59,32 +59,23 @@ def endpoint_order(evidence: CohortEvidence) -> Iterator[Observation]:
                 yield Observation(f"{label} runs longer than OS", later, names=(label,))
 
 
-TABLE_CHECKS: dict[str, Check[TableEvidence]] = {
-    check.__name__: check
-    for check in (
-        *guard_units.CHECKS,
-        *guard_patients.CHECKS,
-        *guard_times.CHECKS,
-        *guard_immortal.CHECKS,
-        *guard_events.TABLE_CHECKS,
-        *guard_columns.TABLE_CHECKS,
-    )
-}
-COHORT_CHECKS: dict[str, Check[CohortEvidence]] = {
-    check.__name__: check
-    for check in (
-        zero_time,
-        endpoint_order,
-        *guard_events.COHORT_CHECKS,
-        *guard_columns.COHORT_CHECKS,
-        *guard_leakage.CHECKS,
-        *guard_later.CHECKS,
-        *guard_regimens.CHECKS,
-    )
-}
-READING_CHECKS: dict[str, Check[ReadingEvidence]] = {
-    check.__name__: check for check in guard_reading.CHECKS
-}
+TABLE_CHECKS: tuple[Check[TableEvidence], ...] = (
+    *guard_units.CHECKS,
+    *guard_patients.CHECKS,
+    *guard_times.CHECKS,
+    *guard_immortal.CHECKS,
+    *guard_events.TABLE_CHECKS,
+    *guard_columns.TABLE_CHECKS,
+)
+COHORT_CHECKS: tuple[Check[CohortEvidence], ...] = (
+    zero_time,
+    endpoint_order,
+    *guard_events.COHORT_CHECKS,
+    *guard_columns.COHORT_CHECKS,
+    *guard_leakage.CHECKS,
+    *guard_later.CHECKS,
+    *guard_regimens.CHECKS,
+)
 
 
 def guard_table(
@@ -205,7 +196,7 @@ def guard_as_read(evidence: ReadingEvidence, row_numbers: np.ndarray) -> list[Fi
     row_numbers : ndarray of shape (n,), int
         As for `guard_cohort`.
     """
-    return run_checks(READING_CHECKS, evidence, evidence.guard, row_numbers)
+    return run_checks(guard_reading.CHECKS, evidence, evidence.guard, row_numbers)
 
 
 def knowing(columns: CohortColumns, guard: Guard | None = None) -> Guard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -92,13 +92,14 @@ Check = Callable[[E], Iterator[Observation]]
 
 
 def run_checks(
-    checks: Mapping[str, Check[E]], evidence: E, guard: Guard, row_numbers: np.ndarray
+    checks: Iterable[Check[E]], evidence: E, guard: Guard, row_numbers: np.ndarray
 ) -> list[Finding]:
     """Run every check that is not ignored.
 
     Parameters
     ----------
-    checks : mapping of name -> function of the evidence that yields Observations
+    checks : iterable of functions of the evidence that yield Observations
+        Named as in configs/guard.yaml.
     row_numbers : ndarray of shape (n,), int
         Each patient's row in the user's table, from 1.
 
@@ -108,7 +109,8 @@ def run_checks(
         The most severe first, else in the order of `checks`.
     """
     findings = []
-    for name, check in checks.items():
+    for check in checks:
+        name = check.__name__
         severity = guard.severity_of(name)
         if severity is Severity.IGNORE:
             continue

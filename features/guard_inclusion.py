@@ -51,7 +51,7 @@ def removed_by_outcome(evidence: InclusionEvidence) -> Iterator[Observation]:
                     yield seen
 
 
-CHECKS: dict[str, Check[InclusionEvidence]] = {"removed_by_outcome": removed_by_outcome}
+CHECKS: tuple[Check[InclusionEvidence], ...] = (removed_by_outcome,)
 
 
 def _by_outcome(
