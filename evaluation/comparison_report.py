@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from evaluation.arms import p_text
 from evaluation.html_page import embed_png, html_findings, html_table, render_page
 from evaluation.report import describe_arms
-from evaluation.results import DIGITS, format_estimate, format_p, under_true_header
+from evaluation.results import format_estimate, format_p, format_row, under_true_header
 from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
 from features.number_text import fixed, months_text
 
@@ -336,12 +337,8 @@ def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:
     return found.rename_axis(columns=None)
 
 
-def _estimate(row: object) -> str:
-    scale = str(getattr(row, "scale"))  # noqa: B009
-    value, low, high = (float(getattr(row, name)) for name in ("estimate", "ci_low", "ci_high"))
-    if scale == "p-value":
-        return ""
-    return format_estimate(value, low, high, DIGITS.get(scale, 2))
+def _estimate(row: Any) -> str:
+    return "" if row.scale == "p-value" else format_row(row)
 
 
 def _months(horizon: pd.Series) -> list[str]:

@@ -21,7 +21,7 @@ from evaluation.contributions import (
     step_times,
 )
 from evaluation.explanation import CurveOutputs
-from evaluation.results import regimen_table
+from evaluation.results import MODEL_BASED, regimen_table
 from features.dataset import REGIMEN
 from features.outcome import Outcome
 from models.prediction import SurvivalModel
@@ -445,7 +445,7 @@ def regimen_effect_table(
                     parts.append("beyond the follow-up")
                 rows.append(
                     {
-                        "family": "model-based",
+                        "family": MODEL_BASED,
                         "estimator": f"{estimator}, {learner}",
                         "endpoint": endpoint,
                         "scale": SCALES[scale],

@@ -16,11 +16,12 @@ from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierD
 from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.html_page import embed_figure, html_findings, html_table, png_bytes, render_page
 from evaluation.results import (
-    DIGITS,
     MODEL_BASED,
+    REFITS,
     WITHOUT_HORIZON,
     format_estimate,
     format_p,
+    format_row,
     under_true_header,
 )
 from evaluation.subgroups import MIN_PATIENTS
@@ -413,10 +414,7 @@ def readable_sample_size(sample_size: pd.DataFrame) -> pd.DataFrame:
 
 def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
     """Every regimen estimate, classical and model-based, one row each, in the same columns."""
-    cells = [
-        format_estimate(r.estimate, r.ci_low, r.ci_high, DIGITS.get(r.scale, 2))
-        for r in regimen.itertuples()
-    ]
+    cells = [format_row(row) for row in regimen.itertuples()]
     return pd.DataFrame(
         {
             "family": regimen["family"],
@@ -479,7 +477,7 @@ def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figu
     several = len(rows["arm"].unique()) > 1
     modelled = rows["family"] == MODEL_BASED
     label = rows["estimator"] + ("" if not several else ": " + rows["arm"])
-    label += np.where(modelled, " [range over refits]", "")
+    label += np.where(modelled, f" {REFITS}", "")
     frame = rows.assign(label=label)[["label", "estimate", "ci_low", "ci_high", "n"]]
     arm, reference = rows["arm"].iloc[0], rows["reference_arm"].iloc[0]
     display = ForestPlotDisplay(

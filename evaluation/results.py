@@ -15,9 +15,9 @@ MODEL_BASED = "model-based"
 # Headers of printed estimates. What a model's refits range over is no interval of a treatment
 # difference, and stands under its own.
 INTERVAL = "estimate (95% interval)"
-RANGE = "estimate [range over refits]"
-# Decimals at which estimates of a scale are printed, everywhere; 2 where none are named.
-DIGITS = {"months": 1, "event probability difference": 3}
+REFITS = "[range over refits]"
+RANGE = f"estimate {REFITS}"
+_DIGITS = {"months": 1, "event probability difference": 3}
 
 METRIC_COLUMNS = (
     "learner",
@@ -116,6 +116,16 @@ def format_estimate(estimate: float, ci_low: float, ci_high: float, digits: int 
         return one(estimate)
     between = " to " if "-" in one(ci_low) + one(ci_high) else "-"
     return f"{one(estimate)} ({one(ci_low)}{between}{one(ci_high)})"
+
+
+def digits_of(scale: str) -> int:
+    """Decimals at which estimates of a scale are printed, everywhere."""
+    return _DIGITS.get(scale, 2)
+
+
+def format_row(row: Any) -> str:
+    """`format_estimate` of a row of a regimen table, as `itertuples` gives it, in its scale."""
+    return format_estimate(row.estimate, row.ci_low, row.ci_high, digits_of(row.scale))
 
 
 def under_true_header(family: pd.Series, cells: Sequence[str]) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from evaluation.arms import join_notes, outcomes_by_arm, p_text
 from evaluation.balance import NEGLIGIBLE, UNWEIGHTED
 from evaluation.hazard_ratio import cox_hazard_ratio
 from evaluation.regimen_adjusted import DRAWN, AdjustedComparison
-from evaluation.results import ADJUSTED_COLUMNS, DIGITS, excludes
+from evaluation.results import ADJUSTED_COLUMNS, MODEL_BASED, digits_of, excludes
 from features.number_text import fixed
 from features.outcome import Outcome
 
@@ -31,11 +31,11 @@ HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
 )
 SUBDISTRIBUTION = "subdistribution hazard ratio"
 RATIOS = (HAZARD_RATIO, SUBDISTRIBUTION)
-FAMILIES = ("classical", "adjusted", "model-based")
+FAMILIES = ("classical", "adjusted", MODEL_BASED)
 FAMILY_LABELS = {
     "classical": "Classical: as treated, unadjusted",
     "adjusted": "Adjusted for measured covariates",
-    "model-based": "Model-based: contribution of the regimen to a model's prediction",
+    MODEL_BASED: "Model-based: contribution of the regimen to a model's prediction",
 }
 # A change of the hazard ratio by less than this factor is called little.
 LITTLE = 1.1
@@ -229,7 +229,7 @@ def one_table(
     contrasts = classical[classical["reference_arm"].notna()]
     drawn = any(known.randomised for known in checks.values())
     parts = [
-        pd.DataFrame([_classical_row(row, checks) for row in contrasts.to_dict("records")]),
+        pd.DataFrame([_classical_row(row, checks, drawn) for row in contrasts.to_dict("records")]),
         *adjusted,
         *(
             pd.DataFrame([_model_row(row, seen_by or {}, drawn) for row in part.to_dict("records")])
@@ -398,7 +398,7 @@ def excludes_equal_arms(rows: pd.DataFrame) -> np.ndarray:
     """Whether each interval, as it is printed, leaves out the value of no difference."""
     null = np.where(rows["scale"].isin(RATIOS), 1.0, 0.0)
     low, high = (rows[limit].to_numpy(dtype=float) for limit in ("ci_low", "ci_high"))
-    return excludes(low, high, null, rows["scale"].map(lambda scale: DIGITS.get(scale, 2)))
+    return excludes(low, high, null, rows["scale"].map(digits_of))
 
 
 def triangulation_paragraph(reading: Reading) -> str:
@@ -464,7 +464,7 @@ def say_direction(reading: Reading) -> str:
         return (
             f"{about}: all {len(every)} estimates are exactly no difference ({ranges}).{uncounted}"
         )
-    zeros = int((none & (every["family"] == "model-based").to_numpy()).sum())
+    zeros = int((none & (every["family"] == MODEL_BASED).to_numpy()).sum())
     left_out = (
         f" {zeros} model-based estimates are 0: those models left the regimen out."
         if zeros > 1
@@ -495,7 +495,7 @@ def say_precision(reading: Reading) -> str:
     """How often, by family, the interval excludes that the arms are equal."""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
     # An interval over refits of a shrunken model is too narrow to exclude anything.
-    bounded = has_interval(rows) & (rows["family"] != "model-based").to_numpy()
+    bounded = has_interval(rows) & (rows["family"] != MODEL_BASED).to_numpy()
     excluded = excludes_equal_arms(rows) & bounded
     parts = []
     for family in FAMILIES:
@@ -743,7 +743,7 @@ def say_shrinkage(reading: Reading) -> str:
     found = []
     for months, rows in reading.probabilities().items():
         adjusted = rows[rows["family"] == "adjusted"]
-        modelled = rows[rows["family"] == "model-based"]
+        modelled = rows[rows["family"] == MODEL_BASED]
         if len(adjusted) and len(modelled):
             medians = [
                 float(own["estimate"].astype(float).median()) for own in (adjusted, modelled)
@@ -965,12 +965,11 @@ def _g_computation_apart(reading: Reading) -> str:
 
 
 def _classical_row(
-    row: dict[str, object], checks: Mapping[tuple[str, str], Checks]
+    row: dict[str, object], checks: Mapping[tuple[str, str], Checks], drawn: bool
 ) -> dict[str, object]:
     endpoint, arm = str(row["endpoint"]), str(row["arm"])
     known = checks.get((endpoint, arm)) or checks.get(("", arm))
     estimator = str(row["estimator"])
-    drawn = any(own.randomised for own in checks.values())
     exchangeable = DRAWN if drawn else EXCHANGEABLE
     assumption, verdict = exchangeable, "cannot be checked"
     if known is not None:

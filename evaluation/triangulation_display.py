@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.displays import ForestPlotDisplay
-from evaluation.results import DIGITS, MODEL_BASED, format_estimate, in_brackets
+from evaluation.results import MODEL_BASED, REFITS, digits_of, format_estimate, in_brackets
 from evaluation.triangulation import (
     FAMILIES,
     FAMILY_LABELS,
@@ -15,7 +15,6 @@ from evaluation.triangulation import (
 )
 
 _NUMBERS = ("estimate", "ci_low", "ci_high", "p_value")
-REFITS = "[range over refits]"
 
 
 class TriangulationDisplay(ForestPlotDisplay):
@@ -71,20 +70,15 @@ def triangulation_forest(rows: pd.DataFrame, endpoint: str) -> TriangulationDisp
         if own.empty:
             continue
         empty = dict.fromkeys((*_NUMBERS, "n"), np.nan)
-        common = {"family": family, "heading": True}
-        lines.append({"label": FAMILY_LABELS[family]} | common | empty)
+        lines.append({"label": FAMILY_LABELS[family], "family": family, "heading": True} | empty)
         twice = own["estimator"].duplicated(keep=False)
         for row, several in zip(own.to_dict("records"), twice, strict=True):
             how = str(row["ci_method"]).split(",")[0] if several else ""
             label = f"    {row['estimator']}" + (f" ({how})" if how else "")
             numbers = {name: float(row[name]) for name in _NUMBERS}
-            lines.append(
-                {"label": label, "n": float(row["effective_n"])}
-                | common
-                | {"heading": False}
-                | numbers
-            )
-    frame = pd.DataFrame(lines).assign(digits=DIGITS.get(scale, 2))
+            size = {"n": float(row["effective_n"])}
+            lines.append({"label": label, "family": family, "heading": False} | size | numbers)
+    frame = pd.DataFrame(lines).assign(digits=digits_of(scale))
     ratio = scale == HAZARD_RATIO
     better, worse = f"favours {arm}", f"favours {reference}"
     return TriangulationDisplay(

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from evaluation.report import describe_arms, metrics_by_learner
-from evaluation.results import DIGITS, format_estimate, format_p, under_true_header
+from evaluation.results import format_p, format_row, under_true_header
 from features.number_text import months_text
 from features.plain_text import one_line
 from models.learners import LEARNERS
@@ -219,10 +219,7 @@ def _print_regimen(result: TrainingResult) -> None:
 
 
 def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
-    cells = [
-        format_estimate(r.estimate, r.ci_low, r.ci_high, DIGITS.get(r.scale, 2))
-        for r in table.itertuples()
-    ]
+    cells = [format_row(row) for row in table.itertuples()]
     return pd.DataFrame(
         {
             "endpoint": table["endpoint"],
