@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from features.codes import Codes, read_codes
 from features.columns import ColumnSource, check_columns, read_covariates
@@ -22,6 +22,7 @@ from features.endpoints import Derived, Endpoint, check_deaths, death_key, deriv
 from features.errors import InputError, Problem, collect, name_some
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
+from features.specs import Settings
 from features.transplant import TransplantColumn, derive_transplant
 
 NOT_EVALUATED = (
@@ -32,13 +33,11 @@ NOT_EVALUATED = (
 INDEX_DATE = "index_date"
 
 
-class ResponseColumn(BaseModel):
+class ResponseColumn(Settings):
     """The column of the best response, and which of its values count as CR/CRi.
 
     Numbers may be written without quotes.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
     responders: Codes
@@ -48,7 +47,7 @@ class ResponseColumn(BaseModel):
     )
 
 
-class CohortColumns(BaseModel):
+class CohortColumns(Settings):
     """How a user's table maps to a cohort. Only what is named here is read.
 
     Attributes
@@ -67,16 +66,14 @@ class CohortColumns(BaseModel):
         The first transplant after the index date, for sensitivity analyses of the regimen.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     patient_id: str | None = None
     center: str | None = None
     regimen: RegimenColumn | DrugRecords | None = None
-    covariates: dict[str, ColumnSource] = {}
+    covariates: dict[str, ColumnSource] = Field(default_factory=dict)
     # Endpoint validates every form of an endpoint and returns the one stated.
     endpoints: dict[str, Endpoint]
     response: ResponseColumn | None = None
-    adverse_events: dict[str, str] = {}
+    adverse_events: dict[str, str] = Field(default_factory=dict)
     transplant: TransplantColumn | None = None
 
     @field_validator("regimen", mode="before")
