@@ -231,7 +231,7 @@ class TrainingPlan:
 
     @cached_property
     def findings_table(self) -> pd.DataFrame:
-        """What the checks of the table found, as `check` writes it; small counts as configured."""
+        """What the checks of the table found, small counts hidden as configured."""
         return findings_frame(self.findings, self.config.cohort.suppress_below)
 
     @cached_property
