@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from evaluation.arms import p_text
-from evaluation.html_page import embed_png, html_findings, html_table, render_page
+from evaluation.html_page import embed_png, html_findings, html_table, write_page
 from evaluation.report import describe_arms
 from evaluation.results import format_estimate, format_p, format_row, under_true_header
 from evaluation.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
@@ -91,7 +91,8 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
     adverse = by_arm["estimator"].str.startswith("adverse event")
     compared_adverse = report.table["estimator"].str.startswith("adverse event")
     rest = report.table[~compared_adverse & ~report.table.index.isin(own[shared].index)]
-    page = render_page(
+    write_page(
+        path,
         "comparison.html",
         report=report,
         pictures=pictures,
@@ -113,7 +114,6 @@ def write_comparison_report(path: Path, report: ComparisonReport) -> None:
             None if report.heterogeneity is None else readable_heterogeneity(report.heterogeneity)
         ),
     )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

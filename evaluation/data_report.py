@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evaluation.endpoint_summary import readable_endpoints
-from evaluation.html_page import embed_figure, html_table, render_page
+from evaluation.html_page import embed_figure, html_table, write_page
 from evaluation.missingness import STRUCTURAL, UNKNOWN
 from evaluation.small_cells import HIDDEN
 
@@ -75,7 +75,8 @@ def write_data_report(path: Path, report: DataReport) -> None:
     levels = [_level(severity) for severity in report.findings["severity"]]
     worst = next((level for level in _LEVELS if level in levels), "none")
     missing = readable_missingness(report.missingness)
-    page = render_page(
+    write_page(
+        path,
         "data_report.html",
         report=report,
         pictures=pictures,
@@ -90,7 +91,6 @@ def write_data_report(path: Path, report: DataReport) -> None:
         endpoints=html_table(_once(readable_endpoints(report.endpoints), "endpoint")),
         dictionary=html_table(readable_dictionary(report.dictionary)),
     )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def readable_missingness(missingness: pd.DataFrame) -> pd.DataFrame:

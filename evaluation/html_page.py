@@ -18,7 +18,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 DPI = 110
 
 
-def render_page(template: str, **content: Any) -> str:
+def write_page(path: Path, template: str, **content: Any) -> None:
     """Fill a template of evaluation/templates; text is escaped, Markup is not."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -26,7 +26,8 @@ def render_page(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**content)
+    page = environment.get_template(template).render(**content)
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def html_table(table: pd.DataFrame, classes: str = "table") -> Markup:

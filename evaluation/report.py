@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from evaluation.displays import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.html_page import embed_figure, html_findings, html_table, png_bytes, render_page
+from evaluation.html_page import embed_figure, html_findings, html_table, png_bytes, write_page
 from evaluation.results import (
     MODEL_BASED,
     REFITS,
@@ -139,7 +139,8 @@ def write_report(path: Path, report: Report) -> None:
         for name, make in READABLE.items()
         if name in report.tables and len(report.tables[name])
     }
-    page = render_page(
+    write_page(
+        path,
         "report.html",
         report=report,
         pictures=pictures,
@@ -160,7 +161,6 @@ def write_report(path: Path, report: Report) -> None:
         recalibration=_if_any(report.recalibration, readable_recalibration),
         **readable,
     )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _by_horizon(metrics: pd.DataFrame) -> Markup | None:
@@ -218,7 +218,7 @@ def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
     order = list(dict.fromkeys(zip(metrics["learner"], metrics["horizon"], strict=True)))
     table = table.loc[order, list(names.values())].reset_index().rename_axis(columns=None)
     table = table.rename(columns={"horizon": "months"})
-    return table.assign(months=[f"{h:g}" for h in table["months"]])
+    return table.assign(months=[months_text(h) for h in table["months"]])
 
 
 def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
@@ -358,7 +358,7 @@ def readable_instability(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "measure": table["metric"].map(label),
-            "months": [f"{h:g}" for h in table["horizon"]],
+            "months": [months_text(h) for h in table["horizon"]],
             "mean (2.5 to 97.5 percentile of refits)": _cells(table, 3),
             "note": table["note"],
         }
@@ -374,7 +374,7 @@ def readable_recalibration(table: pd.DataFrame) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "months": [f"{h:g}" for h in table["horizon"]],
+            "months": [months_text(h) for h in table["horizon"]],
             "events": table["events"],
             "observed": limits("observed"),
             "expected before": [f"{v:.2f}" for v in table["expected_before"]],
