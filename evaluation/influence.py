@@ -40,7 +40,7 @@ def brier_standard_errors(outcome: Outcome, survival: np.ndarray, times: ArrayLi
     times = increasing_times(times)
     losses = brier_losses(outcome, survival, times)
     influence = [
-        own - own.mean() + _through_weights(outcome, own, time)
+        own - own.mean() + weighting_influence(outcome, own, time)
         for own, time in zip(losses.T, times, strict=True)
     ]
     return np.array([_standard_error(one) for one in influence])
@@ -95,12 +95,13 @@ def weighting_influence(outcome: Outcome, terms: np.ndarray, horizon: float) -> 
     -------
     ndarray of shape (n,)
         The integral of H(u) / pi(u) over the martingale of censoring: H is the mean of the terms of
-        patients beyond u, pi the share at risk of being censored at u. Events come first at ties.
+        patients beyond u, pi the share at risk of being censored at u. Events come first at ties. 0
+        where the outcome carries its weights, which count as known.
     """
     n = len(outcome)
     censored = ~outcome.event & (outcome.time <= horizon)
     times, leaving = np.unique(outcome.time[censored], return_counts=True)
-    if not len(times):
+    if not len(times) or outcome.censoring is not None:
         return np.zeros(n)
     order = np.argsort(outcome.time, kind="stable")
     ordered = outcome.time[order]
@@ -122,13 +123,6 @@ def weighting_influence(outcome: Outcome, terms: np.ndarray, horizon: float) -> 
     return influence
 
 
-def _through_weights(outcome: Outcome, terms: np.ndarray, horizon: float) -> np.ndarray:
-    """`weighting_influence`; none where the outcome carries its weights, which count as known."""
-    if outcome.censoring is not None:
-        return np.zeros(len(outcome))
-    return weighting_influence(outcome, terms, horizon)
-
-
 def _auc_standard_error(
     outcome: Outcome, marker: np.ndarray, weight: np.ndarray, time: float
 ) -> float:
@@ -144,7 +138,7 @@ def _auc_standard_error(
     terms = case * (controls_below - auc * control.sum())
     terms += control * (cases_above - auc * case.sum())
     terms *= len(outcome) / pairs
-    return _standard_error(terms + _through_weights(outcome, terms, time))
+    return _standard_error(terms + weighting_influence(outcome, terms, time))
 
 
 def _weight_below(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
