@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from evaluation.censoring import censoring_weights, replicate_survival, weighted_share
+from evaluation.censoring import replicate_survival, share_with_error
 from evaluation.estimates import check_patients
 from evaluation.kaplan_meier import survival_at
 from evaluation.weighted_cox import fit_weighted_cox
@@ -92,11 +92,7 @@ def observed_probabilities(
 
 
 def _weighted_probabilities(outcome: Outcome, horizons: np.ndarray) -> list[ObservedProbability]:
-    estimate = weighted_share(outcome, horizons, np.ones((1, len(outcome))), outcome.event)[0]
-    weights = censoring_weights(outcome, horizons)
-    had_event = outcome.event[:, None] & (outcome.time[:, None] <= horizons)
-    influence = weights * (had_event - estimate)
-    error = np.sqrt((influence**2).sum(axis=0)) / weights.sum(axis=0)
+    estimate, error = share_with_error(outcome, horizons, outcome.event)
     inside = (estimate > 0) & (estimate < 1)
     error = np.where(inside, error, np.nan)
     free = np.where(inside, 1.0 - estimate, 0.5)

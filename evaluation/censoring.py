@@ -146,6 +146,21 @@ def weighted_share(
     return np.divide(counts @ (weights * by_then), known, out=share, where=known > 0)
 
 
+def share_with_error(
+    outcome: Outcome, times: ArrayLike, had: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`weighted_share` of the patients and its standard error, which takes the weights as known.
+
+    Parameters are those of `weighted_share`; both values have the shape (m,).
+    """
+    times = np.asarray(times, dtype=float)
+    share = weighted_share(outcome, times, np.ones((1, len(outcome))), had)[0]
+    weights = censoring_weights(outcome, times)
+    by_then = had[:, None] & (outcome.time[:, None] <= times)
+    error = np.sqrt(((weights * (by_then - share)) ** 2).sum(axis=0)) / weights.sum(axis=0)
+    return share, error
+
+
 def censoring_weights(
     outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
 ) -> np.ndarray:

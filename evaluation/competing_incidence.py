@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from evaluation.censoring import (
     CensoringModel,
     censoring_of,
-    censoring_weights,
+    share_with_error,
     weighted_share,
 )
 from features.outcome import Outcome
@@ -88,7 +88,7 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
             estimate = step_values(horizons, steps.times, curve, before=0.0)
             error = np.sqrt(variance)
         else:
-            estimate, error = _weighted(outcome, had, horizons)
+            estimate, error = share_with_error(any_event(outcome), horizons, had)
         inside = known & (estimate > 0) & (estimate < 1)
         error = np.where(inside, error, np.nan)
         low, high = _log_log_limits(np.where(inside, estimate, 0.5), error)
@@ -110,18 +110,6 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
-
-
-def _weighted(
-    outcome: Outcome, had: np.ndarray, horizons: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Share with this kind of event by each horizon, weighted for censoring, and its error."""
-    ended = any_event(outcome)
-    share = weighted_share(ended, horizons, np.ones((1, len(outcome))), had)[0]
-    weights = censoring_weights(ended, horizons)
-    by_then = had[:, None] & (outcome.time[:, None] <= horizons)
-    error = np.sqrt(((weights * (by_then - share)) ** 2).sum(axis=0)) / weights.sum(axis=0)
-    return share, error
 
 
 def replicate_incidence(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -> np.ndarray:
