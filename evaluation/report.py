@@ -190,9 +190,10 @@ def metric_label(metric: str, horizon: float) -> str:
 
 def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
     """Learners as rows, metrics as columns, each cell 'estimate (interval)'."""
+    near_1 = _near_1(metrics)
     shown = metrics.assign(
         column=[
-            metric_label(row.metric, row.horizon) + _by_construction(metrics, row.metric)
+            metric_label(row.metric, row.horizon) + near_1[row.metric]
             for row in metrics.itertuples()
         ],
         cell=_cells(metrics),
@@ -202,17 +203,17 @@ def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(columns=None)
 
 
-def _by_construction(metrics: pd.DataFrame, metric: str) -> str:
-    """What a header says of a metric that is near 1 whatever was predicted."""
-    return f", {NEAR_1}" if is_by_construction(metrics[metrics["metric"] == metric]) else ""
+def _near_1(metrics: pd.DataFrame) -> dict[str, str]:
+    """What the header of each metric adds: that it is near 1 whatever was predicted, or nothing."""
+    return {
+        str(metric): f", {NEAR_1}" if is_by_construction(own) else ""
+        for metric, own in metrics.groupby("metric", sort=False)
+    }
 
 
 def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
     """Learner and horizon as rows, metrics as columns, each cell 'estimate (interval)'."""
-    names = {
-        m: metric_label(m, np.nan) + _by_construction(metrics, m)
-        for m in metrics["metric"].unique()
-    }
+    names = {m: metric_label(m, np.nan) + told for m, told in _near_1(metrics).items()}
     shown = metrics.assign(column=metrics["metric"].map(names), cell=_cells(metrics))
     table = shown.set_index(["learner", "horizon", "column"])["cell"].unstack()  # noqa: PD010
     order = list(dict.fromkeys(zip(metrics["learner"], metrics["horizon"], strict=True)))
