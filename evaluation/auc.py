@@ -31,12 +31,11 @@ def auc_table(
     counts: np.ndarray | None = None,
     *,
     group: ArrayLike | None = None,
-    censoring: CensoringModel | None = None,
 ) -> pd.DataFrame:
     """AUC at each time with its interval.
 
     Parameters are those of `replicate_auc`. Without counts the interval is 1.96 standard errors to
-    either side (`auc_standard_errors`), unless groups or a censoring model are given.
+    either side (`auc_standard_errors`), unless groups are given.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def auc_table(
     times = increasing_times(times)
     columns = _columns(marker, outcome, len(times))
     samples = everyone_then(counts, len(outcome))
-    values = replicate_auc(outcome, marker, times, samples, group=group, censoring=censoring)
+    values = replicate_auc(outcome, marker, times, samples, group=group)
     estimate, replicates = values[0], None if counts is None else values[1:]
     cases = [int((outcome.event & (outcome.time <= time)).sum()) for time in times]
     controls = [int((outcome.time > time).sum()) for time in times]
@@ -61,7 +60,7 @@ def auc_table(
     unknown = "censoring weights are unknown, or no group holds both cases and controls"
     notes = [unknown if np.isnan(value) else "" for value in estimate]
     table = estimate_rows(estimate, replicates, obstacles, notes)
-    if counts is None and group is None and censoring is None:
+    if counts is None and group is None:
         reach = Z_95 * auc_standard_errors(outcome, marker, times)
         reach[table["estimate"].isna()] = np.nan
         table["ci_low"] = np.maximum(table["estimate"] - reach, 0.0)

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from evaluation.brier import integrated_brier
 from evaluation.brier_curve import NULL_MODEL, brier_curve
-from evaluation.censoring import CensoringModel
 from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
 from evaluation.displays import _new_axes
 from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
@@ -42,10 +41,9 @@ class BrierDisplay:
         survival: Mapping[str, np.ndarray],
         times: ArrayLike,
         counts: np.ndarray | None = None,
-        censoring: CensoringModel | None = None,
     ) -> BrierDisplay:
         """Score each model at each time; the arguments are those of `brier_curve`."""
-        frame = brier_curve(outcome, survival, times, counts, censoring)
+        frame = brier_curve(outcome, survival, times, counts)
         return cls(frame, at_risk_table(outcome, frame["time"].max()))
 
     @property

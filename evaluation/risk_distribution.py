@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.calibration import checked_probabilities
-from evaluation.censoring import CensoringModel, censoring_weights
+from evaluation.censoring import censoring_weights
 from evaluation.estimates import missing_predictions
 from features.outcome import Outcome
 
@@ -26,7 +26,6 @@ def risk_distribution(
     event_probability: np.ndarray,
     horizon: float,
     bins: int = 20,
-    censoring: CensoringModel | None = None,
 ) -> pd.DataFrame:
     """Histogram of predicted risk by what happened by the horizon.
 
@@ -39,8 +38,6 @@ def risk_distribution(
         Months.
     bins : int
         Equal bins of [0, 1], closed on the left.
-    censoring : CensoringModel, optional
-        Of the outcome itself by default.
 
     Returns
     -------
@@ -59,7 +56,7 @@ def risk_distribution(
     known = ~np.isnan(event_probability)
     place = np.minimum((np.nan_to_num(event_probability) * bins).astype(int), bins - 1)
     parts = []
-    for group, weight in _group_weights(outcome, horizon, censoring).items():
+    for group, weight in _group_weights(outcome, horizon).items():
         weight = np.where(known | (weight == 0), weight, np.nan)
         filled = np.bincount(place, weights=weight, minlength=bins)
         total = weight.sum()
@@ -81,7 +78,6 @@ def risk_summary(
     outcome: Outcome,
     event_probability: np.ndarray,
     horizon: float,
-    censoring: CensoringModel | None = None,
 ) -> pd.DataFrame:
     """Number, share and quartiles of predicted risk of each group.
 
@@ -97,7 +93,7 @@ def risk_summary(
     event_probability = checked_probabilities(event_probability, outcome)
     missing = missing_predictions(event_probability)
     rows = []
-    for group, weight in _group_weights(outcome, horizon, censoring).items():
+    for group, weight in _group_weights(outcome, horizon).items():
         members = ~(weight == 0)
         censored = group == CENSORED
         note = UNWEIGHTED if censored else ""
@@ -123,7 +119,6 @@ def discrimination_slope(
     event_probability: np.ndarray,
     horizon: float,
     counts: np.ndarray | None = None,
-    censoring: CensoringModel | None = None,
 ) -> np.ndarray:
     """Mean predicted risk of those with the event minus that of those event-free.
 
@@ -142,7 +137,7 @@ def discrimination_slope(
     """
     event_probability = checked_probabilities(event_probability, outcome)
     samples = np.ones((1, len(outcome))) if counts is None else np.asarray(counts, dtype=float)
-    groups = _group_weights(outcome, horizon, censoring)
+    groups = _group_weights(outcome, horizon)
     means = []
     for group in (EVENT, EVENT_FREE):
         total = samples @ groups[group]
@@ -151,11 +146,9 @@ def discrimination_slope(
     return np.asarray(means[0] - means[1])
 
 
-def _group_weights(
-    outcome: Outcome, horizon: float, censoring: CensoringModel | None
-) -> dict[str, np.ndarray]:
+def _group_weights(outcome: Outcome, horizon: float) -> dict[str, np.ndarray]:
     """Weight of each patient in each group, shape (n,); 0 outside it, NaN where unknown."""
-    weights = censoring_weights(outcome, [horizon], censoring)[:, 0]
+    weights = censoring_weights(outcome, [horizon])[:, 0]
     event = outcome.event & (outcome.time <= horizon)
     event_free = outcome.time > horizon
     beyond = horizon > outcome.follow_up

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from evaluation.censoring import CensoringModel
 from evaluation.displays import _FIFTHS, _GREY, _new_axes, _note, _tidy
 from evaluation.palette import OKABE_ITO
 from evaluation.risk_distribution import (
@@ -57,15 +56,14 @@ class RiskDistributionDisplay:
         event_probability: np.ndarray,
         horizon: float,
         bins: int = 20,
-        censoring: CensoringModel | None = None,
     ) -> RiskDistributionDisplay:
         """Count and summarise; the arguments are those of `risk_distribution`."""
         settings = (outcome, event_probability, horizon)
         return cls(
-            risk_distribution(*settings, bins, censoring),
-            risk_summary(*settings, censoring),
+            risk_distribution(*settings, bins),
+            risk_summary(*settings),
             horizon,
-            float(discrimination_slope(*settings, censoring=censoring)[0]),
+            float(discrimination_slope(*settings)[0]),
         )
 
     @property
