@@ -15,7 +15,7 @@ from evaluation.brier import increasing_times
 from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel, censoring_weights, replicate_survival
 from evaluation.estimates import check_patients, estimate_rows, everyone_then, missing_predictions
-from evaluation.influence import INFLUENCE_METHOD, auc_standard_errors
+from evaluation.influence import auc_standard_errors, influence_method
 from features.outcome import Outcome
 
 INTEGRAL_RULES = {
@@ -65,7 +65,7 @@ def auc_table(
         reach[table["estimate"].isna()] = np.nan
         table["ci_low"] = np.maximum(table["estimate"] - reach, 0.0)
         table["ci_high"] = np.minimum(table["estimate"] + reach, 1.0)
-        table["ci_method"] = np.where(np.isnan(reach), "", INFLUENCE_METHOD)
+        table["ci_method"] = np.where(np.isnan(reach), "", influence_method(outcome))
     table.insert(0, "time", times)
     table.insert(5, "n_cases", cases)
     table.insert(6, "n_controls", controls)

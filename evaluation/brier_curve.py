@@ -18,7 +18,7 @@ from evaluation.brier import (
 from evaluation.calibration import Z_95
 from evaluation.censoring import CensoringModel
 from evaluation.estimates import estimate_rows, everyone_then, missing_predictions
-from evaluation.influence import INFLUENCE_METHOD, brier_standard_errors
+from evaluation.influence import brier_standard_errors, influence_method
 from features.outcome import Outcome
 
 NULL_MODEL = "Kaplan-Meier"
@@ -78,7 +78,7 @@ def brier_curve(
             reach[part["estimate"].isna()] = np.nan
             part["ci_low"] = np.maximum(part["estimate"] - reach, 0.0)
             part["ci_high"] = part["estimate"] + reach
-            part["ci_method"] = np.where(np.isnan(reach), "", INFLUENCE_METHOD)
+            part["ci_method"] = np.where(np.isnan(reach), "", influence_method(outcome))
         part.insert(0, "model", name)
         part.insert(1, "time", times)
         part.insert(6, "ipa", scaled_brier(scores[0], null.mean(axis=0)))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from evaluation.censoring import replicate_survival, share_with_error
+from evaluation.censoring import WEIGHTED, replicate_survival, share_with_error
 from evaluation.estimates import check_patients
 from evaluation.kaplan_meier import survival_at
 from evaluation.weighted_cox import fit_weighted_cox
@@ -269,6 +269,7 @@ def _calibration_row(
     group: int, outcome: Outcome, event_probability: np.ndarray, horizon: float
 ) -> dict[str, object]:
     observed = observed_probability(outcome, horizon)
+    estimator = "Kaplan-Meier" if outcome.censoring is None else WEIGHTED
     return {
         "group": group,
         "n": len(outcome),
@@ -278,7 +279,7 @@ def _calibration_row(
         "standard_error": observed.standard_error,
         "ci_low": observed.ci_low,
         "ci_high": observed.ci_high,
-        "ci_method": "Kaplan-Meier, log-log",
+        "ci_method": f"{estimator}, log-log",
     }
 
 

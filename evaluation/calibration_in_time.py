@@ -16,6 +16,7 @@ from evaluation.estimates import check_patients, estimate_rows, missing_predicti
 from features.outcome import Outcome
 
 GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"
+KNOWN_WEIGHTS = "log(O/E) with the error of the weighted share, predictions and weights fixed"
 
 
 def calibration_in_time(
@@ -64,7 +65,8 @@ def calibration_in_time(
         known = table["estimate"].notna()
         table["ci_low"] = np.where(known, [row.ci_low for row in each], np.nan)
         table["ci_high"] = np.where(known, [row.ci_high for row in each], np.nan)
-        table["ci_method"] = np.where(known, GREENWOOD, "")
+        method = GREENWOOD if outcome.censoring is None else KNOWN_WEIGHTS
+        table["ci_method"] = np.where(known, method, "")
     table.insert(0, "time", times)
     table.insert(1, "observed", [row.observed for row in each])
     table.insert(2, "expected", [row.expected for row in each])

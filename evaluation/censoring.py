@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike
 from features.outcome import Outcome
 from models.prediction import step_values
 
+# What a probability was estimated by where the outcome carries its weights.
+WEIGHTED = "weighted for censoring, weights taken as known"
+
 
 class CensoringModel(Protocol):
     """What the measures need of a censoring distribution; G(t-) for events, G(t) beyond.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.calibration import ObservedExpected
-from evaluation.competing_incidence import CI_METHOD, incidence_by_cause, replicate_incidence
+from evaluation.competing_incidence import incidence_by_cause, replicate_incidence
 from features.outcome import Outcome
 
 
@@ -103,7 +103,7 @@ def grouped_competing_calibration(
                 "standard_error": event["std_error"],
                 "ci_low": event["ci_low"],
                 "ci_high": event["ci_high"],
-                "ci_method": CI_METHOD,
+                "ci_method": event["ci_method"],
                 "note": event["note"],
             }
         )

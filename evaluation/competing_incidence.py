@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.censoring import (
+    WEIGHTED,
     CensoringModel,
     censoring_of,
     share_with_error,
@@ -21,7 +22,6 @@ from evaluation.censoring import (
 from features.outcome import Outcome
 from models.prediction import step_values
 
-CI_METHOD = "Aalen-Johansen, log-log of 1 - incidence"
 _Z = 1.959963984540054
 
 
@@ -81,6 +81,7 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
     last = outcome.time == outcome.follow_up
     ended = bool((outcome.event | competing)[last].all())
     known = (horizons <= outcome.follow_up) | ended
+    estimator = "Aalen-Johansen" if outcome.censoring is None else WEIGHTED
     tables = []
     for cause, had in (("event", outcome.event), ("competing", competing)):
         if outcome.censoring is None:
@@ -102,7 +103,7 @@ def incidence_by_cause(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
                     "std_error": error,
                     "ci_low": low,
                     "ci_high": high,
-                    "ci_method": CI_METHOD,
+                    "ci_method": f"{estimator}, log-log of 1 - incidence",
                     "n_risk": (outcome.time >= horizons[:, None]).sum(axis=1),
                     "n_event": (had & (outcome.time <= horizons[:, None])).sum(axis=1),
                     "note": np.where(known, "", beyond),

@@ -14,10 +14,16 @@ from evaluation.censoring import censoring_weights
 from features.outcome import Outcome
 
 INFLUENCE_METHOD = "influence function, censoring weights estimated"
+KNOWN_WEIGHTS = "influence function, censoring weights taken as known"
+
+
+def influence_method(outcome: Outcome) -> str:
+    """What these errors are called: weights that the outcome carries count as known."""
+    return INFLUENCE_METHOD if outcome.censoring is None else KNOWN_WEIGHTS
 
 
 def brier_standard_errors(outcome: Outcome, survival: np.ndarray, times: ArrayLike) -> np.ndarray:
-    """Standard error of the Brier score at each time, weighted by Kaplan-Meier of all patients.
+    """Standard error of the Brier score at each time, weighted by `censoring_of` the outcome.
 
     Parameters
     ----------
@@ -47,7 +53,7 @@ def brier_standard_errors(outcome: Outcome, survival: np.ndarray, times: ArrayLi
 
 
 def auc_standard_errors(outcome: Outcome, marker: np.ndarray, times: ArrayLike) -> np.ndarray:
-    """Standard error of AUC(t) at each time, weighted by Kaplan-Meier of all patients.
+    """Standard error of AUC(t) at each time, weighted by `censoring_of` the outcome.
 
     Parameters
     ----------
