@@ -197,8 +197,9 @@ def weighted_concordance(
             members = censoring.row == row
             if not members.any():
                 continue
+            one = censoring.take(np.flatnonzero(members)[:1])
             # Where nobody of the row is left, there is no pair to be weighted.
-            theirs = np.nan_to_num(censoring.take(members).inverse_before_each(outcome.time)[0])
+            theirs = np.nan_to_num(one.inverse_before_each(outcome.time)[0])
             parts.append(concordance_counts(*settings, own * theirs, tau, members.astype(float)))
         return ConcordanceCounts(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))
     return _each_pair(*settings, censoring, tau)

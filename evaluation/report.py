@@ -25,7 +25,7 @@ from evaluation.results import (
     under_true_header,
 )
 from evaluation.subgroups import MIN_PATIENTS
-from features.number_text import months_text
+from features.number_text import fixed, months_text
 from features.outcome import Outcome
 
 METRIC_LABELS = {
@@ -426,7 +426,7 @@ def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
             "months": [months_text(h) for h in regimen["horizon"]],
             **under_true_header(regimen["family"], cells),
             "p": [format_p(p) for p in regimen["p_value"]],
-            "n": [f"{n:g}" for n in regimen["n"].astype(float)],
+            "n": [fixed(n, 0) for n in regimen["n"].astype(float)],
             "interval": regimen["ci_method"].fillna(""),
             "note": regimen["note"],
         }
