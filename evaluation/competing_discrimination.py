@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import CensoringModel
-from evaluation.competing_incidence import competing_events, fit_competing_censoring
+from evaluation.censoring import CensoringModel, censoring_weights
+from evaluation.competing_incidence import (
+    any_event,
+    competing_events,
+    fit_competing_censoring,
+)
 from evaluation.discrimination import concordance_counts, harrell_c, weighted_concordance
 from features.outcome import Outcome
 
@@ -66,13 +70,10 @@ def competing_auc(
         raise ValueError(f"counts has shape {weights.shape}; expected ({n},) or (B, {n})")
     if horizon > outcome.follow_up:
         return _like_counts(np.full(len(weights), np.nan), counts)
-    censoring = censoring or fit_competing_censoring(outcome)
-    by_then = outcome.time <= horizon
-    before = censoring.inverse_before(outcome.time)
-    case = np.where(outcome.event & by_then, before, 0.0)
-    control = np.where(competing_events(outcome) & by_then, before, 0.0)
-    beyond = np.broadcast_to(censoring.inverse_at([horizon]), (n, 1))[:, 0]
-    control = np.where(outcome.time > horizon, beyond, control)
+    weight = censoring_weights(any_event(outcome), [horizon], censoring)[:, 0]
+    beyond = outcome.time > horizon
+    case = np.where(outcome.event & ~beyond, weight, 0.0)
+    control = np.where(competing_events(outcome) | beyond, weight, 0.0)
 
     # Patients sorted by group and marker; a run shares both. Weights of a run are summed, and the
     # controls below it are those before it less those of earlier groups.
