@@ -74,11 +74,11 @@ class CensoringDistribution:
 
     def inverse_at(self, times: ArrayLike) -> np.ndarray:
         """1 / G(t), the weight of a patient followed beyond t; NaN where G is 0 or unknown."""
-        return _inverse(self.at(times))
+        return inverse_of(self.at(times))
 
     def inverse_before(self, times: ArrayLike) -> np.ndarray:
         """1 / G(t-), the weight of a patient with the event at t; NaN where G is 0 or unknown."""
-        return _inverse(self.before(times))
+        return inverse_of(self.before(times))
 
 
 def fit_censoring(outcome: Outcome) -> CensoringDistribution:
@@ -238,7 +238,8 @@ def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -
     return np.where(known, survival, np.nan)
 
 
-def _inverse(probability: np.ndarray) -> np.ndarray:
+def inverse_of(probability: np.ndarray) -> np.ndarray:
+    """1 / G, of any shape; NaN where G is 0 or unknown."""
     known = np.full(probability.shape, np.nan)
     return np.divide(1.0, probability, out=known, where=probability > 0)
 

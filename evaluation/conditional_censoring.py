@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.censoring import fit_censoring
+from evaluation.censoring import fit_censoring, inverse_of
 from evaluation.weighted_cox import fit_weighted_cox
 from features.outcome import Outcome
 
@@ -51,7 +51,7 @@ class ConditionalCensoring:
     def inverse_before_each(self, times: ArrayLike) -> np.ndarray:
         """1 / G(t-) of every patient at m times, shape (n, m); NaN where G is 0 or unknown."""
         known = self._steps(np.searchsorted(self.times, times, side="left"), times)
-        return _inverse(known[self.row] ** self.multiplier[:, None])
+        return inverse_of(known[self.row] ** self.multiplier[:, None])
 
     def at(self, times: ArrayLike) -> np.ndarray:
         """G(t) of every patient at m times, shape (n, m); NaN beyond follow-up."""
@@ -81,11 +81,11 @@ class ConditionalCensoring:
 
     def inverse_at(self, times: ArrayLike) -> np.ndarray:
         """1 / G(t), shape (n, m); NaN where G is 0 or unknown."""
-        return _inverse(self.at(times))
+        return inverse_of(self.at(times))
 
     def inverse_before(self, times: ArrayLike) -> np.ndarray:
         """1 / G(t-), shape (n,); NaN where G is 0 or unknown."""
-        return _inverse(self.before(times))
+        return inverse_of(self.before(times))
 
     def _steps(self, column: np.ndarray, times: ArrayLike) -> np.ndarray:
         padded = np.hstack([np.ones((len(self.probability), 1)), self.probability])
@@ -161,8 +161,3 @@ def fit_censoring_cox(outcome: Outcome, covariates: np.ndarray) -> ConditionalCe
     fit = fit_weighted_cox(ordered, covariates, times=2.0 * np.arange(len(times)) + 1.0)
     scores = fit.standardised(np.asarray(covariates, dtype=float)) @ fit.coef[0]
     return ConditionalCensoring(times, np.exp(-fit.hazard), np.zeros(n, int), np.exp(scores))
-
-
-def _inverse(probability: np.ndarray) -> np.ndarray:
-    known = np.full(probability.shape, np.nan)
-    return np.divide(1.0, probability, out=known, where=probability > 0)

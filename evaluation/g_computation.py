@@ -78,7 +78,7 @@ def g_computation(
     n = len(arm)
     case = np.ones(n) if case_weights is None else np.asarray(case_weights, dtype=float)
     columns = adjusters if stratified else np.column_stack([arm.astype(float), adjusters])
-    cox = fit_robust_cox(outcome, columns, case, "efron", arm if stratified else None)
+    cox = fit_robust_cox(outcome, columns, case, strata=arm if stratified else None)
     nothing = Standardised(
         np.full((2, len(horizons)), np.nan), np.full(2, np.nan),
         np.full((n, len(horizons) + 1), np.nan), cox,
