@@ -74,6 +74,12 @@ class EfsEln2022(Clock):
         kinds = ("responders", "non_responders", "not_evaluable", "died")
         return {kind: getattr(self, kind) for kind in kinds}
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Every column of dates, by what it is for."""
+        names = ("origin", "response_date", "relapse_date", "death_date", "last_assessment_date")
+        return {name: getattr(self, name) for name in names}
+
 
 def derive_efs_eln2022(table: pd.DataFrame, endpoint: EfsEln2022) -> Outcome:
     """Derive event-free survival by ELN 2022 for every patient.
@@ -94,9 +100,10 @@ def derive_efs_eln2022(table: pd.DataFrame, endpoint: EfsEln2022) -> Outcome:
         the origin, a response has an unknown code or no date, or relapse comes before response.
     """
     where = f"endpoint {endpoint.label}"
-    names = ("response_date", "relapse_date", "death_date", "last_assessment_date")
-    columns = {name: getattr(endpoint, name) for name in ("origin", "response", *names)}
-    check_columns(table, {f"{where}, {name}": column for name, column in columns.items()})
+    columns = endpoint.columns
+    names = tuple(name for name in columns if name != "origin")
+    needed = {"response": endpoint.response, **columns}
+    check_columns(table, {f"{where}, {name}": column for name, column in needed.items()})
     problems: list[Problem] = []
     origin = collect(problems, lambda: read_origin(table, endpoint))
     dates = {}

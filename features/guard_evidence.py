@@ -11,7 +11,9 @@ import pandas as pd
 
 from features.cohort import CohortColumns
 from features.covariates import DERIVATIONS
+from features.dated_endpoints import DatedEndpoint
 from features.dictionary import Covariate
+from features.efs_eln2022 import EfsEln2022
 from features.endpoints import Endpoint
 from features.guard_settings import Guard
 from features.guard_text import as_number
@@ -78,6 +80,15 @@ class TableEvidence:
                     (f"{endpoint.label}, death", endpoint.death.time, endpoint.death.event)
                 )
         return tuple(c for c in found if {c[1], c[2]} <= set(self.table.columns))
+
+    @cached_property
+    def date_columns(self) -> tuple[str, ...]:
+        """The origin and the dates of the first endpoint that is derived from dates."""
+        for endpoint in self.columns.endpoints.values():
+            if isinstance(endpoint, (DatedEndpoint, EfsEln2022)):
+                dates = dict.fromkeys(endpoint.columns.values())
+                return tuple(column for column in dates if column in self.table.columns)
+        return ()
 
     @cached_property
     def outcome_columns(self) -> frozenset[str]:

@@ -301,8 +301,7 @@ def rows(clean: Table) -> dict[str, bytes]:
     again = [*clean[5][:1], *clean[5][1:]]
     copy = ["P25", *clean[7][1:]]
     other = put([clean[0], ["P26", *clean[8][1:]]], "hb", {1: "80"})[1]
-    other = [cell if name not in ("wbc", "creatinine") else "" for name, cell in zip(
-        clean[0], other, strict=True)]  # fmt: skip
+    other[clean[0].index("wbc")] = ""
     return {
         "total_row.csv": text([*clean, total]),
         "comment_rows.csv": text([*clean, padded(["* deceased abroad"], clean)]),

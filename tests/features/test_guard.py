@@ -227,9 +227,49 @@ def test_agreement_that_chance_explains_is_no_duplicate(clean):
         sex=rng.choice(["F", "M"], len(table)),
         months=rng.choice([1, 2, 3, 4], len(table)),
         dead=rng.choice([0, 1], len(table)),
-        hb_g_per_l=rng.uniform(70, 110, len(table)),
+        wbc=rng.lognormal(1.2, 1, len(table)).round(1),
+        hb_g_per_l=rng.normal(90, 12, len(table)).round(),
+        bm_blasts_percent=rng.integers(5, 95, len(table)),
     )
     assert table_findings(table, starts_at="index") == []
+
+
+LABS = ["wbc", "hb_g_per_l", "bm_blasts_percent"]
+
+
+@pytest.mark.parametrize("names", [["hb_g_per_l"], ["wbc", "hb_g_per_l"], LABS], ids=len)
+def test_two_patients_alike_but_for_their_laboratory_values(clean, names):
+    again = clean.iloc[[4]].assign(pid="again")
+    again[names] = again[names] + 1
+    found = table_findings(pd.concat([clean, again], ignore_index=True), starts_at="index")
+    assert [f.check for f in found] == ["near_duplicate"] * (len(names) == 1)
+
+
+def test_cells_that_are_empty_in_both_rows_agree_about_nothing(clean):
+    # Age, sex, time and status alone: four cells, where five have to agree.
+    table = clean.drop(columns=["ven_date", "death_date"]).astype(object)
+    rest = table.columns.drop(["pid", "age_years", "sex", "months", "dead"])
+    table.loc[[3, 9], rest] = None
+    table.loc[9, ["age_years", "sex", "months", "dead"]] = table.loc[3]
+    found = {f.check for f in table_findings(table, starts_at="index")}
+    assert not found & {"duplicate_row", "near_duplicate"}
+    table.loc[[3, 9], "site"] = 1
+    found = {f.check for f in table_findings(table, starts_at="index")}
+    assert "duplicate_row" in found
+
+
+def test_duplicates_by_the_dates_that_an_endpoint_is_derived_from(clean):
+    again = clean.iloc[[4]].assign(pid="again", hb_g_per_l=101)
+    table = pd.concat([clean, again], ignore_index=True).drop(columns=["months", "dead"])
+    events = [{"date": "death_date"}]
+    dated = {"label": "OS", "origin": "ven_date", "events": events, "cutoff": "2026-01-01"}
+    columns = COLUMNS | {"endpoints": {"os": dated}}
+    assert only(
+        table_findings(table, columns=columns, starts_at="index"), "near_duplicate", 2
+    ).rows == (
+        5,
+        N + 1,
+    )
 
 
 # --- Times -------------------------------------------------------------------------------------
