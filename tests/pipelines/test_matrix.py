@@ -74,6 +74,7 @@ def patients(seed, n=72):
             "first_dose": first.strftime("%Y-%m-%d"),
         }
     )
+    table.loc[2, "hb"] = "9.4"
     table.loc[3, table.columns[1:]] = table.loc[2, table.columns[1:]]
     return table
 
