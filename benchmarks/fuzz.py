@@ -234,7 +234,7 @@ def _rows(rows: Rows, rng: random.Random) -> Rows:
             lambda: rows[:2],
             lambda: rows[: rng.randrange(2, 12)],
             lambda: [*rows, *rows[1:]],
-            lambda: [rows[0], *[rows[1]] * 40],
+            lambda: [rows[0], *rows[1:2] * 40],
             lambda: [rows[0], *(row for row in rows[1:] for _ in range(300))],
             lambda: [list(column) for column in zip(*rows, strict=True)],
             lambda: rows[1:],
@@ -249,9 +249,9 @@ def _outcome(rows: Rows, rng: random.Random) -> Rows:
     event = rng.choice(["0", "1", "2", "9", "yes", "dead", "1.0", ""])
     which = rng.random()
     for row in rows[1:]:
-        if which < 0.66:
+        if which < 0.66 and row:
             row[-1] = event
-        if which > 0.33:
+        if which > 0.33 and len(row) > 1:
             row[-2] = time_of
     return rows
 
