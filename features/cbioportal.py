@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 from features.delimited import read_delimited
 from features.encodings import as_utf8
-from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse
 from features.guard_text import words as words_of
 from features.missing_words import MissingWords
 from features.table_checks import read_bytes
 from features.table_format import UTF_8, Encoding, MissingList
+from features.wrong_cells import table_rows, wrong_cells
 
 PATIENT, SAMPLE = "PATIENT_ID", "SAMPLE_ID"
 NOT_KNOWN = (
@@ -161,27 +162,27 @@ def _read_clinical(path: Path, encoding: str, words: MissingWords) -> pd.DataFra
                 "download, not a table exported from its web page",
             )
         )
-    lacking = int(table[PATIENT].isna().sum())
-    if lacking:
-        raise InputError(
-            Problem(
-                what=f"Rows have no {PATIENT}",
-                where=where,
-                got=f"{lacking} row(s)",
-                remedy="download the file again",
-            )
+    refuse(
+        wrong_cells(
+            table[PATIENT],
+            table[PATIENT].isna(),
+            where,
+            f"Rows have no {PATIENT}",
+            "download the file again",
+            rows=table_rows,
         )
+    )
     return table.mask(table.isin(NOT_KNOWN))
 
 
 def _check_once(patients: pd.Series, where: str) -> None:
-    twice = int(patients[patients.duplicated()].nunique())
-    if twice:
+    twice = patients.duplicated()
+    if twice.any():
         raise InputError(
             Problem(
                 what="A patient stands in several rows",
-                where=f"{where}, column {PATIENT}",
-                got=f"{twice} patient(s)",
+                where=f"{where}, column {PATIENT}, {table_rows(patients, twice)}",
+                got=f"{patients[twice].nunique()} patient(s)",
                 remedy="keep one row a patient in the patient file",
             )
         )
@@ -192,27 +193,26 @@ def _with_samples(
 ) -> pd.DataFrame:
     path = folder / str(source.samples)
     samples = _read_clinical(path, source.encoding, words)
-    several = int(samples.loc[samples[PATIENT].duplicated(), PATIENT].nunique())
-    unknown = int((~samples[PATIENT].isin(table[PATIENT])).sum())
+    several = samples[PATIENT].duplicated(keep=False)
+    unknown = ~samples[PATIENT].isin(table[PATIENT])
     both = [name for name in samples.columns if name in table.columns and name != PATIENT]
     problems = []
-    if several and source.several_samples == "error":
+    if several.any() and source.several_samples == "error":
         problems.append(
             Problem(
                 what="Patients have several samples",
-                where=str(path),
-                got=f"{several} patient(s)",
+                where=f"{path}, {table_rows(samples, several)}",
+                got=f"{samples.loc[several, PATIENT].nunique()} patient(s)",
                 allowed="one sample a patient",
                 remedy="state `several_samples: first`, or keep the sample taken before "
                 "venetoclax in the file",
             )
         )
-    if unknown:
+    if unknown.any():
         problems.append(
             Problem(
                 what="Samples belong to no patient of the patient file",
-                where=str(path),
-                got=f"{unknown} sample(s)",
+                where=f"{path}, {table_rows(samples, unknown)}",
                 remedy="give both files of the same study",
             )
         )
@@ -233,37 +233,34 @@ def _with_samples(
 def _split_status(
     table: pd.DataFrame, where: str, status_by: Literal["codes", "words"] | None
 ) -> pd.DataFrame:
-    codes, problems = {}, []
+    codes: dict[str, pd.Series] = {}
+    problems: list[Problem] = []
     for name in table.columns:
         if not (name.endswith("_STATUS") and f"{name.removesuffix('_STATUS')}_MONTHS" in table):
             continue
         values = table[name]
         code = values.str.extract(r"^([01]):", expand=False)
         code = code.fillna(values.map(BARE_WORDS)).astype(values.dtype)
-        wrong = values.notna() & code.isna()
-        if wrong.any():
-            problems.append(
-                Problem(
-                    what="A status has no code",
-                    where=f"{where}, column {name}",
-                    got=name_some(values[wrong].unique(), 4),
-                    allowed="0:word for censored, 1:word for the event, LIVING, DECEASED",
-                    remedy="write the code and a colon in front",
-                )
-            )
+        problems += wrong_cells(
+            values,
+            values.notna() & code.isna(),
+            where,
+            "A status has no code",
+            "write the code and a colon in front, or state a word that means unknown under "
+            "`missing:`",
+            "0:word for censored, 1:word for the event, LIVING, DECEASED",
+        )
         said = values.map({text: _says(name, text) for text in values.dropna().unique()})
         against = (said.notna() & code.notna() & (said != code)).to_numpy(dtype=bool)
-        if against.any() and status_by is None:
-            problems.append(
-                Problem(
-                    what="The words of a status contradict its code",
-                    where=f"{where}, column {name}",
-                    got=f"{name_some(values[against].unique(), 4)} in {int(against.sum())} "
-                    "patient(s)",
-                    allowed="0 for living and censored, 1 for deceased and the event",
-                    remedy="ask the source which is right, and state `status_by: words` under "
-                    "`source` where the words are, or `status_by: codes` where the codes are",
-                )
+        if status_by is None:
+            problems += wrong_cells(
+                values,
+                against,
+                where,
+                "The words of a status contradict its code",
+                "ask the source which is right, and state `status_by: words` under `source` where "
+                "the words are, or `status_by: codes` where the codes are",
+                "0 for living and censored, 1 for deceased and the event",
             )
         codes[name] = code.mask(against, said) if status_by == "words" else code
     if problems:
@@ -296,16 +293,15 @@ def _check_offset(table: pd.DataFrame, column: str, where: str) -> None:
     pairs = [n for n in table.columns if n.endswith("_MONTHS") and n[:-7] + "_STATUS" in table]
     wrong = {"not months, 0 or more": table[column].notna() & ~(offset >= 0)}
     wrong |= {f"after {n}": offset > pd.to_numeric(table[n], errors="coerce") for n in pairs}
-    problems = [
-        Problem(
-            what="A start offset is impossible",
-            where=f"{where}, column {column}",
-            got=f"{int(rows.sum())} patient(s) {how}, such as {table.loc[rows, column].iloc[0]}",
-            allowed="months from diagnosis to the index date, no later than the end of follow-up",
-            remedy="correct the months, or the end of follow-up, in the clinical files",
-        )
+    refuse(
+        problem
         for how, rows in wrong.items()
-        if rows.any()
-    ]
-    if problems:
-        raise InputError(problems)
+        for problem in wrong_cells(
+            table[column],
+            rows,
+            where,
+            f"A start offset is impossible: {how}",
+            "correct the months, or the end of follow-up, in the clinical files",
+            "months from diagnosis to the index date, no later than the end of follow-up",
+        )
+    )

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from features.codes import Codes, meets, rows_of
+from features.codes import Codes, meets
 from features.dates import DateFormat, Day, read_dates
-from features.errors import InputError, Problem
+from features.errors import Problem, refuse
 from features.specs import Spec
 from features.times import Months
+from features.wrong_cells import words_at, wrong_cells
 
 CUT_OFF = "cut-off"
 
@@ -76,30 +77,28 @@ def read_origin(patients: pd.DataFrame, endpoint: Clock) -> np.ndarray:
     """When each patient's clock starts; it is never missing."""
     where = f"endpoint {endpoint.label}"
     origin = read_dates(patients, endpoint.origin, f"{where}, origin", endpoint.date_format)
-    missing = np.isnat(origin)
-    if missing.any():
-        raise InputError(
-            Problem(
-                what="The date at which the clock starts is missing",
-                where=f"{where}, column {endpoint.origin}, {rows_of(patients, missing)}",
-                got="empty",
-                remedy="fill in the date, state who belongs to the endpoint with `population:`, or "
-                "leave these patients out with a stated reason",
+    cells = patients[endpoint.origin]
+    refuse(
+        wrong_cells(
+            cells,
+            np.isnat(origin),
+            where,
+            "The date at which the clock starts is missing",
+            "fill in the date, state who belongs to the endpoint with `population:`, or leave "
+            "these patients out with a stated reason",
+        )
+    )
+    if endpoint.cutoff is not None:
+        refuse(
+            wrong_cells(
+                cells,
+                origin > np.datetime64(endpoint.cutoff, "D"),
+                where,
+                "The clock starts after the cut-off",
+                "state a later `cutoff:`, or leave these patients out with a stated reason",
+                f"up to the cut-off, {endpoint.cutoff}",
             )
         )
-    if endpoint.cutoff is not None:
-        after = origin > np.datetime64(endpoint.cutoff, "D")
-        if after.any():
-            raise InputError(
-                Problem(
-                    what="The clock starts after the cut-off",
-                    where=f"{where}, column {endpoint.origin}, {rows_of(patients, after)}",
-                    got=str(origin[after][0]),
-                    allowed=f"up to the cut-off, {endpoint.cutoff}",
-                    remedy="state a later `cutoff:`, or leave these patients out with a stated "
-                    "reason",
-                )
-            )
     return origin
 
 
@@ -110,18 +109,17 @@ def read_source(patients: pd.DataFrame, source: DateSource, endpoint: Clock) -> 
     if not source.when:
         return day
     met = meets(patients, source.when, where)
-    undated = met & np.isnat(day)
     # Without its date an event would pass for none at all.
-    if undated.any():
-        raise InputError(
-            Problem(
-                what="It happened, but its date is missing",
-                where=f"{where}, column {source.date}, {rows_of(patients, undated)}",
-                got="empty",
-                remedy="fill in the date, correct the code, or leave these patients out with a "
-                "stated reason: without the date they would count as event-free",
-            )
+    refuse(
+        wrong_cells(
+            patients[source.date],
+            met & np.isnat(day),
+            where,
+            "It happened, but its date is missing",
+            "fill in the date, correct the code, or leave these patients out with a stated reason: "
+            "without the date they would count as event-free",
         )
+    )
     return np.where(met, day, np.datetime64("NaT", "D"))
 
 
@@ -145,21 +143,19 @@ def before_origin(
 ) -> list[Problem]:
     """Tell of dates before the clock starts."""
     early = day < origin
-    if not early.any():
-        return []
-    at = int(np.flatnonzero(early)[0])
-    return [
-        Problem(
-            what="A date lies before the clock starts",
-            where=f"endpoint {endpoint.label}, {source.name}, column {source.date}, "
-            f"{rows_of(patients, early)}",
-            got=f"{day[at]}, {(origin[at] - day[at]).astype(int)} day(s) before {endpoint.origin} "
-            f"{origin[at]}",
-            allowed=f"on or after {endpoint.origin}",
-            remedy="correct the dates: death, relapse or transplant before treatment is another "
-            "patient's, an earlier line's, or a typing error",
-        )
+    days = [
+        f"{own}, {(start - own).astype(int)} day(s) before {endpoint.origin} {start}"
+        for own, start in zip(day[early], origin[early], strict=True)
     ]
+    return wrong_cells(
+        words_at(days, patients, early, source.date),
+        early,
+        f"endpoint {endpoint.label}, {source.name}",
+        "A date lies before the clock starts",
+        "correct the dates: death, relapse or transplant before treatment is another patient's, "
+        "an earlier line's, or a typing error",
+        f"on or after {endpoint.origin}",
+    )
 
 
 def no_event(label: str, columns: Sequence[str]) -> Problem:

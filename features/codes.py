@@ -7,19 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from features.columns import check_columns, name_cells
+from features.columns import check_columns
 from features.errors import Problem, name_some
 from features.specs import Code, Codes, code_text, code_texts
+from features.wrong_cells import wrong_cells
 
 __all__ = [
     "Code",
     "Codes",
-    "cell",
     "code_text",
     "code_texts",
     "meets",
     "read_codes",
-    "rows_of",
     "unknown_code",
 ]
 
@@ -62,35 +61,19 @@ def meets(table: pd.DataFrame, condition: Mapping[str, tuple[str, ...]], where: 
     return met
 
 
-def rows_of(table: pd.DataFrame, wrong: np.ndarray) -> str:
-    """'2 patient(s): row 3, 5 (the first patient is row 1)', by the table's index 0..n-1."""
-    rows = table.index.to_numpy()[wrong] + 1
-    return f"{len(rows)} patient(s): row {name_some(rows, 5)} (the first patient is row 1)"
-
-
-def table_rows(table: pd.DataFrame, wrong: np.ndarray) -> str:
-    """'2 row(s): 3, 5 (the first is row 1)', of a table with several rows a patient."""
-    rows = table.index.to_numpy()[wrong] + 1
-    return f"{len(rows)} row(s): {name_some(rows, 5)} (the first is row 1)"
-
-
-def cell(values: pd.Series, wrong: np.ndarray) -> str:
-    """The distinct wrong cells, for a message."""
-    return name_cells(values[np.asarray(wrong, dtype=bool)])
-
-
 def unknown_code(
     table: pd.DataFrame,
     column: str,
     wrong: np.ndarray,
     where: str,
     allowed: Mapping[str, tuple[str, ...]],
-) -> Problem:
-    """A code that nobody stated; `allowed` maps each key of the configuration to its codes."""
-    return Problem(
-        what="The code is not a known one",
-        where=f"{where}, column {column}, {rows_of(table, wrong)}",
-        got=cell(table[column], wrong),
-        allowed="; ".join(f"{key}: {name_some(codes)}" for key, codes in allowed.items()),
-        remedy="correct the table, or add the code under one of these keys",
+) -> list[Problem]:
+    """Codes that nobody stated; `allowed` maps each key of the configuration to its codes."""
+    return wrong_cells(
+        table[column],
+        wrong,
+        where,
+        "The code is not a known one",
+        "correct the table, or add the code under one of these keys",
+        "; ".join(f"{key}: {name_some(codes)}" for key, codes in allowed.items()),
     )

@@ -24,6 +24,7 @@ from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
 from features.specs import Settings
 from features.transplant import TransplantColumn, derive_transplant
+from features.wrong_cells import name_cells, table_rows
 
 NOT_EVALUATED = (
     "not evaluated", "not evaluable", "not assessed", "unknown", "missing", "ne", "na", "nd", "n/a",
@@ -328,8 +329,7 @@ def _check_identity(table: pd.DataFrame, columns: CohortColumns) -> None:
         raise InputError(
             Problem(
                 what="The same patient stands in more than one row",
-                where=f"column {columns.patient_id}, {int(twice.sum())} repeated row(s): "
-                f"row {name_some(np.flatnonzero(twice) + 1, 5)} (the first patient is row 1)",
+                where=f"column {columns.patient_id}, {table_rows(table, twice)}",
                 allowed="one row a patient",
                 remedy="keep the row at the first venetoclax dose; a patient in two folds "
                 "would let a model see its own test patients",
@@ -372,7 +372,7 @@ def _read_response(table: pd.DataFrame, source: ResponseColumn) -> np.ndarray:
             Problem(
                 what="No patient responded",
                 where=f"response, column {source.column}",
-                got="values " + name_some(sorted(response.dropna().unique())),
+                got=name_cells(response.dropna()),
                 allowed="responders: " + ", ".join(source.responders),
                 remedy="state which values count as CR/CRi under `response.responders`",
             )

@@ -14,6 +14,7 @@ from features.dictionary import Covariate, make_schema
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.missing_words import MISSING_WORDS
 from features.specs import coded
+from features.wrong_cells import name_cells, wrong_cells
 
 FLAG_WORDS = {"false": "0", "true": "1"}
 
@@ -79,19 +80,6 @@ def check_columns(table: pd.DataFrame, needed: Mapping[str, str]) -> None:
         raise InputError(problems)
 
 
-def name_cells(cells: pd.Series) -> str:
-    """The distinct values among wrong cells, for a message: five, and how many more there are."""
-    distinct = dict.fromkeys(
-        "empty"
-        if pd.isna(cell)
-        else f"{cell:.12g}"
-        if isinstance(cell, float)
-        else str(cell).strip()
-        for cell in cells.drop_duplicates().to_numpy(dtype=object)
-    )
-    return name_some(distinct, 5)
-
-
 def read_covariates(
     table: pd.DataFrame, covariates: Iterable[Covariate], sources: Mapping[str, ColumnSource]
 ) -> pd.DataFrame:
@@ -141,8 +129,11 @@ def _convert(
     def report(what: str, wrong: pd.Series, remedy: str, allowed: str = "") -> None:
         if wrong.any():
             rows = np.concatenate([wrong.to_numpy(dtype=bool), [False]])[codes]
-            got = text.reindex(codes).set_axis(values.index)
-            problems.append(_problem(what, got, rows, covariate, source, remedy, allowed))
+            got = text.reindex(codes).set_axis(values.index).rename(source.column)
+            place = _place(covariate, source)
+            problems.extend(
+                wrong_cells(got, rows, place, what, remedy, allowed or covariate.allowed)
+            )
 
     if source.values:
         report(
@@ -184,6 +175,11 @@ def _how_to_write(wrong: pd.Series) -> str:
     plain = "write a plain number with a decimal point"
     key = 'state `decimal: ","` beside the file\'s `path:` (on the command line --decimal ",")'
     return f"{key} if the comma is the decimal mark, or {plain}" if commas else plain
+
+
+def _place(covariate: Covariate, source: ColumnSource) -> str:
+    """The covariate, where its column has another name."""
+    return "" if source.column == covariate.name else f"covariate {covariate.name}"
 
 
 def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Problem]) -> float:
@@ -232,12 +228,21 @@ def _check_values(
                 "[lowest, highest]}]`, a code of unknown is stated under `missing:` beside the "
                 "file's `path:`"
             )
-        problem = _problem("Not a possible value", values, wrong, covariate, source, remedy)
+        told = wrong_cells(
+            values.rename(source.column),
+            wrong,
+            _place(covariate, source),
+            "Not a possible value",
+            remedy,
+            covariate.allowed,
+        )
         if source.unit and source.unit != covariate.unit:
             cells = name_cells(table[source.column][wrong])
-            converted = f"{cells} {source.unit}, that is {problem.got} {covariate.unit}"
-            problem = replace(problem, got=converted)
-        problems.append(problem)
+            told = [
+                replace(one, got=f"{cells} {source.unit}, that is {one.got} {covariate.unit}")
+                for one in told
+            ]
+        problems += told
     return problems
 
 
@@ -255,24 +260,3 @@ def _hint(values: pd.Series, covariate: Covariate) -> str:
         if ((values * factor).between(low, high)).all():
             return f"this looks like {unit}: multiply by {factor:g} to get {covariate.unit}; or "
     return ""
-
-
-def _problem(
-    what: str,
-    values: pd.Series,
-    wrong: np.ndarray,
-    covariate: Covariate,
-    source: ColumnSource,
-    remedy: str,
-    allowed: str = "",
-) -> Problem:
-    rows = np.flatnonzero(wrong) + 1
-    which = f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(rows, 5)}"
-    return Problem(
-        what=what,
-        where=f"{which} (the first patient is row 1), column {source.column}"
-        + ("" if source.column == covariate.name else f" ({covariate.name})"),
-        got=name_cells(values[wrong]),
-        allowed=allowed or covariate.allowed,
-        remedy=remedy,
-    )

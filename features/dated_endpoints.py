@@ -23,10 +23,11 @@ from features.clock import (
     read_origin,
     read_source,
 )
-from features.codes import Codes, meets, rows_of
+from features.codes import Codes, meets
 from features.columns import check_columns
-from features.errors import InputError, Problem, collect
+from features.errors import InputError, Problem, collect, refuse
 from features.outcome import MONTHS, Outcome
+from features.wrong_cells import rows_of
 
 
 class DatedEndpoint(Clock):
@@ -196,7 +197,7 @@ def _check_ends(
     """Raise unless everybody's follow-up ends on a known day, not before it starts."""
     where = f"endpoint {endpoint.label}"
     columns = ", ".join(s.date for s in endpoint.censors) or "none stated under `censors:`"
-    endless, early = np.isnat(day), day < origin
+    endless = np.isnat(day)
     problems = []
     if endless.any():
         problems.append(
@@ -207,16 +208,5 @@ def _check_ends(
                 remedy="fill in the last contact, or leave these patients out with a stated reason",
             )
         )
-    if early.any():
-        at = int(np.flatnonzero(early)[0])
-        problems.append(
-            Problem(
-                what="The last known date lies before the clock starts",
-                where=f"{where}, column {columns}, {rows_of(patients, early)}",
-                got=f"{day[at]}, before {endpoint.origin} {origin[at]}",
-                allowed=f"on or after {endpoint.origin}",
-                remedy="correct the dates",
-            )
-        )
-    if problems:
-        raise InputError(problems)
+    last = DateSource(date=columns, reason="last known date")
+    refuse([*problems, *before_origin(patients, day, origin, last, endpoint)])

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator
 
-from features.codes import rows_of
-from features.errors import InputError, Problem
+from features.errors import refuse
+from features.wrong_cells import wrong_cells
 
 # A time of day, with or without zone, is tolerated and dropped: the day is the one written.
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?")
@@ -78,20 +78,20 @@ def read_dates(table: pd.DataFrame, column: str, where: str, date_format: str = 
         unreadable = ((texts != "") & ~_plausible(parsed)).to_numpy(dtype=bool)
         days = np.append(parsed, np.datetime64("NaT", "D"))[number]
         wrong = np.append(unreadable, False)[number]
-    if wrong.any():
-        raise InputError(
-            Problem(
-                what="A date cannot be read",
-                where=f"{where}, column {column}, {rows_of(table, wrong)}",
-                got=str(values.iloc[int(np.flatnonzero(wrong)[0])]),
-                allowed=f"dates of {YEARS[0]} to {YEARS[1]} in the format {date_format}"
-                if date_format
-                else f"YYYY-MM-DD, such as 2021-04-03, of {YEARS[0]} to {YEARS[1]}",
-                remedy="rewrite these dates, leave the cell empty when there is none, or state the "
-                'order with `date_format: "%d/%m/%Y"` (day first) or "%m/%d/%Y" (month first): '
-                "03/04/2021 is never guessed",
-            )
+    refuse(
+        wrong_cells(
+            values,
+            wrong,
+            where,
+            "A date cannot be read",
+            "rewrite these dates, state a word or date that means none under `missing:` beside the "
+            'file\'s `path:`, or state the order with `date_format: "%d/%m/%Y"` (day first) or '
+            '"%m/%d/%Y" (month first): 03/04/2021 is never guessed',
+            f"dates of {YEARS[0]} to {YEARS[1]} in the format {date_format}"
+            if date_format
+            else f"YYYY-MM-DD, such as 2021-04-03, of {YEARS[0]} to {YEARS[1]}",
         )
+    )
     return days
 
 

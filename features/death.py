@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from features.codes import rows_of
 from features.errors import InputError, Problem
 from features.outcome import Outcome
 from features.specs import Settings, codes_or_truths
+from features.wrong_cells import name_values, rows_of
 
 
 class Death(Settings):
@@ -97,7 +97,7 @@ def with_death(
         Problem(
             what=what,
             where=f"{where}, {rows_of(patients, wrong)}",
-            got=_times(outcome, death, wrong),
+            got=name_values(_times(outcome, death, wrong)),
             allowed="the event by the time of death, or of the last contact of who is alive",
             remedy="correct the times, check that both run from the same day and say the right "
             "unit, or leave these patients out with a stated reason",
@@ -134,7 +134,10 @@ def _either(died: np.ndarray, of_death: np.ndarray | None, own: np.ndarray | Non
     return np.where(died, of_death, own)
 
 
-def _times(outcome: Outcome, death: Outcome, wrong: np.ndarray) -> str:
-    at = int(np.flatnonzero(wrong)[0])
-    kind = "death" if death.event[at] else "last contact"
-    return f"{outcome.time[at]:.2f} months, {kind} at {death.time[at]:.2f}"
+def _times(outcome: Outcome, death: Outcome, wrong: np.ndarray) -> list[str]:
+    return [
+        f"{time:.2f} months, {'death' if died else 'last contact'} at {end:.2f}"
+        for time, died, end in zip(
+            outcome.time[wrong], death.event[wrong], death.time[wrong], strict=True
+        )
+    ]

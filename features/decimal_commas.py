@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem
 from features.missing_words import MissingWords
+from features.wrong_cells import name_values
 
 NUMBER = r"[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
 WITH_COMMA = r"[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?"
@@ -45,7 +46,7 @@ def with_decimal_points(table: pd.DataFrame, where: str, words: MissingWords) ->
                 Problem(
                     what="A number has a point or a thousands mark beside decimal commas",
                     where=f"{where}, column {name}",
-                    got=name_some(cells, 4),
+                    got=name_values(cells),
                     allowed="numbers such as 1234,5 where `decimal` is a comma",
                     remedy='write them without thousands marks; or take `decimal: ","` out if the '
                     "table has decimal points",

@@ -125,7 +125,10 @@ def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covari
                 Problem(
                     what="Dictionary entry cannot be used",
                     where=f"dictionary: {name}.{'.'.join(map(str, detail['loc']))}".rstrip("."),
-                    got=detail["msg"],
+                    # Of a field that is missing, the input is the whole entry.
+                    got=detail["msg"]
+                    if isinstance(detail["input"], Mapping)
+                    else f"{detail['input']}: {detail['msg']}",
                     allowed="fields " + ", ".join(Covariate.model_fields),
                 )
                 for detail in error.errors()

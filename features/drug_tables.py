@@ -12,9 +12,10 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from features.codes import Codes, code_text, read_codes
 from features.columns import check_columns
 from features.dates import DateFormat, read_dates
-from features.errors import InputError, Problem, collect, did_you_mean, name_some
+from features.errors import InputError, Problem, collect, did_you_mean, refuse
 from features.specs import Spec
 from features.table_format import TableFormat
+from features.wrong_cells import name_values, table_rows, wrong_cells
 
 # Generic name -> how tables write it; the numbers are OMOP concepts of the ingredients.
 DRUG_NAMES = {
@@ -149,9 +150,7 @@ def read_long(
     check_columns(drugs, {f"drug records, {k}": column for k, column in columns.items()})
     check_columns(table, {"patient_id": patient_id})
     drugs = drugs.reset_index(drop=True)
-    generic = _generic(
-        drugs[source.drug], source.names, wanted, f"drug table, column {source.drug}"
-    )
+    generic = _generic(drugs[source.drug], source.names, wanted, "drug records, drug")
     asked = generic >= 0
     position = np.full(len(drugs), -1)
     position[asked] = _positions(table[patient_id], drugs.loc[asked, source.patient_id])
@@ -172,10 +171,11 @@ def read_long(
     if source.route:
         route = read_codes(drugs[source.route]).str.lower().fillna("").to_numpy(dtype=object)
     if start is not None:
-        _tell(problems, drugs, start == NEVER, source.start, "A drug record has no start",
-              "fill in the date, or take the record out")  # fmt: skip
-        _tell(problems, drugs, (stop != NEVER) & (stop < start), source.stop,
-              "A drug stops before it starts", "correct the dates")  # fmt: skip
+        problems += _told(drugs, start == NEVER, source.start, "A drug record has no start",
+                          "fill in the date, or take the record out")  # fmt: skip
+        if source.stop:
+            problems += _told(drugs, (stop != NEVER) & (stop < start), source.stop,
+                              "A drug stops before it starts", "correct the dates")  # fmt: skip
     if problems or start is None:
         raise InputError(problems)
     return Records(position, generic, start, stop, dose, route)
@@ -229,15 +229,20 @@ def _generic(
         if not drug and (hint := _resembles(str(text), known))
     }
     if near:
-        text, hint = next(iter(near.items()))
+        drugs = {known[hint]: [t for t, h in near.items() if known[h] == known[hint]]
+                 for hint in near.values()}  # fmt: skip
+        likely = "; ".join(f"{drug}: [{name_values(those)}]" for drug, those in drugs.items())
+        resembling = pd.Series(texts).isin(list(near)).to_numpy()
         raise InputError(
-            Problem(
-                what="The name of a drug resembles a known one, but is not stated",
-                where=f"{where}, {len(near)} name(s): {name_some(near, 5)}",
-                got=text,
-                allowed=f"did you mean {hint}?",
-                remedy="add the name under `names:` to the drug it means, such as "
-                f"`{known[hint]}: [{text}]`; to one that no arm names, if it is another drug",
+            wrong_cells(
+                names,
+                np.append(resembling, False)[number],
+                where,
+                "The name of a drug resembles a known one, but is not stated",
+                "add the name under `names:` to the drug it means; to one that no arm names, if it "
+                "is another drug",
+                f"did you mean `{likely}`?",
+                table_rows,
             )
         )
     places = [wanted.index(drug) if drug in wanted else -1 for drug in found]
@@ -279,11 +284,10 @@ def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
     parsed = pd.to_numeric(pd.Series(texts, dtype="string"), errors="coerce")
     number = np.append(parsed.to_numpy(dtype=float, na_value=np.nan), np.nan)[code]
     wrong = (code >= 0) & ~(np.isfinite(number) & (number > 0))
-    problems: list[Problem] = []
-    _tell(problems, table, wrong, column, "A dose is not a number above 0",
-          "write the daily dose as a plain number")  # fmt: skip
-    if problems:
-        raise InputError(problems)
+    refuse(
+        _told(table, wrong, column, "A dose is not a number above 0",
+              "write the daily dose as a plain number")
+    )  # fmt: skip
     return number
 
 
@@ -291,27 +295,14 @@ def _flags(table: pd.DataFrame, column: str) -> np.ndarray:
     number, texts = pd.factorize(read_codes(table[column]).str.lower())
     value = {"0": 0, "false": 0, "1": 1, "true": 1}
     flags = np.array([*(value.get(str(text), -1) for text in texts), -1])[number]
-    problems: list[Problem] = []
-    _tell(problems, table, flags < 0, column, "Whether a drug was given is not known",
-          "write 1 where it was given and 0 where it was not")  # fmt: skip
-    if problems:
-        raise InputError(problems)
+    refuse(
+        _told(table, flags < 0, column, "Whether a drug was given is not known",
+              "write 1 where it was given and 0 where it was not")
+    )  # fmt: skip
     return flags == 1
 
 
-def _tell(
-    problems: list[Problem], table: pd.DataFrame, wrong: np.ndarray, column: str, what: str,
-    remedy: str,
-) -> None:  # fmt: skip
-    if wrong.any():
-        rows = table.index.to_numpy()[wrong] + 1
-        got = table[column].iloc[int(np.flatnonzero(wrong)[0])]
-        problems.append(
-            Problem(
-                what=what,
-                where=f"drug records, column {column}, row {name_some(rows, 5)} "
-                "(the first row of data is row 1)",
-                got="empty" if pd.isna(got) else str(got),
-                remedy=remedy,
-            )
-        )
+def _told(
+    table: pd.DataFrame, wrong: np.ndarray, column: str, what: str, remedy: str
+) -> list[Problem]:
+    return wrong_cells(table[column], wrong, "drug records", what, remedy, rows=table_rows)

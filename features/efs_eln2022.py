@@ -22,10 +22,11 @@ from features.clock import (
     read_origin,
     read_source,
 )
-from features.codes import Codes, read_codes, rows_of, unknown_code
+from features.codes import Codes, read_codes, unknown_code
 from features.columns import check_columns
-from features.errors import InputError, Problem, collect
+from features.errors import InputError, Problem, collect, refuse
 from features.outcome import MONTHS, Outcome
+from features.wrong_cells import wrong_cells
 
 
 class EfsEln2022(Clock):
@@ -180,9 +181,8 @@ def _kinds(
     missing = code.isna().to_numpy(dtype=bool)
     kinds["not_evaluable"] = kinds["not_evaluable"] | missing
     unknown = ~np.logical_or.reduce(list(kinds.values()))
-    if unknown.any():
-        where = f"endpoint {endpoint.label}"
-        problems.append(unknown_code(table, endpoint.response, unknown, where, endpoint.codes))
+    where = f"endpoint {endpoint.label}"
+    problems += unknown_code(table, endpoint.response, unknown, where, endpoint.codes)
     return kinds
 
 
@@ -194,7 +194,7 @@ def _check_responders(
 ) -> None:
     response, relapse, death = dates
     died = _kinds(table, endpoint, [])["died"]
-    problems = []
+    problems: list[Problem] = []
     for wrong, column, what, remedy in (
         (responder & np.isnat(response), endpoint.response_date,
          "A response has no date",
@@ -208,15 +208,5 @@ def _check_responders(
          "The response says died, but there is no date of death",
          "fill in the date of death, or correct the response"),
     ):  # fmt: skip
-        if wrong.any():
-            problems.append(
-                Problem(
-                    what=what,
-                    where=f"endpoint {endpoint.label}, column {column}, {rows_of(table, wrong)}",
-                    got="empty" if pd.isna(table[column][wrong].iloc[0])
-                    else str(table[column][wrong].iloc[0]),
-                    remedy=remedy,
-                )
-            )  # fmt: skip
-    if problems:
-        raise InputError(problems)
+        problems += wrong_cells(table[column], wrong, f"endpoint {endpoint.label}", what, remedy)
+    refuse(problems)

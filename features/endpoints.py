@@ -14,17 +14,18 @@ from pydantic import (
     model_validator,
 )
 
-from features.codes import Codes, cell, meets, rows_of
+from features.codes import Codes, meets
 from features.columns import check_columns
 from features.dated_endpoints import DatedEndpoint, check_population, derive_dated
 from features.death import Death, with_death
 from features.efs_eln2022 import EfsEln2022, derive_efs_eln2022
 from features.endpoint_presets import expand_preset
-from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse
 from features.landmark import landmark
 from features.outcome import MONTHS, Outcome
 from features.specs import Settings, codes_or_truths
 from features.times import Months
+from features.wrong_cells import rows_of, wrong_cells
 
 
 class Endpoint(Settings):
@@ -281,7 +282,7 @@ def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
     event, censored = holds(endpoint.event_values), holds(endpoint.censored_values)
     competing = holds(endpoint.competing_values)
     competing_codes = ", ".join(endpoint.competing_values)
-    problems = []
+    problems: list[Problem] = []
     for bad, column, what, allowed, how in (
         (~np.isfinite(time), endpoint.time, "The time is missing or not a number",
          f"{endpoint.unit} as a plain number",
@@ -295,18 +296,9 @@ def _derive_ready(table: pd.DataFrame, endpoint: Endpoint) -> Outcome:
          + (f"; competing: {competing_codes}" if competing_codes else ""),
          "state the codes with `event_values:` and `censored_values:`"),
     ):  # fmt: skip
-        if bad.any():
-            problems.append(
-                Problem(
-                    what=what,
-                    where=f"{where}, column {column}, {rows_of(table, bad)}",
-                    got=cell(table[column], bad),
-                    allowed=allowed,
-                    remedy=f"correct the table, {how}, or {_leave_out(event, bad)}",
-                )
-            )
-    if problems:
-        raise InputError(problems)
+        remedy = f"correct the table, {how}, or {_leave_out(event, bad)}"
+        problems += wrong_cells(table[column], bad, where, what, remedy, allowed)
+    refuse(problems)
     if not event.any():
         raise InputError(
             Problem(

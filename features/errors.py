@@ -62,6 +62,13 @@ def collect(problems: list[Problem], read: Callable[[], T]) -> T | None:
         return None
 
 
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise an InputError that holds these problems, if there are any."""
+    every = tuple(problems)
+    if every:
+        raise InputError(every)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'did you mean X? ' when a known name is close, otherwise empty."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)

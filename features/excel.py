@@ -27,6 +27,7 @@ from features.table_checks import (
     unreadable,
 )
 from features.table_format import TableFormat
+from features.wrong_cells import name_values
 
 # A table may be mostly empty, but not so empty that its area would fill the memory.
 SPARSE, SMALL = 100, 1_000_000
@@ -172,7 +173,7 @@ def _check_merged(page: Any, where: str) -> None:
             Problem(
                 what="Cells are merged",
                 where=where,
-                got=name_some(merged, 6),
+                got=name_values(merged),
                 remedy="unmerge them and write the name or value into every cell: a merged area "
                 "holds it only once",
             )
@@ -185,8 +186,9 @@ def _check_errors(rows: list[list[Any]], where: str) -> None:
         raise InputError(
             Problem(
                 what="A cell holds an Excel error",
-                where=where,
-                got=name_some([f"{cell.coordinate}: {cell.value}" for cell in wrong], 5),
+                where=f"{where}, {len(wrong)} cell(s): "
+                + name_values(cell.coordinate for cell in wrong),
+                got=name_values(str(cell.value) for cell in wrong),
                 remedy="correct the formula; where a look-up finds nothing "
                 "let it give an empty text",
             )
@@ -210,7 +212,7 @@ def _check_formulas(formulas: Any, page: Any, where: str) -> None:
             Problem(
                 what="A formula has no stored value",
                 where=where,
-                got=name_some(lost, 6),
+                got=name_values(lost),
                 remedy="open the workbook in Excel and save it, or replace formulas by values",
             )
         )

@@ -10,9 +10,10 @@ import pandas as pd
 from pydantic import field_validator, model_validator
 
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, refuse
 from features.guard_text import as_number, as_text
 from features.specs import Settings, codes_or_truths
+from features.wrong_cells import rows_of, wrong_cells
 
 
 class Condition(Settings):
@@ -140,19 +141,28 @@ def apply_inclusion(table: pd.DataFrame, rules: Sequence[InclusionRule]) -> Incl
     ------
     InputError
         When a column is absent or holds no numbers where a range is asked for, when a rule meets
-        a missing value and does not say what becomes of it, or when nobody is left. Values are
-        never told, only rows.
+        a missing value and does not say what becomes of it, or when nobody is left.
     """
     check_columns(
         table, {f"inclusion rule {rule.name}": c.column for rule in rules for c in rule.conditions}
     )
+    table = table.reset_index(drop=True)
     mask = np.ones(len(table), dtype=bool)
     removed: list[np.ndarray] = []
     steps: list[list[Any]] = [[0, "All patients in the table", "", 0, 0, 0, len(table)]]
     for step, rule in enumerate(rules, start=1):
         holds, unknown = _decide(table, rule, mask)
         unknown &= mask
-        _check_missing(rule, unknown)
+        if unknown.any() and rule.missing is None:
+            raise InputError(
+                Problem(
+                    what="An inclusion rule does not say what becomes of missing values",
+                    where=f"inclusion rule {rule.name}, {rows_of(table, unknown)}",
+                    got="empty",
+                    allowed="missing: exclude, or missing: keep",
+                    remedy="state one of them; nobody is left out, or kept, silently",
+                )
+            )
         left = mask & (holds | unknown if rule.missing == "keep" else holds)
         kept = int((left & unknown).sum())
         steps.append(
@@ -198,7 +208,17 @@ def _evaluate(
     holds = np.ones(len(table), dtype=bool)
     if condition.at_least is not None or condition.at_most is not None:
         number = as_number(table[condition.column])
-        _check_numbers(np.isnan(number) & ~missing & asked, condition, rule)
+        refuse(
+            wrong_cells(
+                table[condition.column],
+                np.isnan(number) & ~missing & asked,
+                f"inclusion rule {rule.name}",
+                "A value is not a number",
+                "correct it, use `one_of` for codes, or state a word that means missing under "
+                "`missing:` beside the file's `path:`",
+                "a plain number, or an empty cell",
+            )
+        )
         low = -np.inf if condition.at_least is None else condition.at_least
         high = np.inf if condition.at_most is None else condition.at_most
         holds &= (number >= low) & (number <= high)
@@ -219,31 +239,3 @@ def _is_among(text: pd.Series, codes: tuple[str, ...]) -> np.ndarray:
     if len(numbers):
         among |= pd.to_numeric(text, errors="coerce").isin(numbers)
     return among.to_numpy(dtype=bool)
-
-
-def _check_numbers(wrong: np.ndarray, condition: Condition, rule: InclusionRule) -> None:
-    if wrong.any():
-        rows = np.flatnonzero(wrong) + 1
-        raise InputError(
-            Problem(
-                what="A value is not a number",
-                where=f"inclusion rule {rule.name}, column {condition.column}, {len(rows)} "
-                f"patient(s): row {name_some(rows, 5)} (the first patient is row 1)",
-                allowed="a plain number, or an empty cell",
-                remedy="correct it, or use `one_of` for codes",
-            )
-        )
-
-
-def _check_missing(rule: InclusionRule, unknown: np.ndarray) -> None:
-    if unknown.any() and rule.missing is None:
-        rows = np.flatnonzero(unknown) + 1
-        raise InputError(
-            Problem(
-                what="An inclusion rule does not say what becomes of missing values",
-                where=f"inclusion rule {rule.name}, {len(rows)} patient(s): "
-                f"row {name_some(rows, 5)} (the first patient is row 1)",
-                allowed="missing: exclude, or missing: keep",
-                remedy="state one of them; nobody is left out, or kept, silently",
-            )
-        )

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
-from features.codes import read_codes, rows_of, table_rows
 from features.columns import check_columns
 from features.errors import InputError, Problem, name_some
 from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows
 from features.missing_words import merged
 from features.one_row import OneRow
-from features.reduced_rows import patients_of, reduce_rows
+from features.reduced_rows import keys_of, patients_of, reduce_rows
 from features.table_checks import ROW_NAMES
 from features.table_format import TableFormat
+from features.wrong_cells import rows_of, table_rows
 
 Codes = Mapping[str, frozenset[str]]
 
@@ -118,8 +118,8 @@ def join_table(
     patients, other = first.reset_index(drop=True), other.reset_index(drop=True)
     check_columns(patients, {f"{where}, on {own} (the patients' table)": own for own in spec.on})
     check_columns(other, {f"{where}, on {own} (this file)": own for own in spec.on.values()})
-    mine = _keys(patients, list(spec.on), f"{where}, the patients' table", rows_of)
-    theirs = _keys(other, list(spec.on.values()), f"{where}, this file", table_rows)
+    mine = keys_of(patients, list(spec.on), f"{where}, the patients' table", rows_of)
+    theirs = keys_of(other, list(spec.on.values()), f"{where}, this file", table_rows)
     _check_once(patients, mine, f"{where}, the patients' table", rows_of, "keep one row a patient "
                 "first: `cohort.one_row`")  # fmt: skip
     _check_written_alike(mine, theirs, where)
@@ -158,25 +158,6 @@ def join_table(
     joined = pd.concat([first, cells], axis=1)
     joined.attrs = dict(first.attrs)
     return joined, [*reduced.findings, *_unmatched(spec, where, ~found, strangers)]
-
-
-def _keys(table: pd.DataFrame, columns: list[str], where: str, rows: Any) -> pd.Series:
-    """The identifier of each row as text."""
-    parts = [read_codes(table[column]) for column in columns]
-    missing = np.logical_or.reduce([part.isna().to_numpy(dtype=bool) for part in parts])
-    if missing.any():
-        raise InputError(
-            Problem(
-                what="An identifier is missing, so that the row is nobody's",
-                where=f"{where}, column {', '.join(columns)}, {rows(table, missing)}",
-                got="empty",
-                remedy="fill it in, or take these rows out of the file",
-            )
-        )
-    whole = parts[0].astype(object)
-    for part in parts[1:]:
-        whole = whole + "\x1f" + part.astype(object)
-    return whole
 
 
 def _check_once(table: pd.DataFrame, key: pd.Series, where: str, rows: Any, remedy: str) -> None:

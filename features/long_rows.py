@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from features.codes import Codes, read_codes, table_rows
+from features.codes import Codes, read_codes
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, name_some, refuse
 from features.specs import Spec
+from features.wrong_cells import table_rows, wrong_cells
 
 MOST_NAMES = 50
 
@@ -115,15 +116,17 @@ def spread(table: pd.DataFrame, group: np.ndarray, rule: LongRows, where: str) -
     name, wanted = names_wanted(table, rule, where)
     keys = pd.DataFrame({"group": group, "name": name})
     twice = (name != "") & keys.duplicated(keep=False).to_numpy(dtype=bool)
-    if twice.any():
-        raise InputError(
-            Problem(
-                what="A patient has several rows of one name",
-                where=f"{where}, {table_rows(table, twice)}",
-                allowed=f"one row for each patient and {rule.name}",
-                remedy="correct the table, or say with `one_row:` which of them counts",
-            )
+    refuse(
+        wrong_cells(
+            table[rule.name],
+            twice,
+            where,
+            "A patient has several rows of one name",
+            "correct the table, or say with `one_row:` which of them counts",
+            f"one row for each patient and {rule.name}",
+            table_rows,
         )
+    )
     shared = [c for c in table.columns if c not in (rule.name, *rule.take)]
     about = table[name != ""] if (name != "").any() else table
     constant = [c for c in shared if _is_constant(about[c], group[about.index.to_numpy()])]
@@ -132,6 +135,17 @@ def spread(table: pd.DataFrame, group: np.ndarray, rule: LongRows, where: str) -
     said = order[np.append(True, np.diff(group[order]) != 0)] if len(order) else order
     first = table.index.to_numpy()[np.unique(group, return_index=True)[1]]
     wide = table.iloc[said][constant].set_axis(first, axis=0)
+    new = [f"{value}_{column}" for value in wanted for column in rule.take]
+    taken = [name for name in new if name in wide.columns]
+    if taken:
+        raise InputError(
+            Problem(
+                what="A column of this name is there already",
+                where=where,
+                got=name_some(taken),
+                remedy="rename the column in the table",
+            )
+        )
     lacking = {}
     for value in wanted:
         place = np.full(len(wide), -1)
@@ -139,18 +153,8 @@ def spread(table: pd.DataFrame, group: np.ndarray, rule: LongRows, where: str) -
         place[group[rows]] = rows
         lacking[value] = int((place < 0).sum())
         for column in rule.take:
-            new = f"{value}_{column}"
-            if new in wide.columns:
-                raise InputError(
-                    Problem(
-                        what="A column of this name is there already",
-                        where=where,
-                        got=new,
-                        remedy="rename the column in the table",
-                    )
-                )
             cells = table[column].to_numpy(dtype=object)
-            wide[new] = np.where(place < 0, None, cells[place])
+            wide[f"{value}_{column}"] = np.where(place < 0, None, cells[place])
     return Spread(wide, lacking, [c for c in shared if c not in constant])
 
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from features.columns import check_columns
 from features.dictionary import CONFIGS
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, name_some, refuse
 from features.sql import SqlSource, read_sql
+from features.wrong_cells import wrong_cells
 
 DRUGS = ("azacitidine", "decitabine", "cytarabine")
 BIRTH = ("year_of_birth", "month_of_birth", "day_of_birth")
@@ -103,22 +104,22 @@ def derive_omop(table: pd.DataFrame, companion_days: int, lab_days: int) -> pd.D
 def _dates(table: pd.DataFrame, name: str) -> pd.Series:
     dates = pd.to_datetime(table[name].str[:10], format="%Y-%m-%d", errors="coerce")
     wrong = table[name].notna() & dates.isna()
-    if wrong.any():
-        raise InputError(
-            Problem(
-                what="Not a date",
-                where=f"OMOP query, column {name}",
-                got=str(table.loc[wrong, name].iloc[0]),
-                allowed="YYYY-MM-DD",
-                remedy="let the query give dates in this form",
-            )
-        )
+    remedy = "let the query give dates in this form"
+    refuse(wrong_cells(table[name], wrong, "OMOP query", "Not a date", remedy, "YYYY-MM-DD"))
     return dates
+
+
+def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
+    numbers = pd.to_numeric(table[name], errors="coerce")
+    wrong = table[name].notna() & numbers.isna()
+    remedy = "let the query give a plain number"
+    refuse(wrong_cells(table[name], wrong, "OMOP query", "Not a number", remedy))
+    return numbers
 
 
 def _age(table: pd.DataFrame, index: pd.Series) -> pd.Series:
     """Completed years. Where month or day of birth is unknown, the birthday counts as passed."""
-    year, month, day = (pd.to_numeric(table[name]) for name in BIRTH)
+    year, month, day = (_numbers(table, name) for name in BIRTH)
     ahead = (month > index.dt.month) | ((month == index.dt.month) & (day > index.dt.day))
     return (index.dt.year - year - ahead.astype(int)).astype("Int64").astype("string")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from features.codes import table_rows
 from features.columns import check_columns
 from features.dates import DateFormat, read_dates
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, refuse
 from features.guard_text import as_number, as_text
 from features.specs import Spec
+from features.wrong_cells import table_rows, wrong_cells
 
 
 class OneRow(Spec):
@@ -153,15 +153,18 @@ def _score(table: pd.DataFrame, date: np.ndarray, rule: OneRow, where: str) -> n
         return date if rule.rule == "last" else -date
     value = as_number(table[rule.column])
     wrong = np.isnan(value) & as_text(table[rule.column]).notna().to_numpy(dtype=bool)
-    if wrong.any():
-        raise InputError(
-            Problem(
-                what="The worst of values that are no numbers is not known",
-                where=f"{where}, column {rule.column}, {table_rows(table, wrong)}",
-                allowed="a plain number, or an empty cell",
-                remedy="correct them, or take the first or last row by date",
-            )
+    refuse(
+        wrong_cells(
+            table[rule.column],
+            wrong,
+            where,
+            "The worst of values that are no numbers is not known",
+            "correct them, state a word that means missing under `missing:` beside the file's "
+            "`path:`, or take the first or last row by date",
+            "a plain number, or an empty cell",
+            table_rows,
         )
+    )
     return np.nan_to_num(value if rule.worst_is == "highest" else -value, nan=-np.inf)
 
 
@@ -196,13 +199,15 @@ def _without_ties(
 
 def _undated(table: pd.DataFrame, date: np.ndarray, rule: OneRow, where: str) -> int:
     missing = np.isnan(date)
-    if missing.any() and rule.undated == "refuse":
-        raise InputError(
-            Problem(
-                what="A row has no date, so that it is neither first nor last",
-                where=f"{where}, column {rule.date}, {table_rows(table, missing)}",
-                got="empty",
-                remedy="fill in the date, or leave such rows out with `undated: leave_out`",
+    if rule.undated == "refuse":
+        refuse(
+            wrong_cells(
+                table[rule.date],
+                missing,
+                where,
+                "A row has no date, so that it is neither first nor last",
+                "fill in the date, or leave such rows out with `undated: leave_out`",
+                rows=table_rows,
             )
         )
     return int(missing.sum())
@@ -217,16 +222,16 @@ def _limit(
         source = limits if limits is not None and stated not in table.columns else table
         check_columns(source, {place: stated})
         limit, limit_is_day = _moments(source, stated, rule.date_format, place)
-        missing = np.isnan(limit)
-        if missing.any():
-            raise InputError(
-                Problem(
-                    what="The date that rows are compared with is missing",
-                    where=f"{place}, column {stated}",
-                    got=f"empty for {int(missing.sum())} row(s)",
-                    remedy="fill in the date, or leave these patients out of the table",
-                )
+        refuse(
+            wrong_cells(
+                source[stated],
+                np.isnan(limit),
+                place,
+                "The date that rows are compared with is missing",
+                "fill in the date, or leave these patients out of the table",
+                rows=table_rows,
             )
+        )
     else:
         assert stated is not None
         limit, limit_is_day = np.full(len(table), float(stated)), False

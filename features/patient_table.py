@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.codes import read_codes, table_rows
 from features.columns import check_columns
 from features.errors import InputError, Problem
 from features.guard_findings import Finding
 from features.joined_tables import JoinedTable, join_table
 from features.long_rows import LongRows
 from features.one_row import OneRow
-from features.reduced_rows import patients_of, reduce_rows
+from features.reduced_rows import keys_of, patients_of, reduce_rows
 from features.sources import read_table
+from features.wrong_cells import table_rows
 
 
 def one_row_a_patient(
@@ -54,18 +54,8 @@ def one_row_a_patient(
         )
     (column,) = named
     check_columns(table, {f"{where}, patient": column})
-    key, attrs = read_codes(table[column]), dict(table.attrs)
-    table = table.reset_index(drop=True)
-    missing = key.isna().to_numpy(dtype=bool)
-    if missing.any():
-        raise InputError(
-            Problem(
-                what="An identifier is missing, so that the row is nobody's",
-                where=f"{where}, column {column}, {table_rows(table, missing)}",
-                got="empty",
-                remedy="fill it in, or take these rows out of the file",
-            )
-        )
+    attrs, table = dict(table.attrs), table.reset_index(drop=True)
+    key = keys_of(table, [column], where, table_rows)
     reduced = reduce_rows(table, patients_of(key), long, one_row, "cohort")
     reduced.table.attrs = attrs
     return reduced.table, reduced.findings

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from features.decimal_commas import with_decimal_points
 from features.delimited import read_delimited
 from features.encodings import as_utf8
-from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse
 from features.missing_words import ONLY_EMPTY, MissingWords, merged
 from features.table_checks import check_names, check_table, read_bytes
 from features.table_format import UTF_8, Encoding, MissingList, Separator
+from features.wrong_cells import table_rows, wrong_cells
 
 EVENT, INSTRUMENT, INSTANCE, GROUP = (
     "redcap_event_name",
@@ -356,16 +358,16 @@ def _check_record(table: pd.DataFrame, record: str, where: str) -> None:
                 remedy="export it too; rows cannot be put together without it",
             )
         )
-    lacking = int(table[record].isna().sum())
-    if lacking:
-        raise InputError(
-            Problem(
-                what="Rows have no record id",
-                where=f"{where}, column {record}",
-                got=f"{lacking} row(s)",
-                remedy="export again, without editing the file",
-            )
+    refuse(
+        wrong_cells(
+            table[record],
+            table[record].isna(),
+            where,
+            "Rows have no record id",
+            "export again, without editing the file",
+            rows=table_rows,
         )
+    )
 
 
 def _check_choices_of_rules(
@@ -405,7 +407,9 @@ def _coded(
     """
     coded = [column for column in present if column.choices]
     holds_labels = _holds_labels(table, coded, where) if labels is None else labels
-    problems, codes, unread = [], {}, set()
+    problems: list[Problem] = []
+    codes: dict[str, pd.Series] = {}
+    unread: set[str] = set()
     for column in coded:
         values = table[column.name]
         by_label = Counter(column.choices.values())
@@ -418,7 +422,7 @@ def _coded(
         if wrong.any() and column.name not in needed:
             unread.add(column.name)
         elif wrong.any():
-            problems.append(_no_choice(column, values[wrong], allowed, holds_labels, where))
+            problems += _no_choice(column, values, wrong, allowed, holds_labels, where)
         elif holds_labels:
             back = {label: code for code, label in column.choices.items()}
             codes[column.name] = values.map(back).astype(values.dtype)
@@ -449,18 +453,24 @@ def _holds_labels(table: pd.DataFrame, coded: list[RedcapColumn], where: str) ->
 
 
 def _no_choice(
-    column: RedcapColumn, wrong: pd.Series, allowed: list[str], labels: bool, where: str
-) -> Problem:
-    return Problem(
-        what="A value is not among the choices of its field",
-        where=f"field {column.name}, {where}",
-        got=f"{wrong.iloc[0]!r} and {len(wrong) - 1} more" if len(wrong) > 1 else
-        repr(wrong.iloc[0]),
-        allowed=name_some(allowed),
-        remedy=f"the export was read as {'labels' if labels else 'codes'}: state `labels:` if that "
+    column: RedcapColumn,
+    values: pd.Series,
+    wrong: pd.Series,
+    allowed: list[str],
+    labels: bool,
+    where: str,
+) -> list[Problem]:
+    return wrong_cells(
+        values,
+        wrong,
+        f"field {column.name}, {where}",
+        "A value is not among the choices of its field",
+        f"the export was read as {'labels' if labels else 'codes'}: state `labels:` if that "
         "is wrong, list a missing-data code under `missing_codes:`, or download the dictionary "
         "again (a label that two choices share cannot be turned back: export raw data)",
-    )  # fmt: skip
+        name_some(allowed),
+        table_rows,
+    )
 
 
 def _without_unused(
@@ -489,16 +499,16 @@ def _one_instance(
     if INSTANCE not in table.columns:
         return table
     number = pd.to_numeric(table[INSTANCE], errors="coerce")
-    odd = table[INSTANCE].notna() & number.isna()
-    if odd.any():
-        raise InputError(
-            Problem(
-                what="A repeat instance is not a number",
-                where=f"{where}, column {INSTANCE}",
-                got=str(table.loc[odd, INSTANCE].iloc[0]),
-                remedy="export again, without editing the file",
-            )
+    refuse(
+        wrong_cells(
+            table[INSTANCE],
+            table[INSTANCE].notna() & number.isna(),
+            where,
+            "A repeat instance is not a number",
+            "export again, without editing the file",
+            rows=table_rows,
         )
+    )
     unit, event = _instrument_and_event(table)
     # Without an instrument, the event as a whole repeats.
     unit = unit.mask((unit == "") & number.notna(), event)
@@ -531,20 +541,16 @@ def _form_name(names: pd.Series) -> pd.Series:
 
 def _check_single(rows: pd.DataFrame, where: str) -> None:
     several = rows[rows.duplicated(["record", "unit"], keep=False)]
-    if len(several):
-        patients = several.groupby("unit")["record"].nunique()
-        raise InputError(
-            [
-                Problem(
-                    what="Patients have several instances of a repeating instrument or event",
-                    where=f"{name}, {where}",
-                    got=f"{count} patient(s)",
-                    allowed="first, last",
-                    remedy=f"state `repeats: {{{name}: first}}` or last, or export one instance",
-                )
-                for name, count in patients.items()
-            ]
+    refuse(
+        Problem(
+            what="Patients have several instances of a repeating instrument or event",
+            where=f"{name}, {where}, {table_rows(its, np.ones(len(its), dtype=bool))}",
+            got=f"{its['record'].nunique()} patient(s)",
+            allowed="first, last",
+            remedy=f"state `repeats: {{{name}: first}}` or last, or export one instance",
         )
+        for name, its in several.groupby("unit")
+    )
 
 
 def _collapsed(
@@ -560,20 +566,21 @@ def _collapsed(
     fields += [GROUP] if GROUP in table.columns else []
     groups = table.groupby(record, sort=False)
     conflicts = {name: _several_values(table, record, name) for name in fields}
-    problems = [
-        Problem(
-            what="A field has different values on several rows of a patient",
-            where=f"field {name}, {where}",
-            got=f"{count} patient(s)",
-            remedy="name the event to read its instrument from under `events:` (instrument: event)"
-            ", or export that event alone",
+    refuse(
+        problem
+        for name, several in conflicts.items()
+        if name in needed or name == GROUP
+        for problem in wrong_cells(
+            table[name],
+            several,
+            f"field {name}, {where}, {table.loc[several, record].nunique()} patient(s)",
+            "A field has different values on several rows of a patient",
+            "name the event to read its instrument from under `events:` (instrument: event), or "
+            "export that event alone",
+            rows=table_rows,
         )
-        for name, count in conflicts.items()
-        if count and (name in needed or name == GROUP)
-    ]
-    if problems:
-        raise InputError(problems)
-    fields = [name for name in fields if not conflicts[name] or name == GROUP]
+    )
+    fields = [name for name in fields if not conflicts[name].any() or name == GROUP]
     one = groups[fields].first() if fields else pd.DataFrame(index=groups.size().index)
     if boxes:
         checked = table[boxes].apply(pd.to_numeric).groupby(table[record], sort=False).max()
@@ -582,9 +589,11 @@ def _collapsed(
     return one[[*order, *([GROUP] if GROUP in one else [])]].rename_axis(record).reset_index()
 
 
-def _several_values(table: pd.DataFrame, record: str, name: str) -> int:
+def _several_values(table: pd.DataFrame, record: str, name: str) -> pd.Series:
+    """True at the values of a field in patients who have different ones."""
     pairs = table[[record, name]].dropna().drop_duplicates()
-    return len(pairs.loc[pairs[record].duplicated(), record].unique())
+    patients = pairs.loc[pairs[record].duplicated(), record]
+    return table[name].notna() & table[record].isin(patients)
 
 
 def _finished(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from features.errors import name_some
+from features.codes import read_codes
+from features.errors import name_some, refuse
 from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows, names_wanted, spread
 from features.one_row import OneRow, keep_one_row
+from features.wrong_cells import wrong_cells
 
 
 class Reduced(NamedTuple):
@@ -18,6 +21,38 @@ class Reduced(NamedTuple):
 
     table: pd.DataFrame
     findings: list[Finding]
+
+
+def keys_of(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    where: str,
+    rows: Callable[[pd.Series, np.ndarray], str],
+) -> pd.Series:
+    """The identifier of each row as text, of one column or of several together.
+
+    Raises
+    ------
+    InputError
+        Where one is missing.
+    """
+    parts = {column: read_codes(table[column]) for column in columns}
+    refuse(
+        problem
+        for column, part in parts.items()
+        for problem in wrong_cells(
+            part,
+            part.isna(),
+            where,
+            "An identifier is missing, so that the row is nobody's",
+            "fill it in, or take these rows out of the file",
+            rows=rows,
+        )
+    )
+    whole, *others = (part.astype(object) for part in parts.values())
+    for other in others:
+        whole = whole + "\x1f" + other
+    return whole
 
 
 def patients_of(key: pd.Series) -> np.ndarray:

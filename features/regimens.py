@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from features.codes import Code, code_text, read_codes
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some
+from features.errors import refuse
 from features.specs import coded
+from features.wrong_cells import wrong_cells
 
 
 class RegimenColumn(BaseModel):
@@ -80,18 +81,15 @@ def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
     mapping = {**{arm: arm for arm in source.arms}, **source.values}
     regimen = code.map(mapping, na_action="ignore")
     wrong = regimen.isna().to_numpy(dtype=bool)
-    if wrong.any():
-        rows = np.flatnonzero(wrong) + 1
-        got = code[wrong].iloc[0]
-        raise InputError(
-            Problem(
-                what="Unknown regimen",
-                where=f"row {name_some(rows, 5)} (the first patient is row 1), "
-                f"column {source.column}",
-                got="empty" if pd.isna(got) else str(got),
-                allowed=", ".join(mapping),
-                remedy="correct it; these models know no other regimen, and none is assumed "
-                "for a patient whose regimen is unknown",
-            )
+    refuse(
+        wrong_cells(
+            code,
+            wrong,
+            "regimen",
+            "Unknown regimen",
+            "correct it; these models know no other regimen, and none is assumed for a patient "
+            "whose regimen is unknown",
+            ", ".join(mapping),
         )
+    )
     return regimen.to_numpy(dtype=object)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from features.codes import rows_of
 from features.columns import check_columns
 from features.dates import DateFormat, read_dates
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, refuse
 from features.outcome import MONTHS
 from features.specs import Spec
 from features.times import one_time
+from features.wrong_cells import wrong_cells
 
 _DAYS = MONTHS["days"]
 
@@ -74,12 +74,14 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
     if source.date:
         day = read_dates(table, source.date, "transplant", source.date_format)
         start = read_dates(table, source.origin, "transplant, origin", source.date_format)
-        _refuse(
-            table,
-            ~np.isnat(day) & np.isnat(start),
-            source.origin,
-            "The date at which the clock starts is missing",
-            "fill in the date of the start of treatment",
+        refuse(
+            wrong_cells(
+                table[source.origin],
+                ~np.isnat(day) & np.isnat(start),
+                "transplant, origin",
+                "The date at which the clock starts is missing",
+                "fill in the date of the start of treatment",
+            )
         )
         days = np.where(np.isnat(day), np.nan, (day - start).astype(float))
         months = days * _DAYS
@@ -87,21 +89,28 @@ def derive_transplant(table: pd.DataFrame, source: TransplantColumn) -> np.ndarr
         text = table[source.time].astype("string").str.strip()
         months = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         given = (text.notna() & (text != "")).to_numpy(dtype=bool)
-        _refuse(
-            table,
-            given & ~np.isfinite(months),
-            source.time,
-            "The time of a transplant is no number",
-            "leave the cell empty when there was none",
+        refuse(
+            wrong_cells(
+                table[source.time],
+                given & ~np.isfinite(months),
+                "transplant",
+                "The time of a transplant is no number",
+                "write a plain number; a word that means that there was none is stated under "
+                "`missing:` beside the file's `path:`",
+                f"{source.unit} from the index date to the transplant",
+            )
         )
         _refuse_no_time(source, months[np.isfinite(months)])
         months = months * MONTHS[source.unit]
-    _refuse(
-        table,
-        np.nan_to_num(months) < 0,
-        source.time or source.date,
-        "A transplant lies before the start of treatment",
-        "leave the cell empty: an earlier transplant is the baseline covariate prior_allo_hsct",
+    refuse(
+        wrong_cells(
+            table[source.time or source.date],
+            np.nan_to_num(months) < 0,
+            "transplant",
+            "A transplant lies before the start of treatment",
+            "correct it where it is wrong; an earlier transplant is the baseline covariate "
+            "prior_allo_hsct, and its time belongs in a column of its own",
+        )
     )
     return one_time(months)
 
@@ -154,16 +163,3 @@ def _refuse_no_time(source: TransplantColumn, known: np.ndarray) -> None:
             "a patient without a transplant",
         )
     )
-
-
-def _refuse(table: pd.DataFrame, bad: np.ndarray, column: str, what: str, remedy: str) -> None:
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            Problem(
-                what=what,
-                where=f"transplant, column {column}, {rows_of(table, bad)}",
-                got=str(table[column].iloc[at]),
-                remedy=remedy,
-            )
-        )

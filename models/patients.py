@@ -17,6 +17,7 @@ from features.missing_words import merged
 from features.regimens import RegimenColumn, derive_regimen
 from features.table_checks import ROW_NAMES
 from features.times import one_time
+from features.wrong_cells import rows_of
 from models.card import ModelCard
 from models.prediction import SurvivalModel, median_survival
 
@@ -243,7 +244,7 @@ def _check_some_known(covariates: pd.DataFrame, inputs: pd.DataFrame, numbers: n
         raise InputError(
             Problem(
                 what="Nothing is known of this patient",
-                where=f"row {name_some(numbers[empty], 5)} (the first patient is row 1)",
+                where=rows_of(covariates.set_axis(numbers - 1), empty),
                 allowed="at least one of " + name_some(inputs.columns, 40),
                 remedy="give some covariates; without any, the answer would be an average",
             )

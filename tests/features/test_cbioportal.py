@@ -67,20 +67,21 @@ def test_the_start_must_be_stated(tmp_path, fields):
 
 
 @pytest.mark.parametrize(
-    ("value", "got"),
+    ("value", "how"),
     [
-        ("18\n", "1 patient(s) after OS_MONTHS, such as 25"),
-        ("-1\n", "1 patient(s) not months, 0 or more, such as -1"),
-        ("2024-01-01\n", "1 patient(s) not months, 0 or more, such as 2024-01-01"),
+        ("25\n", "after OS_MONTHS"),
+        ("-1\n", "not months, 0 or more"),
+        ("2024-01-01\n", "not months, 0 or more"),
     ],
 )
-def test_an_impossible_offset(tmp_path, value, got):
+def test_an_impossible_offset(tmp_path, value, how):
     # A patient who starts after the end of his own follow-up was never at risk.
-    value = "25\n" if value == "18\n" else value
     patients = PATIENTS.replace("1: never\t18\n", "1: never\t" + value)
     patients = patients.replace("\t1:Recurred/Progressed\t20", "\t\t")
     problem = refused(tmp_path, patients)
-    assert (problem.what, problem.got) == ("A start offset is impossible", got)
+    assert problem.what == f"A start offset is impossible: {how}"
+    assert problem.got == value.strip()
+    assert "1 patient(s): row 1 (" in problem.where
 
 
 def test_an_offset_column_that_is_not_there(tmp_path):
@@ -101,7 +102,7 @@ def test_samples_join_their_patient(tmp_path):
     [
         (SAMPLES, "Patients have several samples", "1 patient(s)"),
         (COMMENTS + "PATIENT_ID\tSAMPLE_ID\nP9\tP9-a\n",
-         "Samples belong to no patient of the patient file", "1 sample(s)"),
+         "Samples belong to no patient of the patient file", ""),
         (COMMENTS + "PATIENT_ID\tSEX\nP1\tMale\n", "A column stands in both files", "SEX"),
     ],
 )  # fmt: skip
@@ -144,7 +145,8 @@ def test_words_that_contradict_their_code(tmp_path, now, contrary):
     problem = refused(tmp_path, patients)
     assert problem.what == "The words of a status contradict its code"
     assert f"column {column}" in problem.where
-    assert problem.got == f"{contrary} in 1 patient(s)"
+    assert "1 patient(s): row " in problem.where
+    assert problem.got == contrary.strip()
     assert "`status_by: words`" in problem.remedy
     row = PATIENTS.splitlines()[5:].index(next(x for x in PATIENTS.splitlines() if now in x))
     for status_by, code in (("words", now[0]), ("codes", contrary[0])):

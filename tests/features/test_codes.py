@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.codes import cell, code_text, code_texts, meets, read_codes, rows_of, unknown_code
+from features.codes import code_text, code_texts, meets, read_codes, unknown_code
 from features.errors import InputError
 
 
@@ -53,12 +53,12 @@ def test_a_condition_on_a_column_that_is_not_there():
     assert "did you mean 'response'?" in error.value.problems[0].remedy
 
 
-def test_rows_are_counted_in_the_whole_table():
+def test_an_unknown_code_is_told_with_those_that_are_known():
     part = TABLE[[False, True, True, True]]
     wrong = np.array([True, False, True])
-    assert rows_of(part, wrong) == "2 patient(s): row 2, 4 (the first patient is row 1)"
-    assert cell(part["response"], wrong) == "cri, empty"
-    assert cell(part["response"], np.array([False, False, True])) == "empty"
-    problem = unknown_code(part, "response", wrong, "endpoint EFS", {"responders": ("CR",)})
+    (problem,) = unknown_code(part, "response", wrong, "endpoint EFS", {"responders": ("CR",)})
     assert problem.allowed == "responders: CR"
-    assert problem.where == "endpoint EFS, column response, " + rows_of(part, wrong)
+    assert problem.where == (
+        "endpoint EFS, column response, 2 patient(s): row 2, 4 (the first patient is row 1)"
+    )
+    assert problem.got == "cri, empty"

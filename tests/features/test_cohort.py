@@ -90,7 +90,7 @@ def test_no_responder_is_a_question_of_coding():
     (problem,) = refused(response={"column": "best", "responders": ["complete"]})
     assert problem.what == "No patient responded"
     assert problem.where == "response, column best"
-    assert (problem.got, problem.allowed) == ("values CR, CRi, PD", "responders: complete")
+    assert (problem.got, problem.allowed) == ("CR, CRi, PD", "responders: complete")
     assert "`response.responders`" in problem.remedy
 
 
@@ -102,7 +102,7 @@ def test_adverse_events_are_flags_with_missing_kept():
 def test_an_adverse_event_that_is_no_flag_names_row_and_column():
     (problem,) = refused(TABLE.assign(fn=["1", "3", "0", "1"]))
     assert "row 2 " in problem.where
-    assert "column fn (febrile neutropenia)" in problem.where
+    assert "covariate febrile neutropenia, column fn" in problem.where
     assert (problem.got, problem.allowed) == ("3", "0 or 1")
 
 
@@ -116,7 +116,7 @@ def test_a_cohort_may_have_endpoints_alone():
 def test_the_same_patient_twice_would_stand_in_two_folds():
     (problem,) = refused(TABLE.assign(pid=["P1", "P2", "P1", "P1"]))
     assert problem.what == "The same patient stands in more than one row"
-    assert problem.where == ("column pid, 2 repeated row(s): row 3, 4 (the first patient is row 1)")
+    assert problem.where == ("column pid, 2 row(s): 3, 4 (the first is row 1)")
     assert problem.allowed == "one row a patient"
     assert "first venetoclax dose" in problem.remedy
 

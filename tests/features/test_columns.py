@@ -91,7 +91,7 @@ def test_a_missing_flag_is_no_false():
 def test_another_word_for_a_flag_shows_how_to_map_it(cell):
     (problem,) = refused("mut_tp53", ["1", cell, "0"])
     assert problem.what == "A value is not a number"
-    assert problem.where == "row 2 (the first patient is row 1), column mut_tp53"
+    assert problem.where == "column mut_tp53, 1 patient(s): row 2 (the first patient is row 1)"
     assert (problem.got, problem.allowed) == (cell, "0 or 1")
     assert "`values:`" in problem.remedy
 
@@ -113,7 +113,9 @@ def test_mapped_codes_become_the_dictionarys_values():
 def test_an_unmapped_code_names_row_columns_value_and_remedy():
     (problem,) = refused("sex", ["male", "man"], column="gender", values={"male": "M"})
     assert problem.what == "A code is not in the mapping"
-    assert problem.where == "row 2 (the first patient is row 1), column gender (sex)"
+    assert problem.where == (
+        "covariate sex, column gender, 1 patient(s): row 2 (the first patient is row 1)"
+    )
     assert (problem.got, problem.allowed) == ("man", "male")
     assert "add it under `values:`" in problem.remedy
 
@@ -148,7 +150,7 @@ def test_what_is_no_plain_number_is_refused(cell):
 def test_an_impossible_value_names_row_value_and_limits(name, cell, allowed):
     (problem,) = refused(name, [None, cell])
     assert problem.what == "Not a possible value"
-    assert problem.where == f"row 2 (the first patient is row 1), column {name}"
+    assert problem.where == f"column {name}, 1 patient(s): row 2 (the first patient is row 1)"
     assert (problem.got, problem.allowed) == (cell, allowed)
     # A true value is never to be blanked: limits can be widened.
     numeric = "number" in allowed
@@ -159,7 +161,7 @@ def test_an_impossible_value_names_row_value_and_limits(name, cell, allowed):
 def test_many_wrong_rows_are_counted():
     (problem,) = refused("ecog", ["9"] * 8)
     # 8 rows, 5 of them named.
-    assert problem.where.startswith("rows 1, 2, 3, 4, 5, ... (3 more) (")
+    assert "8 patient(s): row 1, 2, 3, 4, 5, ... (3 more) (" in problem.where
 
 
 def test_a_value_in_another_unit_is_recognised():
@@ -299,14 +301,6 @@ def test_any_text_is_a_possible_value_or_an_input_error(covariate, cells):
 def test_any_mapping_gives_possible_values_or_an_input_error(name, mapping, cells):
     problems = []
     values = collect(problems, lambda: read(name, cells, column="x", values=mapping))
-    assert all(f"column x ({name})" in problem.where for problem in problems)
+    assert all(f"covariate {name}, column x" in problem.where for problem in problems)
     assert len(values or cells) == len(cells)
     assert (values is None) == bool(problems)
-
-
-def test_a_message_shows_each_distinct_wrong_value_and_counts_the_rest():
-    from features.columns import name_cells
-
-    assert name_cells(pd.Series(["x", " x", "y", None])) == "x, y, empty"
-    assert name_cells(pd.Series([3.0, 1.5, 3.0])) == "3, 1.5"
-    assert name_cells(pd.Series(list("abcdefg"))) == "a, b, c, d, e, ... (2 more)"

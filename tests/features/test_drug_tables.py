@@ -56,7 +56,7 @@ def test_a_problem_names_the_row_of_the_drug_table():
     with pytest.raises(InputError) as error:
         long([("P1", "venetoclax", "2024-01-01"), ("P9", "x", ""), ("P1", "ara-c", "")])
     (problem,) = error.value.problems
-    assert problem.where == "drug records, column from, row 3 (the first row of data is row 1)"
+    assert problem.where == "drug records, column from, 1 row(s): 3 (the first is row 1)"
 
 
 WIDE = pd.DataFrame(

@@ -99,13 +99,13 @@ def test_a_missing_value_needs_a_stated_rule_only_where_it_is_met():
     assert included(first, adults)[0] == T(2, 4)
 
 
-def test_a_value_that_is_no_number_is_named_by_row_and_never_told():
-    table = TABLE.assign(age=["17", "18", "sixtyone-7713", "", "90"])
+def test_a_value_that_is_no_number_is_named_by_row():
+    table = TABLE.assign(age=["17", "18", "sixty-one", "", "90"])
     rule = {"name": "adults", "column": "age", "at_least": 18, "missing": "keep"}
     with pytest.raises(InputError) as error:
         included(rule, table=table)
     assert "row 3" in str(error.value)
-    assert "7713" not in str(error.value)
+    assert error.value.problems[0].got == "sixty-one"
 
 
 def test_a_column_that_is_not_there_gets_a_near_name():

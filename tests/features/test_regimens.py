@@ -46,8 +46,10 @@ def test_an_unknown_regimen_names_rows_value_codes_and_remedy():
         regimens("ven+aza", "FLAG-IDA", "ven+ldac", None)
     (problem,) = error.value.problems
     assert problem.what == "Unknown regimen"
-    assert problem.where == "row 2, 4 (the first patient is row 1), column arm"
-    assert problem.got == "FLAG-IDA"
+    assert problem.where == (
+        "regimen, column arm, 2 patient(s): row 2, 4 (the first patient is row 1)"
+    )
+    assert problem.got == "FLAG-IDA, empty"
     assert problem.allowed == "LDAC, HMA, ven+aza, ven+dec, ven+ldac"
     assert "none is assumed for a patient whose regimen is unknown" in problem.remedy
 

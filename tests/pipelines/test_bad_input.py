@@ -158,7 +158,7 @@ def setting(column, row, value):
         ),
         pytest.param(
             setting("id", 9, "P0"),
-            ["same patient", "row 9", "one row a patient", "first venetoclax dose"],
+            ["same patient", "1 row(s): 9 (", "one row a patient", "first venetoclax dose"],
             id="a patient twice",
         ),
         pytest.param(

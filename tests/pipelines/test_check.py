@@ -100,7 +100,7 @@ def test_findings_are_told_everywhere(run, config, clean):
 def test_a_table_that_cannot_be_read_leaves_no_report(run, config, clean):
     status, out, err, folder = run(config, setting(clean, "age_years", {3: "old"}))
     assert (status, out) == (2, "")
-    assert "row 3 (the first patient is row 1), column age_years" in err
+    assert "column age_years, 1 patient(s): row 3 (the first patient is row 1)" in err
     assert list(folder.iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_another_table_can_be_named(run, config, clean, tmp_path):
     setting(clean, "sex", {1: "1"}).to_csv(tmp_path / "other.csv", index=False)
     status, _, err, _ = run(config, clean, "--cohort", str(tmp_path / "other.csv"))
     assert status == 2
-    assert "row 1 (the first patient is row 1), column sex" in err
+    assert "column sex, 1 patient(s): row 1 (the first patient is row 1)" in err
 
 
 def test_a_wrong_key_of_the_configuration(run, config, clean):

@@ -383,7 +383,7 @@ def test_a_landmark_starts_the_clock_anew():
         ("death before treatment", {"death_date": -3}, "os",
          "A date lies before the clock starts", "2023-12-29, 3 day(s) before treatment_start_date"),
         ("last contact before treatment", {"last_contact_date": -1}, "os",
-         "The last known date lies before the clock starts", "2023-12-31"),
+         "A date lies before the clock starts", "2023-12-31"),
         ("an earlier line's transplant", {"hsct_after_date": -400, "last_contact_date": 9},
          "os_censored_at_hsct", "A date lies before the clock starts", "400 day(s) before"),
         ("lost without a date", {}, "os", "Neither an event nor a last known date",

@@ -230,7 +230,7 @@ def test_more_than_two_regimens():
         ("a misspelt drug", [VEN, ("azacitadine", 0)],
          "The name of a drug resembles a known one, but is not stated", "azacitadine"),
         ("a name with a strength", [("Venetoclax 100 mg", 0)],
-         "The name of a drug resembles a known one, but is not stated", "venetoclax 100 mg"),
+         "The name of a drug resembles a known one, but is not stated", "Venetoclax 100 mg"),
         ("a record without a start", [VEN, ("azacitidine", None)],
          "A drug record has no start", "empty"),
         ("stopped before it started", [VEN, ("azacitidine", 9, 3)],
