@@ -94,7 +94,7 @@ def read_sql(
     query = _query(source, folder)
     _check_query(query)
     url = _resolved(source.url, folder)
-    shown = url.render_as_string(hide_password=True).split("?")[0]
+    shown = shown_address(url)
     names, rows = _guarded(url, shown, lambda: _fetch(url, query))
     check_size(len(rows), len(names), f"the query on {shown}")
     table = pd.DataFrame(rows, columns=pd.RangeIndex(len(names)), dtype=object)
@@ -197,6 +197,22 @@ def resolve_url(template: str, where: str = "url") -> URL:
             },
         )
     return url
+
+
+def shown_address(address: str | URL) -> str:
+    """The address of a database or server as it may be told: without password and options.
+
+    >>> shown_address("postgresql://reader:secret@host/store?sslpassword=secret")
+    'postgresql://reader:***@host/store'
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        return str(address)  # None of a database; MLflow knows what it is.
+    return url.render_as_string(hide_password=True).split("?")[0]
 
 
 def _resolved(template: str, folder: Path) -> URL:

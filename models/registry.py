@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -18,13 +20,14 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import TensorSpec
 
 from features.errors import InputError, Problem, name_some
+from features.sql import shown_address
 from models.artifact import load_model, save_model
 from models.card import ModelCard, software_versions
 from models.patients import predict_patients
@@ -33,10 +36,10 @@ from models.stored import SHORT, StoredModel
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
-# Of a name: what predictions are asked of, and what was registered last. The champion moves by
-# promotion alone.
 # The tag of a version that holds the fingerprint of its content.
 CONTENT = "content"
+# Of a name: what predictions are asked of, and what was registered last. The champion moves by
+# promotion alone.
 CHAMPION = "champion"
 CANDIDATE = "candidate"
 REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
@@ -392,29 +395,50 @@ def load(uri: str) -> StoredModel:
         When the store has no such model, or its files are gone or damaged.
     """
     which = resolve(uri)
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=which.uri))
-    except (mlflow.MlflowException, OSError) as error:
-        raise InputError(
-            Problem(
-                what="The files of this model are gone, or cannot be read",
-                where=mlflow.get_tracking_uri(),
-                got=f"{which.uri}: {_first_line(error)}",
-                remedy="bring them back from a copy of the store, or name another version",
+    with _files_of(which) as folder:
+        card = next(folder.rglob("card.json"), None)
+        if card is None:
+            raise InputError(
+                Problem(
+                    what="This MLflow model was not written by vensurv, or its files are gone",
+                    where=which.uri,
+                    allowed="a model that a training or a recalibration registered",
+                    remedy="name another version",
+                )
             )
-        ) from error
-    card = next(folder.rglob("card.json"), None)
-    if card is None:
-        raise InputError(
-            Problem(
-                what="This MLflow model was not written by vensurv, or its files are gone",
-                where=which.uri,
-                allowed="a model that a training or a recalibration registered",
-                remedy="name another version",
-            )
-        )
-    model, told = load_model(card.parent)
+        model, told = load_model(card.parent)
     return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id)
+
+
+@contextlib.contextmanager
+def _files_of(which: Version) -> Iterator[Path]:
+    """The folder of a model's files: where they lie on this machine, else fetched for the moment.
+
+    Nothing is written beside them, as MLflow does for an address of its own: the store may be
+    protected, and others read from it at the same time.
+    """
+    client = mlflow.MlflowClient()
+    with tempfile.TemporaryDirectory() as fetched:
+        try:
+            address = (
+                client.get_model_version_download_uri(which.name, which.version)
+                if which.name
+                else _logged_model(client, which.uri).artifact_location
+            )
+            is_here = urlsplit(address).scheme in ("", "file")
+            folder = mlflow.artifacts.download_artifacts(
+                artifact_uri=address, dst_path=None if is_here else fetched
+            )
+        except (mlflow.MlflowException, OSError) as error:
+            raise InputError(
+                Problem(
+                    what="The files of this model are gone, or cannot be read",
+                    where=shown_address(mlflow.get_tracking_uri()),
+                    got=f"{which.uri}: {_first_line(error)}",
+                    remedy="bring them back from a copy of the store, or name another version",
+                )
+            ) from error
+        yield Path(folder)
 
 
 def resolve(uri: str) -> Version:
@@ -424,7 +448,7 @@ def resolve(uri: str) -> Version:
     ----------
     uri : str
         `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`; or `models:/m-ID` and
-        `runs:/RUN/PATH`, which are no version of a name.
+        `runs:/RUN/NAME`, which are no version of a name.
 
     Raises
     ------
@@ -435,7 +459,7 @@ def resolve(uri: str) -> Version:
     try:
         found = REGISTERED.fullmatch(uri)
         if found is None:
-            return Version(uri=uri, run_id=_run_of(client, uri))
+            return Version(uri=uri, run_id=_logged_model(client, uri).source_run_id or "")
         name, alias, number = found["name"], found["alias"], found["number"]
         if number is not None and number.lower() == "latest":
             every = client.search_model_versions(f"name = '{name}'")
@@ -449,13 +473,21 @@ def resolve(uri: str) -> Version:
         raise _no_such_model(client, uri) from error
 
 
-def _run_of(client: mlflow.MlflowClient, uri: str) -> str:
-    if uri.startswith("runs:/"):
-        return str(client.get_run(uri.removeprefix("runs:/").strip("/").split("/")[0]).info.run_id)
+def _logged_model(client: mlflow.MlflowClient, uri: str) -> LoggedModel:
+    """The model of `models:/m-ID` or `runs:/RUN/NAME`; a ValueError of any other address."""
     if uri.startswith("models:/m-"):
-        model = client.get_logged_model(uri.removeprefix("models:/"))
-        return str(model.source_run_id or "")
-    raise ValueError(f"{uri} is no address of a model")
+        return client.get_logged_model(uri.removeprefix("models:/"))
+    run_id, _, name = uri.removeprefix("runs:/").strip("/").partition("/")
+    found = []
+    if uri.startswith("runs:/"):
+        experiment = client.get_run(run_id).info.experiment_id
+        found = client.search_logged_models(
+            [experiment], f"source_run_id = '{run_id}' and name = '{name}'"
+        )
+    ready = [model for model in found if model.status == LoggedModelStatus.READY]
+    if not ready:
+        raise ValueError(f"{uri} is no address of a model")
+    return ready[0]
 
 
 def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
@@ -477,7 +509,7 @@ def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
     return InputError(
         Problem(
             what="No such model in the MLflow store",
-            where=mlflow.get_tracking_uri(),
+            where=shown_address(mlflow.get_tracking_uri()),
             got=uri,
             allowed=allowed,
             remedy=remedy,

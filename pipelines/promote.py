@@ -68,7 +68,7 @@ def _promote(
     if config_path is not None or table_path is not None:
         config = configured(config_path, table_path)
     check_out(out, "promote")
-    tracking.connect()
+    tracking.connect(writes=not look)
     known = name or (config.tracking.model_name if config else "vensurv")
     with tracking.quiet():
         own = resolve(f"models:/{known}@{CANDIDATE}" if to is None else f"models:/{known}/{to}")

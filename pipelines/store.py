@@ -23,8 +23,9 @@ from filelock import FileLock, Timeout
 from features.errors import InputError, Problem
 
 LOCK = ".lock"
-RUNNING = "running"
 MAKING = ".making-"
+# The folders beside the database: files of runs and models, who works on a run, what is unfinished.
+ARTIFACTS, RUNNING, UNFINISHED = "artifacts", "running", "unfinished"
 # SQLite's own files beside a database.
 SIDECARS = ("-journal", "-wal", "-shm")
 # A training that writes holds the database for milliseconds.
@@ -132,7 +133,7 @@ def make(path: Path) -> None:
             migrations._initialize_tables(engine)
             engine.dispose()
             # It adds MLflow's default experiment.
-            opened = SqlAlchemyStore(address(made), (path.parent / "artifacts").as_uri())
+            opened = SqlAlchemyStore(address(made), (path.parent / ARTIFACTS).as_uri())
             opened.engine.dispose()
             _write_marker(made, path.parent)
             _put_in_place(made, path)
@@ -221,10 +222,42 @@ def _check(path: Path, *, writes: bool) -> None:
         found = [version for (version,) in connection.execute("select * from alembic_version")]
         trained = connection.execute("select exists (select 1 from runs)").fetchone()[0]
         if writes:
-            # Asks for the right to write, and waits for another process that has it.
-            connection.execute("begin immediate")
-            connection.execute("rollback")
+            _ask_to_write(connection)
     _check_version(path, found, trained=bool(trained))
+
+
+def _ask_to_write(connection: sqlite3.Connection) -> None:
+    """Ask for the right to write, and wait for another process that has it.
+
+    With a change to take back: of a protected file SQLite gives that right without a word.
+    """
+    connection.execute("begin immediate")
+    connection.execute("update alembic_version set version_num = version_num")
+    connection.execute("rollback")
+
+
+def check_folders(folder: Path) -> None:
+    """See that a store's folders can be written to, before any long work.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that holds them; made.
+
+    Raises
+    ------
+    InputError
+        When one of them is protected.
+    """
+    place = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(folder / name for name in (ARTIFACTS, RUNNING, UNFINISHED))):
+            if place.exists():
+                tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        allowed = "a folder that you may write to"
+        raise _cannot(place, _first_line(error), _remedy(error), allowed) from error
 
 
 def _check_version(path: Path, found: list[str], *, trained: bool) -> None:
@@ -284,13 +317,18 @@ def _half_made(path: Path) -> InputError:
     )
 
 
-def _cannot(path: Path | str, got: object, remedy: str) -> InputError:
+def _cannot(
+    path: Path | str,
+    got: object,
+    remedy: str,
+    allowed: str = "an SQLite file that MLflow made and that you may write to",
+) -> InputError:
     return InputError(
         Problem(
             what="The MLflow store cannot be used",
             where=str(path),
             got=_first_line(got),
-            allowed="an SQLite file that MLflow made and that you may write to",
+            allowed=allowed,
             remedy=remedy,
         )
     )
@@ -364,8 +402,21 @@ def _mend_addresses(path: Path) -> None:
     """
     here = path.parent
     with _opened(path) as connection:
-        if not _moved_from(connection, here):
+        moved_from = _moved_from(connection, here)
+        if not moved_from:
             return
+        try:
+            _ask_to_write(connection)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise
+            raise _cannot(
+                path,
+                f"a store that was moved or copied here from {moved_from[0]}, and that is "
+                f"protected: {error}",
+                "let somebody who may write use it here once (python -m pipelines.ui), or give it "
+                "the name that it had: after a move its addresses are mended at the first use",
+            ) from error
     with _alone(path), _opened(path) as connection:
         connection.execute("begin immediate")
         moved_from = _moved_from(connection, here)

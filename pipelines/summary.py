@@ -233,11 +233,10 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
-    from pipelines.tracking import connect, experiment_page, own_store_uri, store_folder
+    from pipelines.tracking import connected_store, experiment_page
 
-    uri = connect()
-    own = f"sqlite:///{short(store_folder() / 'mlflow.db')}"
-    store = own if uri == own_store_uri() else uri
+    file = connected_store()
+    store = f"sqlite:///{short(file)}" if isinstance(file, Path) else file
     if out is not None:
         console.print(f"Report   {short(out / 'report.html')}, with the tables as CSV and JSON")
     else:

@@ -35,6 +35,7 @@ from sqlalchemy.pool import NullPool
 
 from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
+from features.sql import shown_address
 from pipelines import store
 from pipelines.command import UI_PORT
 from pipelines.mlflow_views import page
@@ -92,6 +93,8 @@ def connect(*, writes: bool = True) -> str:
         _check_answers(uri)
     else:
         _check_database(uri)
+    if writes:
+        store.check_folders(local_folder(uri))
     mlflow.set_tracking_uri(uri)
     with _told(), quiet():
         MlflowClient().search_experiments(max_results=1)
@@ -110,15 +113,7 @@ def _told() -> Iterator[None]:
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
         uri = mlflow.get_tracking_uri()
         path = store.file_of(uri) if store.is_sqlite(uri) else None
-        raise store.problem_of(error, path, without_secret(uri)) from error
-
-
-def without_secret(uri: str) -> str:
-    """An address as it may be shown."""
-    try:
-        return make_url(uri).render_as_string(hide_password=True)
-    except ArgumentError:
-        return uri
+        raise store.problem_of(error, path, shown_address(uri)) from error
 
 
 def _check_database(uri: str) -> None:
@@ -131,7 +126,7 @@ def _check_database(uri: str) -> None:
     except ArgumentError:
         return  # Not the address of a database; MLflow knows what it is.
     except Exception as error:  # each driver raises its own
-        raise store.problem_of(error, None, without_secret(uri)) from None
+        raise store.problem_of(error, None, shown_address(uri)) from None
 
 
 def _check_answers(uri: str) -> None:
@@ -152,13 +147,19 @@ def _check_answers(uri: str) -> None:
         ) from error
 
 
+def connected_store() -> Path | str:
+    """The store that MLflow points to: its file, or the address as it may be told."""
+    uri = mlflow.get_tracking_uri()
+    return store.file_of(uri) if store.is_sqlite(uri) else shown_address(uri)
+
+
 def artifact_location(uri: str) -> str | None:
     """Where a new experiment keeps its files: beside an SQLite store, else as the server decides.
 
     With any other database the project's own folder holds them. MLflow itself would put them into
     the working folder of the day.
     """
-    return None if uri.startswith("http") else (local_folder(uri) / "artifacts").as_uri()
+    return None if uri.startswith("http") else (local_folder(uri) / store.ARTIFACTS).as_uri()
 
 
 def local_folder(uri: str) -> Path:
@@ -236,7 +237,7 @@ def experiments() -> dict[str, str]:
         raise InputError(
             Problem(
                 what="The store holds no training yet",
-                where=mlflow.get_tracking_uri(),
+                where=shown_address(mlflow.get_tracking_uri()),
                 remedy="train first: make demo, or python -m pipelines.train",
             )
         )

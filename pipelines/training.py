@@ -21,7 +21,7 @@ from evaluation.published import check_published_claims
 from evaluation.regimen_effects import regimen_effect_table, within_arms
 from evaluation.results import metric_table
 from features.errors import InputError, Problem
-from features.sql import resolve_url
+from features.sql import resolve_url, shown_address
 from models.card import software_versions
 from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
@@ -129,7 +129,7 @@ def check_storage(address: str) -> None:
             Problem(
                 what="The database of the trials cannot be opened",
                 where="tuning.storage",
-                got=f"{url.render_as_string()}: {type(error).__name__}",
+                got=f"{shown_address(url)}: {type(error).__name__}",
                 allowed="a database that exists and that you may write to, such as "
                 "postgresql+psycopg://user:${NAME}@host/trials",
                 remedy="check address, driver, user and password; leave it empty to keep files",

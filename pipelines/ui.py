@@ -35,28 +35,30 @@ def ui(
 
 
 def _serve(port: int) -> None:
+    from features.sql import shown_address
     from pipelines.tracking import (
         artifact_location,
         connect,
         experiment_page,
         experiments,
-        without_secret,
     )
 
     uri = connect(writes=False)
     if uri.startswith("http"):
-        print(f"MLFLOW_TRACKING_URI names a server: open {uri} in a browser instead.")
+        print(
+            f"MLFLOW_TRACKING_URI names a server: open {shown_address(uri)} in a browser instead."
+        )
         return
     check_free(port)
-    print(f"MLflow UI on {without_secret(uri)}; Ctrl-C ends it. Model-training pages:")
+    print(f"MLflow UI on {shown_address(uri)}; Ctrl-C ends it. Model-training pages:")
     for name, experiment_id in experiments().items():
         print(f"  {name}: {experiment_page(experiment_id, port)}", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST]
     command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", uri]
     place = artifact_location(uri)
     command += ["--default-artifact-root", place] if place else []
-    _run_until_stopped(command)
+    # In the environment, because every user of the machine sees the arguments.
+    _run_until_stopped(command, MLFLOW_BACKEND_STORE_URI=uri)
 
 
 def check_free(port: int) -> None:
@@ -84,12 +86,13 @@ def check_free(port: int) -> None:
             ) from error
 
 
-def _run_until_stopped(command: list[str]) -> None:
+def _run_until_stopped(command: list[str], **settings: str) -> None:
     """Run a server, and end it with all of its processes however this command ends."""
     from pipelines.processes import end_group_with_this
 
     own_group = os.name == "posix"
-    with subprocess.Popen(command, start_new_session=own_group) as server:
+    environment = {**os.environ, **settings}
+    with subprocess.Popen(command, env=environment, start_new_session=own_group) as server:
         try:
             with end_group_with_this(server.pid) if own_group else contextlib.nullcontext():
                 status = server.wait()

@@ -13,8 +13,7 @@ from filelock import FileLock, Timeout
 
 from models.trial_journal import is_damaged
 from pipelines.checkpoint import Checkpoint, Kept
-
-FOLDER = "unfinished"
+from pipelines.store import UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def claim(store: Path, key: str) -> Unfinished:
     key : str
         From `training_key`.
     """
-    parent = store / FOLDER
+    parent = store / UNFINISHED
     parent.mkdir(parents=True, exist_ok=True)
     for folder in sorted(parent.glob(f"{key}-*")):
         taken = _take(folder)

@@ -1,10 +1,13 @@
 """A simulated cohort with a known truth, one fitted model a learner, and throwaway stores."""
 
+import contextlib
+import ctypes
 import glob
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -193,6 +196,52 @@ def connect_to_store(store_folder):
 def mlflow_store(monkeypatch, connect_to_store):
     """Folder of a store that no other program knows, for one test."""
     return connect_to_store(monkeypatch)
+
+
+# capabilities(7): what lets root write to what is protected against writing; its bit of the set.
+CAP_DAC_OVERRIDE = 1 << 1
+CAPABILITY_VERSION_3 = 0x20080522
+
+
+@contextlib.contextmanager
+def _without_roots_right():
+    """Take root's right to write everywhere from this thread; another user has none."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("root may write everywhere")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice
+    assert libc.capget(header, held) == 0, os.strerror(ctypes.get_errno())
+    less = (ctypes.c_uint32 * 6)(*held)
+    less[0] &= ~CAP_DAC_OVERRIDE
+    assert libc.capset(header, less) == 0, os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0, os.strerror(ctypes.get_errno())
+
+
+@pytest.fixture(scope="session")
+def protected():
+    """A context in which nothing below a folder can be written, not even by root."""
+
+    @contextlib.contextmanager
+    def protect(folder):
+        every = [folder, *folder.rglob("*")]
+        modes = {path: path.stat().st_mode for path in every}
+        for path in every:
+            path.chmod(modes[path] & ~0o222)
+        try:
+            with _without_roots_right():
+                yield
+        finally:
+            for path in every:
+                path.chmod(modes[path])
+
+    return protect
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import shutil
+import tempfile
 from pathlib import Path
 
 import mlflow
@@ -124,6 +125,35 @@ def test_the_champion_loads_and_predicts_alike(registered, models, card):
 
 def test_a_version_loads_by_its_number(registered):
     assert quietly(load, f"models:/{NAME}/1").card.learner == "cox"
+
+
+def test_a_model_is_read_from_a_protected_store_and_nothing_is_written_beside_it(
+    registered, models, card, protected, store_folder, tmp_path
+):
+    run_id = tracking.start_run(tracking.open_experiment("registry"), "protected", {})
+    quietly(
+        register, models["cox"], card, run_id=run_id, model_name="protected",
+        folder=tmp_path / "model",
+    )  # fmt: skip
+    tracking.finish_run(run_id)
+    model_id = version_model(mlflow.MlflowClient().get_model_version("protected", "1"))
+    before = sorted(store_folder.rglob("*"))
+    left = sorted(Path(tempfile.gettempdir()).iterdir())
+    with protected(store_folder):
+        for uri in ("models:/protected@champion", "models:/protected/1", f"models:/{model_id}",
+                    f"runs:/{run_id}/model"):  # fmt: skip
+            stored = quietly(load, uri)
+            assert (stored.card.learner, stored.run_id) == ("cox", run_id), uri
+    assert sorted(store_folder.rglob("*")) == before
+    assert sorted(Path(tempfile.gettempdir()).iterdir()) == left
+
+
+def test_a_message_names_no_password_of_the_store(registered, monkeypatch):
+    secret = "postgresql://reader:s3cret@host/store"
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: secret)
+    with pytest.raises(InputError) as told:
+        quietly(load, "models:/no-such-model@champion")
+    assert told.value.problems[0].where == "postgresql://reader:***@host/store"
 
 
 def test_pyfunc_loads_it_without_pickle_and_predicts_alike(registered, models, card, monkeypatch):

@@ -175,6 +175,18 @@ def test_a_model_beside_itself_differs_by_nothing(registry, command, tmp_path):
     assert champion() == "1"
 
 
+def test_a_look_needs_no_right_to_write(registry, command, protected, store_folder):
+    given = ["--config", registry.folder / "other.yaml"]
+    with protected(store_folder):
+        status, printed, said = command(promote.main, *given, "--look")
+        assert status == 0, said
+        assert "Nothing was changed" in printed
+        status, _, said = command(promote.main, *given)
+    assert status == 2
+    assert "readonly database" in said
+    assert champion() == "1"
+
+
 def test_it_is_said_when_a_model_knows_the_patients(registry, command):
     given = ["--config", registry.folder / "own.yaml", "--look"]
     _, printed, _ = command(promote.main, *given)

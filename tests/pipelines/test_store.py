@@ -214,6 +214,75 @@ def test_an_upgrade_that_fails_leaves_the_store(own):
     assert not list(own.parent.glob(f"{store.MAKING}*"))
 
 
+# -- what is protected -----------------------------------------------------------------------
+
+
+def test_a_protected_store_is_read_and_not_written(own, protected):
+    store.prepare(own, writes=True)
+    before = own.read_bytes()
+    with protected(own.parent):
+        store.prepare(own, writes=False)
+        assert "readonly database; make file and folder writable" in refused(own)
+    with protected(own.parent):
+        # SQLite needs the folder too, for its journal.
+        own.chmod(0o600)
+        assert "readonly database; make file and folder writable" in refused(own)
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", store.ARTIFACTS, store.RUNNING, store.UNFINISHED])
+def test_a_protected_folder_of_the_store_is_told_before_any_work(name, own, protected, monkeypatch):
+    folder = own.parent / name
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own}")
+    store.check_folders(own.parent)
+    with protected(folder):
+        if not name:
+            with pytest.raises(InputError) as told:
+                store.check_folders(folder)
+        else:
+            with pytest.raises(InputError) as told:
+                tracking.connect()
+    (problem,) = told.value.problems
+    assert (problem.where, problem.got) == (str(folder), "Permission denied")
+    assert "make the folder writable" in problem.remedy
+
+
+def test_a_moved_store_that_is_protected_says_so(own, protected):
+    store.prepare(own, writes=True)
+    moved = own.parent.rename(own.parent.with_name("moved")) / own.name
+    with protected(moved.parent):
+        told = refused(moved, writes=False)
+    assert f"moved or copied here from {own.parent}, and that is protected" in told
+    store.prepare(moved, writes=False)
+    with protected(moved.parent):
+        store.prepare(moved, writes=False)
+
+
+@pytest.mark.parametrize("main", [train.main, compare.main, evaluate.main])
+def test_a_command_that_writes_asks_for_it_first(
+    main, own, table, tmp_path, monkeypatch, capsys, protected, models, card
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{own}")
+    monkeypatch.chdir(tmp_path)
+    run_id = logged_run(tmp_path)
+    with tracking.quiet():
+        register(models["cox"], card, run_id=run_id, model_name="vensurv", folder=tmp_path / "m")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(TRAINING))
+    for work in ("pipelines.training.run_training", "pipelines.comparison.compare",
+                 "pipelines.external_validation.validate_externally"):  # fmt: skip
+        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the long work was begun"))
+    monkeypatch.setattr(
+        "pipelines.model_cohort.read_for_model", lambda *_, **__: "patients whom the model fits"
+    )
+    with protected(own.parent), pytest.raises(SystemExit) as end:
+        main(["--config", "c.yaml"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "attempt to write a readonly database" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:a.db?mode=ro"])
 def test_a_store_is_a_file(uri):
     with pytest.raises(InputError, match="has to be a file"):
