@@ -478,7 +478,7 @@ def _logged_model(client: mlflow.MlflowClient, uri: str) -> LoggedModel:
     if uri.startswith("models:/m-"):
         return client.get_logged_model(uri.removeprefix("models:/"))
     run_id, _, name = uri.removeprefix("runs:/").strip("/").partition("/")
-    found = []
+    found: list[LoggedModel] = []
     if uri.startswith("runs:/"):
         experiment = client.get_run(run_id).info.experiment_id
         found = client.search_logged_models(

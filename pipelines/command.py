@@ -25,9 +25,11 @@ UI_PORT = 5000
 # What a shell reports of a program that a signal ended: 128 and the signal's number.
 INTERRUPTED = 128 + signal.SIGINT
 NOBODY_READS = 128 + 13  # SIGPIPE, which not every system knows
-# Classes of the errors of the store and of its database, by their modules: importing them takes
-# seconds, and an error of theirs cannot come before they are imported.
-STORE_ERRORS = (("mlflow.exceptions", "MlflowException"), ("sqlalchemy.exc", "SQLAlchemyError"))
+# Classes of the errors of databases, by their modules, and whose database that is.
+DATABASE_ERRORS = (
+    ("optuna.exceptions", "StorageInternalError", "tuning.storage"),
+    ("sqlalchemy.exc", "SQLAlchemyError", "the MLflow store, or a database of the configuration"),
+)
 
 Given = ParamSpec("Given")
 
@@ -154,19 +156,27 @@ def _refused(error: OSError) -> Problem:
 
 
 def _store_problem(error: Exception) -> Problem | None:
-    """What to say of an error of the MLflow store or its database; None of any other."""
-    for module, name in STORE_ERRORS:
-        kind = getattr(sys.modules.get(module), name, None)
-        if kind is not None and isinstance(error, kind):
+    """What to say of an error of the MLflow store or of a database; None of any other."""
+    if _is_a(error, "mlflow.exceptions", "MlflowException"):
+        from pipelines.tracking import problem_of
+
+        return problem_of(error).problems[0]
+    for module, name, where in DATABASE_ERRORS:
+        if _is_a(error, module, name):
             return Problem(
-                what="The MLflow store, or a database, failed",
-                where=_store_address(),
-                got=(str(error).strip() or type(error).__name__).splitlines()[0],
+                what="A database failed",
+                where=where,
+                got=(str(error).strip() or name).splitlines()[0],
                 remedy="look whether it is still there, has space and may be written; what was "
                 "finished before is kept, and the same command goes on from there",
             )
     return None
 
 
-def _store_address() -> str:
-    return "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "mlruns/"
+def _is_a(error: Exception, module: str, name: str) -> bool:
+    """Whether an error is of a class of a module; importing one would take seconds.
+
+    An error of it cannot come before it is imported.
+    """
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(error, kind)

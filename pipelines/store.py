@@ -342,7 +342,8 @@ def _first_line(error: object) -> str:
 
 # What SQLite says -> what a person can do about it.
 SQLITE_FAULTS = {
-    "database is locked": "another program holds the database: end it, or try again later",
+    "database is locked": "another program holds the database: end it, or wait, then start the "
+    "same command again: it goes on",
     "file is not a database": OWN_STORE,
     "malformed": "the file is damaged: put back a backup of it, or name another file",
     "readonly": "make file and folder writable, or name another file in MLFLOW_TRACKING_URI",

@@ -111,9 +111,14 @@ def _told() -> Iterator[None]:
     except InputError:
         raise
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
-        uri = mlflow.get_tracking_uri()
-        path = store.file_of(uri) if store.is_sqlite(uri) else None
-        raise store.problem_of(error, path, shown_address(uri)) from error
+        raise problem_of(error) from error
+
+
+def problem_of(error: BaseException) -> InputError:
+    """What the store that MLflow points to raised, as one block."""
+    uri = mlflow.get_tracking_uri()
+    path = store.file_of(uri) if store.is_sqlite(uri) else None
+    return store.problem_of(error, path, shown_address(uri))
 
 
 def _check_database(uri: str) -> None:

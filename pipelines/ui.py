@@ -45,9 +45,8 @@ def _serve(port: int) -> None:
 
     uri = connect(writes=False)
     if uri.startswith("http"):
-        print(
-            f"MLFLOW_TRACKING_URI names a server: open {shown_address(uri)} in a browser instead."
-        )
+        address = shown_address(uri)
+        print(f"MLFLOW_TRACKING_URI names a server: open {address} in a browser instead.")
         return
     check_free(port)
     print(f"MLflow UI on {shown_address(uri)}; Ctrl-C ends it. Model-training pages:")

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -62,17 +63,24 @@ def test_what_is_refused_is_one_block_and_status_2(capsys, error, told):
     assert "\x1b" not in said
 
 
-def test_the_store_that_fails_is_told(capsys):
+def test_the_store_that_fails_is_told(capsys, mlflow_store):
     from mlflow.exceptions import MlflowException
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import OperationalError
 
-    for error in (
-        MlflowException("gone\nsecond line"),
-        OperationalError("SELECT 1", {}, Exception("no such table: runs")),
+    locked = OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked"))
+    locked.__cause__ = locked.orig
+    of_the_store = MlflowException("gone\nsecond line")
+    of_the_store.__cause__ = locked
+    for error, told in (
+        (MlflowException("gone\nsecond line"), "The MLflow store cannot be used"),
+        (of_the_store, "got:     database is locked"),
+        (locked, "A database failed"),
+        (StorageInternalError("gone\nsecond line"), "where:   tuning.storage"),
     ):
         assert ended(fail(error)) == 2
         said = capsys.readouterr().err
-        assert "The MLflow store, or a database, failed" in said
+        assert told in said
         assert "second line" not in said
 
 
