@@ -21,7 +21,7 @@ from evaluation.brier import brier_losses, brier_score, replicate_scores
 from evaluation.calibration import calibration_slope, grouped_calibration, observed_expected
 from evaluation.calibration_curve import calibration_curve, replicate_calibration_errors
 from evaluation.calibration_in_time import calibration_in_time
-from evaluation.calibration_intercept import calibration_intercept, intercept_at_horizon
+from evaluation.calibration_intercept import replicate_intercepts_at_horizon
 from evaluation.d_calibration import d_calibration_test
 from evaluation.decision_curve import decision_curve
 from evaluation.discrimination import harrell_c, uno_c
@@ -101,8 +101,9 @@ def every_measure(outcome: Outcome, lp: np.ndarray) -> dict[str, float]:
         "brier": lambda: brier_score(outcome, survival, TIMES),
         "observed_expected": lambda: observed_expected(outcome, risk, HORIZON),
         "calibration_slope": lambda: calibration_slope(outcome, risk),
-        "intercept": lambda: calibration_intercept(outcome, hazard),
-        "intercept_at_horizon": lambda: intercept_at_horizon(outcome, risk, HORIZON),
+        "intercept_at_horizon": lambda: replicate_intercepts_at_horizon(
+            outcome, risk, HORIZON, np.ones((1, len(outcome)))
+        ),
         "groups": lambda: grouped_calibration(outcome, risk, HORIZON),
         "smooth_curve": lambda: calibration_curve(outcome, risk, HORIZON),
         "ici_e50_e90": lambda: replicate_calibration_errors(outcome, risk, HORIZON),

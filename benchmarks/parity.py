@@ -25,9 +25,7 @@ from evaluation.auc import replicate_auc
 from evaluation.brier import brier_losses, brier_score, integrated_brier
 from evaluation.calibration import calibration_slope, observed_expected
 from evaluation.calibration_curve import replicate_calibration_errors
-from evaluation.calibration_intercept import calibration_intercept
 from evaluation.competing_incidence import incidence_by_cause
-from evaluation.concordance_error import harrell_c_standard_error, uno_c_standard_error
 from evaluation.d_calibration import d_calibration_test
 from evaluation.decision_curve import replicate_treated
 from evaluation.discrimination import harrell_c, uno_c
@@ -104,10 +102,6 @@ def _single_event(cohort: Prediction, refs: dict[str, Any]) -> Iterator[tuple[st
         yield f"Harrell C{suffix}", harrell, refs[f"harrell_{key}{name}"]["C"]
         uno = float(uno_c(outcome, score, tau))
         yield f"Uno C{suffix}", uno, refs[f"uno_{key}{name}"]["C"]
-        error = harrell_c_standard_error(outcome, score, tau)
-        yield f"standard error of Harrell C{suffix}", error, refs[f"harrell_{key}{name}"]["se"]
-        error = uno_c_standard_error(outcome, score, tau)
-        yield f"standard error of Uno C{suffix}", error, refs[f"uno_{key}{name}"]["se"]
 
     given, times = refs[f"score_{name}"], list(DAYS.values())
     risks = np.column_stack([cohort.risk(label) for label in DAYS])
@@ -145,8 +139,6 @@ def _single_event(cohort: Prediction, refs: dict[str, Any]) -> Iterator[tuple[st
     yield "calibration slope", slope.slope, theirs["slope_cloglog_risk"]
     yield "standard error of the slope", slope.standard_error, theirs["slope_cloglog_se"]
     own = cohort.hazard(outcome.time)
-    intercept = calibration_intercept(outcome, own)
-    yield "calibration intercept", intercept.intercept, refs[f"poisson_{name}"]["log_ratio"]
     test = d_calibration_test(outcome, np.exp(-own))
     yield "D-calibration chi-square", test.chi_square, refs[f"dcal_{name}"]["chisq"]
 

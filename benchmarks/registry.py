@@ -12,7 +12,7 @@ from models.card import software_versions
 
 # Name: module that holds a function of that name. Imported when run, since it compiles and needs
 # the baseline's package.
-LATER = dict.fromkeys(("shap_forest", "shap_forest_path_dependent"), "benchmarks.shap_forest")
+LATER = {"shap_forest": "benchmarks.shap_forest"}
 
 
 def known() -> dict[str, Callable[[], dict[str, Any]]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
 from evaluation.explanation import Sides
-from evaluation.tree_shap import interventional_shap, path_dependent_shap
+from evaluation.tree_shap import interventional_shap
 from models.forest import SurvivalForest
 
 PATIENTS, BACKGROUND, HORIZONS = 200, 100, np.linspace(3.0, 30.0, 10)
@@ -25,7 +25,6 @@ def _forest() -> tuple[SurvivalForest, np.ndarray, Sides]:
     sides = Sides(X, background, weights, np.arange(X.shape[1]), columns)
     # Compiles.
     few = Sides(X[:2], background, weights, sides.owner, columns)
-    path_dependent_shap(forest.inside().at(HORIZONS), X[:2], sides.owner, columns)
     interventional_shap(forest.inside().at(HORIZONS), few)
     return forest, X, sides
 
@@ -59,22 +58,3 @@ def shap_forest() -> dict[str, Any]:
         f"shap PermutationExplainer, {MEASURED} patients scaled up",
     )
     return row | {"additivity": float(off), "correlation": float(agreement)}
-
-
-def shap_forest_path_dependent() -> dict[str, Any]:
-    """Path-dependent SHAP of S(t) of the same forest; another reading than the baseline's."""
-    forest, X, sides = _forest()
-
-    def explain() -> Any:
-        return path_dependent_shap(forest.inside().at(HORIZONS), X, sides.owner, sides.columns)
-
-    ours, exact = timed(explain)
-    theirs, _ = _permutation(forest, X, sides)
-    off = np.abs(exact.values.sum(axis=1) + exact.base - forest.survival(X, HORIZONS)).max()
-    row = measurement(
-        f"SHAP of S(t), 100 trees, {PATIENTS} patients, {len(HORIZONS)} horizons, path-dependent",
-        ours,
-        theirs,
-        f"shap PermutationExplainer (interventional), {MEASURED} patients scaled up",
-    )
-    return row | {"additivity": float(off)}

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from evaluation.calibration import LOG_CLIP, checked_probabilities, complementary_log_log
 from evaluation.estimates import estimate_rows, missing_predictions
-from evaluation.results import metric_table
 from evaluation.weighted_cox import WeightedCox, fit_weighted_cox
 from features.outcome import Outcome
 
@@ -90,57 +89,6 @@ def calibration_curve(
     table.insert(0, "horizon", float(horizon))
     table.insert(1, "predicted", predicted)
     return table
-
-
-def calibration_errors(
-    outcome: Outcome,
-    event_probability: np.ndarray,
-    horizon: float,
-    counts: np.ndarray | None = None,
-    *,
-    knots: int = 3,
-) -> pd.DataFrame:
-    """ICI, E50, E90 and Emax with their intervals.
-
-    Parameters and errors are those of `calibration_curve`.
-
-    Returns
-    -------
-    DataFrame with METRIC_COLUMNS, four rows
-        `ici`, `e50`, `e90`, `emax`: mean, median, 90% quantile and maximum over patients of the
-        absolute difference between the smooth curve and the prediction; 0 is calibrated. They are
-        never negative, so the interval of a calibrated model lies above 0.
-    """
-    event_probability = checked_probabilities(event_probability, outcome)
-    obstacle = _why_no_curve(outcome, event_probability, horizon)
-    estimate = np.full(len(ERRORS), np.nan)
-    replicates, note = None, ""
-    if not obstacle:
-        linear = not len(_knots(event_probability, knots))
-        note = "; ".join([METHOD.format(knots), *([LINEAR] if linear else [])])
-        settings = (outcome, event_probability, horizon)
-        estimate = replicate_calibration_errors(*settings, knots=knots)[0]
-        if counts is not None:
-            replicates = replicate_calibration_errors(*settings, counts, knots=knots)
-        if np.isnan(estimate).all():
-            obstacle = "the hazard regression has no finite estimate"
-    rows = estimate_rows(estimate, replicates, obstacle, note).to_dict("records")
-    events = int((outcome.event & (outcome.time <= horizon)).sum())
-    shared = {"horizon": horizon, "n": len(outcome), "events": events}
-    return metric_table(
-        {"metric": metric} | shared | row for metric, row in zip(ERRORS, rows, strict=True)
-    )
-
-
-def integrated_calibration_index(
-    outcome: Outcome, event_probability: np.ndarray, horizon: float, *, knots: int = 3
-) -> float:
-    """ICI: mean absolute difference between the smooth calibration curve and the prediction.
-
-    Parameters, errors and missing values are those of `calibration_errors`.
-    """
-    table = calibration_errors(outcome, event_probability, horizon, knots=knots)
-    return float(table["estimate"].iloc[0])
 
 
 def replicate_calibration_errors(

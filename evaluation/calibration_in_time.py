@@ -74,30 +74,6 @@ def calibration_in_time(
     return table
 
 
-def mean_calibration_error(
-    outcome: Outcome, survival: np.ndarray, times: ArrayLike, counts: np.ndarray | None = None
-) -> np.ndarray:
-    """Mean absolute difference of observed and expected event probability over the grid.
-
-    Trapezoid from the first time of the grid, divided by its range; 0 is calibrated in the large
-    at every time. Never negative, so replicates lie above the estimate of a calibrated model.
-
-    Parameters and errors are those of `calibration_in_time`.
-
-    Returns
-    -------
-    ndarray of shape (B,), or (1,) without counts
-        NaN when either probability is unknown at any time.
-    """
-    times, risk = _checked(outcome, survival, times)
-    if len(times) < 2:
-        raise ValueError(f"times needs at least two values to integrate over; got {times}")
-    weights = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
-    observed, expected = _replicates(outcome, risk, times, weights)
-    area = np.trapezoid(np.abs(observed - expected), times, axis=1)
-    return np.asarray(area / (times[-1] - times[0]))
-
-
 def _replicates(
     outcome: Outcome, risk: np.ndarray, times: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -20,9 +20,6 @@ from features.number_text import fixed, months_text
 
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
 _SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
-# Sections of pictures, in the order of the report.
-SECTIONS = ("forest", "curves", "time", "incidence", "balance", "subgroups", "course",
-            "contributions")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.brier import scaled_brier
 from evaluation.censoring import CensoringModel
 from evaluation.competing_incidence import (
     any_event,
@@ -84,34 +82,4 @@ def competing_null_losses(
     everyone = table.loc[table["cause"] == "event", "estimate"].to_numpy()
     return competing_brier_losses(
         outcome, np.tile(np.clip(everyone, 0.0, 1.0), (len(outcome), 1)), times, censoring
-    )
-
-
-def competing_brier_score(
-    outcome: Outcome,
-    incidence: np.ndarray,
-    times: ArrayLike,
-    censoring: CensoringModel | None = None,
-) -> pd.DataFrame:
-    """Brier score at each time beside that of the Aalen-Johansen null model.
-
-    Parameters, errors and missing values are those of `competing_brier_losses`.
-
-    Returns
-    -------
-    DataFrame, one row a time
-        `time`; `brier` and `brier_null`, lower is better; `ipa` = 1 - brier / brier_null, NaN when
-        the null model is never wrong; `n_at_risk`, patients followed beyond the time.
-    """
-    score = competing_brier_losses(outcome, incidence, times, censoring).mean(axis=0)
-    null = competing_null_losses(outcome, times, censoring).mean(axis=0)
-    times = np.asarray(times, dtype=float)
-    return pd.DataFrame(
-        {
-            "time": times,
-            "brier": score,
-            "brier_null": null,
-            "ipa": scaled_brier(score, null),
-            "n_at_risk": (outcome.time[:, None] > times).sum(axis=0),
-        }
     )

@@ -11,7 +11,7 @@ from evaluation.competing_incidence import (
     competing_events,
     fit_competing_censoring,
 )
-from evaluation.discrimination import concordance_counts, harrell_c, weighted_concordance
+from evaluation.discrimination import concordance_counts, weighted_concordance
 from features.outcome import Outcome
 
 
@@ -92,34 +92,6 @@ def competing_auc(
     pairs = (cases * in_group).sum(axis=1)
     auc = np.divide(ordered, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
     return _like_counts(auc, counts)
-
-
-def wolbers_c(
-    outcome: Outcome,
-    risk_score: ArrayLike,
-    tau: float | None = None,
-    *,
-    counts: np.ndarray | None = None,
-    group: ArrayLike | None = None,
-) -> float | np.ndarray:
-    """C-index for competing events without censoring weights.
-
-    A patient with a competing event never has the event, so it outlives every event: as Harrell's
-    C with its time set beyond all others. It depends on the censoring pattern.
-
-    Parameters are those of `competing_auc`; events up to and including tau (months) count.
-
-    Returns
-    -------
-    float, or ndarray of shape (B,) with counts of shape (B, n)
-        0.5 without discrimination, 1 for a perfect order; NaN without a comparable pair.
-
-    References
-    ----------
-    Wolbers et al., Epidemiology 2009, 10.1097/EDE.0b013e3181a39056
-    """
-    never = np.where(competing_events(outcome), outcome.follow_up + 1.0, outcome.time)
-    return harrell_c(Outcome(never, outcome.event), risk_score, counts=counts, group=group, tau=tau)
 
 
 def weighted_wolbers_c(

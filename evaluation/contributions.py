@@ -19,7 +19,7 @@ from evaluation.coalition_shap import (
 )
 from evaluation.explanation import CurveOutputs, Explanation, Sides
 from evaluation.score_shap import additive_shap
-from evaluation.tree_shap import interventional_shap, path_dependent_shap
+from evaluation.tree_shap import interventional_shap
 from features.dataset import REGIMEN
 from models.prediction import (
     LinkedScore,
@@ -90,7 +90,6 @@ def explain_curve(
     *,
     player: str | None = None,
     background: Background | None = None,
-    path_dependent: bool = False,
 ) -> Explanation:
     """SHAP values of every covariate, or of one, on numbers read from the survival curve.
 
@@ -110,8 +109,6 @@ def explain_curve(
         Compute this covariate alone where that is quicker; others may then be NaN.
     background : Background, optional
         Rows of the same table; by default all patients, or a draw of a large table.
-    path_dependent : bool
-        For forests: average over the training patients at each split, and not over a background.
 
     Returns
     -------
@@ -122,8 +119,6 @@ def explain_curve(
     ------
     ArithmeticError
         When values do not add up to the prediction.
-    ValueError
-        When the path-dependent reading is asked of a model that is no forest.
     """
     background = background or Background.of(predictors, seed)
     known = outputs.within(model.follow_up)
@@ -133,7 +128,7 @@ def explain_curve(
         parts = [
             explain_curve(
                 member, predictors, wanted, seed,
-                player=player, background=background, path_dependent=path_dependent,
+                player=player, background=background,
             )
             for member in opened.models
         ]  # fmt: skip
@@ -146,10 +141,8 @@ def explain_curve(
     sides = Sides(X, X[background.rows], background.weights, opened.owner, opened.columns)
     job = _Job(opened, sides, wanted, seed)
     place = opened.columns.index(player) if player in opened.columns else None
-    if path_dependent and not isinstance(opened.inside, SurvivalTrees):
-        raise ValueError(f"path-dependent values of S(t) need a forest; got {model.learner!r}")
     if isinstance(opened.inside, SurvivalTrees):
-        found = _explain_trees(opened.inside, job, place, path_dependent)
+        found = _explain_trees(opened.inside, job, place)
     elif isinstance(opened.inside, LinkedScore):
         found = _explain_score(opened.inside, job, place)
     else:
@@ -175,18 +168,13 @@ class _Job:
         return self.outputs.of(self.opened.predict(X, self.outputs.times).survival)
 
 
-def _explain_trees(
-    inside: SurvivalTrees, job: _Job, player: int | None, path_dependent: bool
-) -> Explanation:
+def _explain_trees(inside: SurvivalTrees, job: _Job, player: int | None) -> Explanation:
     # The constant is the same for everybody, and enters the base value alone.
     trees = tuple(
         replace(tree, value=tree.value @ job.outputs.weights)
         for tree in inside.at(job.outputs.times)
     )
-    if path_dependent:
-        found = path_dependent_shap(trees, job.sides.X, job.sides.owner, job.sides.columns)
-    else:
-        found = interventional_shap(trees, job.sides, player)
+    found = interventional_shap(trees, job.sides, player)
     return replace(found, base=found.base + job.outputs.constant)
 
 
@@ -258,56 +246,6 @@ def _explain_sum(inside: LinkedScore, job: _Job, player: int | None) -> Explanat
         return job.outputs.of(inside.survival(score + offset, job.outputs.times))
 
     return additive_shap(terms, background, job.sides.weights, outputs, columns, player)
-
-
-def explain_score(
-    model: SurvivalModel,
-    predictors: pd.DataFrame,
-    seed: int,
-    background: Background | None = None,
-) -> tuple[Explanation, str]:
-    """SHAP values of every covariate on the model's risk score, and what that score is.
-
-    Cox models: coefficient times the distance from the background's mean, added up over the
-    features of a covariate. Boosted trees: path-dependent TreeSHAP.
-
-    Returns
-    -------
-    explanation : Explanation
-        One output.
-    scale : str
-        "log hazard", or "minus log time" of an accelerated failure time model.
-
-    Raises
-    ------
-    ValueError
-        When the risk score is not on such a scale: forests, stacks.
-    ArithmeticError
-        When values do not add up to the risk score.
-    """
-    opened = open_model(model, predictors)
-    if isinstance(opened, WeightedModels) or not isinstance(opened.inside, LinkedScore):
-        raise ValueError(f"the risk score of {model.learner!r} is no log hazard; explain survival")
-    inside, columns, X = opened.inside, opened.columns, opened.encode(predictors)
-    score = inside.score(X)[:, None]
-    if inside.contributions is not None:
-        parts = inside.contributions(X)
-        values = by_covariate(parts[:, :-1], opened.owner, len(columns))[:, :, None]
-        method = "path-dependent TreeSHAP, XGBoost"
-        found = Explanation.exact(values, parts[0, -1:], columns, method)
-    elif inside.trees:
-        found = path_dependent_shap(inside.trees, X, opened.owner, columns)
-    elif inside.terms is not None:
-        background = background or Background.of(predictors, seed)
-        terms = by_covariate(inside.terms(X), opened.owner, len(columns))
-        centered = terms - background.weights @ terms[background.rows]
-        base = background.weights @ score[background.rows]
-        found = Explanation.exact(centered[:, :, None], base, columns, "linear SHAP")
-    else:
-        raise ValueError(f"no method for the risk score of {model.learner!r}")
-    if inside.single:
-        found = found.share_rounding(score, max(float(np.abs(score).max()), 1.0))
-    return found.check(score), inside.scale
 
 
 def open_model(model: SurvivalModel, predictors: pd.DataFrame) -> OpenedModel | WeightedModels:

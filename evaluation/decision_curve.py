@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.calibration import checked_probabilities
 from evaluation.censoring import replicate_survival, weighted_share
-from evaluation.estimates import estimate_rows, everyone_then, missing_predictions
+from evaluation.estimates import estimate_rows, missing_predictions
 from features.outcome import Outcome
 
 TREAT_ALL = "Treat all"
@@ -103,57 +103,6 @@ def decision_curve(
             part.insert(place, field, values[0])
         part.insert(11, "n", len(outcome))
         part.insert(12, "events", events)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
-def net_benefit(
-    outcome: Outcome, event_probability: np.ndarray, horizon: float, threshold: float
-) -> float:
-    """Net benefit of treating at one threshold; 0 is treating none.
-
-    Parameters, errors and missing values are those of `decision_curve`.
-    """
-    thresholds = _thresholds([threshold])
-    shares = replicate_treated(outcome, event_probability, horizon, thresholds)
-    return float(shares.net_benefit(thresholds)[0, 0])
-
-
-def net_benefit_difference(
-    outcome: Outcome,
-    event_probability: Mapping[str, np.ndarray],
-    horizon: float,
-    thresholds: ArrayLike,
-    counts: np.ndarray,
-) -> pd.DataFrame:
-    """Net benefit of every prediction minus that of the first, paired by the shared counts.
-
-    Parameters and errors are those of `decision_curve`.
-
-    Returns
-    -------
-    DataFrame, one row a prediction and threshold
-        `comparison` ("name - first"), `horizon`, `threshold`, `estimate`, `ci_low`, `ci_high`,
-        `ci_method`, `note`.
-    """
-    thresholds = _thresholds(thresholds)
-    (reference, first), *others = event_probability.items()
-    samples = everyone_then(counts, len(outcome))
-
-    def benefit(prediction: np.ndarray) -> np.ndarray:
-        shares = replicate_treated(outcome, prediction, horizon, thresholds, samples)
-        return shares.net_benefit(thresholds)
-
-    base = benefit(first)
-    parts = []
-    for name, prediction in others:
-        difference = benefit(prediction) - base
-        unknown = "net benefit of one of them cannot be estimated"
-        notes = [unknown if np.isnan(value) else "" for value in difference[0]]
-        part = estimate_rows(difference[0], difference[1:], notes)
-        part.insert(0, "comparison", f"{name} - {reference}")
-        part.insert(1, "horizon", float(horizon))
-        part.insert(2, "threshold", thresholds)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from evaluation.censoring import replicate_survival
 from evaluation.learner_differences import learner_differences
@@ -20,26 +19,6 @@ from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
 _UNFOLLOWED = "the patients flagged are not followed up to the horizon"
-
-
-def score_prediction(score: ArrayLike, times: ArrayLike) -> SurvivalPrediction:
-    """Take a published score or risk group as a prediction that only orders patients.
-
-    Parameters
-    ----------
-    score : array-like of shape (n,)
-        Higher is worse; 1, 2, 3 for favourable, intermediate and adverse.
-    times : array-like of shape (n_times,)
-        Those of the model it is compared with.
-
-    Returns
-    -------
-    SurvivalPrediction
-        Survival is NaN throughout, so that measures of probabilities are refused with a reason.
-    """
-    score = np.asarray(score, dtype=float)
-    times = np.asarray(times, dtype=float)
-    return SurvivalPrediction(score, np.full((len(score), len(times)), np.nan), times)
 
 
 def net_benefit_metric(horizon: float, threshold: float) -> Metric:
@@ -103,8 +82,8 @@ def incremental_value(
     ----------
     outcome : Outcome of n patients
     reference, model : (name, sequence of SurvivalPrediction)
-        One out-of-fold prediction a repeat each, on the same folds and times. A score that needed
-        no fitting, `score_prediction`, is given once a repeat.
+        One out-of-fold prediction a repeat each, on the same folds and times. A score that only
+        orders patients has NaN for its survival, and is given once a repeat.
     folds : sequence of ndarray of shape (n,)
         C compares patients of the same fold, of the reference too, so that pairs are the same.
     horizons, thresholds : sequence of float

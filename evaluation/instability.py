@@ -42,7 +42,7 @@ def prediction_instability(refits: Refits, horizon: float) -> pd.DataFrame:
     Parameters
     ----------
     refits : Refits
-        From `bootstrap_refits`; 200 samples or more.
+        200 samples or more.
     horizon : float
         Months.
 

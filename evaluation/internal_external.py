@@ -19,9 +19,7 @@ from evaluation.calibration import calibration_slope, observed_expected
 from evaluation.discrimination import harrell_c
 from evaluation.metrics import events_by
 from evaluation.random_effects import pool_random_effects
-from evaluation.refits import Fit
 from evaluation.results import METRIC_COLUMNS, metric_table
-from features.dataset import Dataset
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -49,91 +47,6 @@ _TRANSFORMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
-def leave_one_center_out(
-    fit: Fit, dataset: Dataset, times: ArrayLike, seed: int
-) -> SurvivalPrediction:
-    """Predict each center by a model developed in the others.
-
-    Parameters
-    ----------
-    fit : callable (Dataset, seed) -> SurvivalModel
-        The whole pipeline, tuning included.
-    dataset : Dataset of n patients
-        With `center`.
-    times : array-like of shape (n_times,)
-        Months, increasing.
-    seed : int
-        Each fit derives its own from it and the name of the center.
-
-    Returns
-    -------
-    SurvivalPrediction
-        Of all n patients in order. Risk scores of different centers come from different models.
-        NaN for a center without which no event is left to learn from.
-
-    Raises
-    ------
-    ValueError
-        Without centers, with only one, or where some are missing.
-    """
-    if dataset.center is None:
-        raise ValueError("dataset has no center; internal-external validation needs one")
-    center = _centers(dataset.center)
-    if len(np.unique(center)) < 2:
-        raise ValueError(f"dataset has one center, {center[0]!r}; at least two are needed")
-    times = np.asarray(times, dtype=float)
-    risk_score = np.full(len(dataset), np.nan)
-    survival = np.full((len(dataset), len(times)), np.nan)
-    for name in np.unique(center):
-        left_out = center == name
-        training = dataset.take(~left_out)
-        if not training.outcome.n_events:
-            continue
-        own_seed = np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1)[0]
-        predictors = dataset.predictors[left_out]
-        predicted = fit(training, int(own_seed % 2**31)).predict(predictors, times)
-        risk_score[left_out], survival[left_out] = predicted.risk_score, predicted.survival
-    return SurvivalPrediction(risk_score, survival, times)
-
-
-def temporal_validation(
-    fit: Fit, dataset: Dataset, later: ArrayLike, times: ArrayLike, seed: int
-) -> SurvivalPrediction:
-    """Predict later patients by a model developed on the earlier ones.
-
-    Parameters
-    ----------
-    later : array-like of shape (n,), bool
-        Who was treated after the date that divides the cohort. Earlier patients are followed up
-        longer, so that the model may predict further than the later ones can confirm.
-
-    The others are those of `leave_one_center_out`.
-
-    Returns
-    -------
-    SurvivalPrediction
-        Of the later patients alone, in order: judge it against `dataset.take(later).outcome`.
-
-    Raises
-    ------
-    ValueError
-        When later does not hold one flag a patient, or leaves nobody or no event to learn from.
-    """
-    later = np.asarray(later)
-    if later.shape != (len(dataset),) or later.dtype != bool:
-        raise ValueError(
-            f"later has shape {later.shape} and type {later.dtype}; expected one True or False a "
-            f"patient, ({len(dataset)},)"
-        )
-    training = dataset.take(~later)
-    if later.all() or not later.any() or not training.outcome.n_events:
-        raise ValueError(
-            f"{(~later).sum()} earlier patients with {training.outcome.n_events} events and "
-            f"{later.sum()} later ones; both are needed, and an event to learn from"
-        )
-    return fit(training, seed).predict(dataset.predictors[later], np.asarray(times, dtype=float))
-
-
 def center_table(
     learner_name: str,
     outcome: Outcome,
@@ -151,7 +64,8 @@ def center_table(
     ----------
     outcome : Outcome of n patients
     prediction : SurvivalPrediction
-        From `leave_one_center_out`.
+        Each center predicted by a model of the others; NaN for a center without which no event is
+        left to learn from.
     center : array-like of shape (n,)
     horizons : sequence of float
         Months, among the predicted times.

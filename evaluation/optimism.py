@@ -39,7 +39,7 @@ def optimism_table(learner_name: str, refits: Refits, metrics: Sequence[Metric])
     ----------
     learner_name : str
     refits : Refits
-        From `bootstrap_refits`; some 200 samples or more.
+        Some 200 samples or more.
     metrics : sequence of Metric
 
     Returns

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evaluation.bootstrap import bootstrap_counts
-from features.dataset import Dataset
 from features.outcome import Outcome
-from models.prediction import SurvivalModel, SurvivalPrediction
-
-Fit = Callable[[Dataset, int], SurvivalModel]
+from models.prediction import SurvivalPrediction
 
 
 @dataclass(frozen=True)
@@ -62,48 +56,3 @@ class Refits:
     def unfitted(self) -> int:
         """How many bootstrap samples could not be fitted to."""
         return len(self.refitted) - len(self.fitted)
-
-
-def bootstrap_refits(
-    fit: Fit,
-    dataset: Dataset,
-    times: ArrayLike,
-    replicates: int,
-    seed: int,
-    strata: ArrayLike | None = None,
-) -> Refits:
-    """Fit a pipeline to the dataset and to bootstrap samples of it.
-
-    Parameters
-    ----------
-    fit : callable (Dataset, seed) -> SurvivalModel
-        The whole pipeline: whatever is chosen by looking at the data (preprocessing, tuning,
-        selection) belongs inside, or the optimism is understated.
-    dataset : Dataset of n patients
-    times : array-like of shape (n_times,)
-        Months, increasing.
-    replicates : int
-        B bootstrap samples; B + 1 fits.
-    seed : int
-        Same seed, same samples; each fit gets a seed of its own, whatever order they run in.
-    strata : array-like of shape (n,), optional
-        As in `bootstrap_counts`.
-
-    Returns
-    -------
-    Refits
-        A sample without an event is not fitted; an error of `fit` is not caught.
-    """
-    times = np.asarray(times, dtype=float)
-    counts = bootstrap_counts(len(dataset), replicates, seed, strata)
-    seeds = np.random.SeedSequence(seed).generate_state(replicates + 1) % 2**31
-    predictors = dataset.predictors
-    original = fit(dataset, int(seeds[0])).predict(predictors, times)
-    refitted: list[SurvivalPrediction | None] = []
-    for row, own_seed in zip(counts, seeds[1:], strict=True):
-        sample = dataset.take(np.repeat(np.arange(len(dataset)), row))
-        if not sample.outcome.n_events:
-            refitted.append(None)
-            continue
-        refitted.append(fit(sample, int(own_seed)).predict(predictors, times))
-    return Refits(dataset.outcome, original, tuple(refitted), counts)

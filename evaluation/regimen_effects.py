@@ -286,29 +286,6 @@ def heterogeneity_table(contributions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def regimen_course(
-    model: SurvivalModel,
-    predictors: pd.DataFrame,
-    arms: Sequence[str],
-    times: Sequence[float],
-    seed: int,
-) -> np.ndarray:
-    """Mean contribution of the regimen among each arm's patients over time.
-
-    Parameters
-    ----------
-    times : sequence of float
-        Months, increasing.
-
-    Returns
-    -------
-    ndarray of shape (n_arms, n_times)
-        On the event probability; NaN beyond the model's follow-up.
-    """
-    reading = read_regimen(model, predictors, arms, CurveOutputs.read(times), seed)
-    return np.array([reading.mean_by_arm()[arm] for arm in arms])
-
-
 def course_table(
     learner: str,
     arms: Sequence[str],
@@ -323,7 +300,8 @@ def course_table(
     arms : sequence of str
         The reference arm first.
     estimate : ndarray of shape (n_arms, n_times)
-        As `regimen_course` returns it.
+        Mean contribution of the regimen among each arm's patients, on the event probability; NaN
+        beyond the model's follow-up.
     replicates : ndarray of shape (n_replicates, n_arms, n_times)
         The same from models refitted to bootstrap samples, each on its own sample.
 

@@ -1,65 +1,19 @@
 """Exact SHAP values of tree ensembles, with the covariates before encoding as players.
 
-Both readings of what a prediction is without some covariates are here. Interventional: they take
-the values of another patient, averaged over a background. Path-dependent: at their splits the
-prediction follows both branches, weighted by the training patients (Lundberg et al.,
-10.1038/s42256-019-0138-9). Features made from one covariate join a coalition together; adding up
-the values of features that join one by one, as shap does, is another game.
+Interventional: the covariates outside a coalition take the values of another patient, averaged
+over a background. Features made from one covariate join a coalition together; adding up the values
+of features that join one by one, as shap does, is another game.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from evaluation.explanation import Explanation, Sides, coalition_nodes
+from evaluation.explanation import Explanation, Sides
 from models.prediction import DecisionTree
-
-
-def path_dependent_shap(
-    trees: Sequence[DecisionTree], X: np.ndarray, owner: np.ndarray, columns: Sequence[str]
-) -> Explanation:
-    """Exact path-dependent SHAP values of a sum of trees.
-
-    Parameters
-    ----------
-    trees : sequence of DecisionTree
-    X : ndarray of shape (n, n_features)
-    owner : ndarray of shape (n_features,)
-        Place among `columns` of the covariate that each feature was made from.
-    columns : sequence of str
-        The players.
-
-    Returns
-    -------
-    Explanation
-        Base value: the leaves weighted by the training patients in them.
-
-    Raises
-    ------
-    ArithmeticError
-        When the values do not add up to the trees' sum.
-    """
-    outputs = trees[0].value.shape[1]
-    values = np.zeros((len(X), len(columns), outputs))
-    base, total = np.zeros(outputs), np.zeros((len(X), outputs))
-    for tree in trees:
-        player = _players(tree, owner)
-        left = tree.goes_left(X)
-        deepest = min(_depth(tree), len(columns))
-        points, weights = coalition_nodes(deepest)
-        rows, leaves = _leaves(tree)
-        shares = _path_shares(
-            tree.left, tree.right, player, tree.weight.astype(float), left, rows,
-            len(columns), len(leaves), points, weights, _depth(tree),
-        )  # fmt: skip
-        values += shares @ tree.value[leaves]
-        base += tree.weight[leaves] @ tree.value[leaves] / tree.weight[0]
-        total += tree.value[_follow(tree.left, tree.right, left)]
-    return Explanation.exact(values, base, columns, "exact path-dependent TreeSHAP").check(total)
 
 
 def interventional_shap(
@@ -107,37 +61,6 @@ def interventional_shap(
         return explanation.check(total)
     values[:, np.arange(len(sides.columns)) != player] = np.nan
     return explanation
-
-
-def shap_explainer(trees: Sequence[DecisionTree]) -> Any:
-    """Shap's own TreeExplainer for the same trees, path-dependent, with features as players.
-
-    For its plots, and as a second opinion: where each covariate has one feature, its values are
-    those of `path_dependent_shap`.
-    """
-    import shap
-
-    parts = []
-    for tree in trees:
-        leaves = tree.left < 0
-        values = np.array(tree.value, dtype=float, order="C")
-        # shap reads the base value from the root, which must be the mean of the leaves.
-        values[0] = tree.weight[leaves] @ values[leaves] / tree.weight[0]
-        parts.append(
-            {
-                "children_left": tree.left.astype(np.int32),
-                "children_right": tree.right.astype(np.int32),
-                "children_default": np.where(tree.missing_left, tree.left, tree.right).astype(
-                    np.int32
-                ),
-                "features": tree.feature.astype(np.int32),
-                "thresholds": tree.threshold.astype(np.float64),
-                "values": values,
-                "node_sample_weight": np.array(tree.weight, dtype=float, order="C"),
-            }
-        )
-    ensemble = {"trees": parts, "input_dtype": np.float32, "internal_dtype": np.float64}
-    return shap.TreeExplainer(ensemble, feature_perturbation="tree_path_dependent")
 
 
 def _players(tree: DecisionTree, owner: np.ndarray) -> np.ndarray:
@@ -269,74 +192,4 @@ def _pair_shares(
             while length > 0:
                 length -= 1
                 follows[decided[length]] = 0
-    return shares
-
-
-@njit(cache=True, nogil=True)
-def _path_shares(
-    left_child: np.ndarray,
-    right_child: np.ndarray,
-    player: np.ndarray,
-    weight: np.ndarray,
-    left: np.ndarray,
-    row: np.ndarray,
-    n_players: int,
-    n_leaves: int,
-    points: np.ndarray,
-    point_weights: np.ndarray,
-    depth: int,
-) -> np.ndarray:
-    """How much of each leaf counts for each patient and player, shape (n, p, n_leaves).
-
-    A coalition reaches a leaf with the product, over the players on its path, of `own` (whether
-    the patient goes there) for those inside and `share` (of the training patients who do) for
-    those outside.
-    """
-    shares = np.zeros((len(left), n_players, n_leaves))
-    parent = np.full(len(left_child), -1)
-    for node in range(len(left_child)):
-        if left_child[node] >= 0:
-            parent[left_child[node]] = node
-            parent[right_child[node]] = node
-    own = np.empty(n_players)
-    share = np.empty(n_players)
-    seen = np.zeros(n_players, dtype=np.bool_)
-    on_path = np.empty(depth + 1, dtype=np.int64)
-    for node in range(len(left_child)):
-        if left_child[node] >= 0:
-            continue
-        count = 0
-        below = node
-        while parent[below] >= 0:
-            above = parent[below]
-            who = player[above]
-            if not seen[who]:
-                seen[who] = True
-                share[who] = 1.0
-                on_path[count] = who
-                count += 1
-            share[who] *= weight[below] / weight[above]
-            below = above
-        for i in range(len(left)):
-            for k in range(count):
-                own[on_path[k]] = 1.0
-            below = node
-            while parent[below] >= 0:
-                above = parent[below]
-                if left[i, above] != (left_child[above] == below):
-                    own[player[above]] = 0.0
-                below = above
-            for q in range(len(points)):
-                product = 1.0
-                for k in range(count):
-                    who = on_path[k]
-                    product *= points[q] * own[who] + (1.0 - points[q]) * share[who]
-                for k in range(count):
-                    who = on_path[k]
-                    factor = points[q] * own[who] + (1.0 - points[q]) * share[who]
-                    shares[i, who, row[node]] += (
-                        point_weights[q] * (own[who] - share[who]) * product / factor
-                    )
-        for k in range(count):
-            seen[on_path[k]] = False
     return shares

@@ -110,13 +110,6 @@ def predict_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None
     return margin.astype(float)
 
 
-def shap_of_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
-    """Path-dependent SHAP values of the margin, shape (n, p + 1), the base value last."""
-    with _threads(len(X)):
-        values = _read_booster(booster).predict(make_matrix(X, columns), pred_contribs=True)
-    return values.astype(float)
-
-
 def stump_terms(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
     """What trees that split at most once add to the margin by feature, shape (n, p).
 
@@ -157,22 +150,15 @@ def score_parts(
     columns: FeatureColumns | None,
     survival: Callable[[np.ndarray, np.ndarray], np.ndarray],
     sign: float = 1.0,
-    scale: str = "log hazard",
 ) -> LinkedScore:
     """The risk score, `sign` times the margin, for those who explain it."""
-
-    def contributions(X: np.ndarray) -> np.ndarray:
-        return sign * shap_of_margin(booster, X, columns)
-
     return LinkedScore(
         lambda X: sign * predict_margin(booster, X, columns),
         survival,
         terms=(
             (lambda X: sign * stump_terms(booster, X, columns)) if settings.max_depth == 1 else None
         ),
-        contributions=contributions,
         used=split_features(booster),
-        scale=scale,
         single=True,
     )
 

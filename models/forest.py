@@ -153,7 +153,6 @@ class SurvivalForest(BaseEstimator):
                 feature=tree.feature,
                 threshold=_unbinned(tree.feature, tree.threshold, self.edges_),
                 missing_left=tree.missing_go_to_left.astype(bool),
-                weight=tree.weighted_n_node_samples,
                 value=np.where((rows >= 0)[:, None], at_times[rows], 0.0),
             )
             for tree, rows in zip(self.trees_, self.leaf_row_, strict=True)

@@ -12,7 +12,7 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.baseline import BaselineHazard, ProportionalHazards
-from models.prediction import DecisionTree, LinkedScore
+from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
@@ -70,9 +70,8 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
         return self.learning_rate * total
 
     def inside(self) -> LinkedScore:
-        """The log hazard as a sum of trees, and of terms where no tree splits on two features."""
-        trees = tuple(self._tree(tree) for tree in self.trees_)
-        features = [np.unique(tree.feature[tree.feature >= 0]) for tree in trees]
+        """The log hazard, as a sum of terms where no tree splits on two features."""
+        features = [np.unique(tree.feature[tree.feature >= 0]) for tree in self.trees_]
 
         def terms(X: np.ndarray) -> np.ndarray:
             parts = np.zeros(X.shape)
@@ -85,19 +84,7 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
             self.risk_score,
             self.baseline_.survival,
             terms=terms if all(len(own) <= 1 for own in features) else None,
-            trees=trees,
             used=tuple(sorted({int(name) for own in features for name in own})),
-        )
-
-    def _tree(self, tree: Any) -> DecisionTree:
-        return DecisionTree(
-            left=tree.children_left,
-            right=tree.children_right,
-            feature=tree.feature,
-            threshold=tree.threshold,
-            missing_left=tree.missing_go_to_left.astype(bool),
-            weight=tree.weighted_n_node_samples,
-            value=self.learning_rate * tree.value[:, :, 0],
         )
 
 

@@ -93,8 +93,6 @@ class DecisionTree:
     feature, threshold : ndarray of shape (n_nodes,)
         A value, in single precision, at or below the threshold goes left.
     missing_left : ndarray of shape (n_nodes,), bool
-    weight : ndarray of shape (n_nodes,)
-        Training patients that came through, as often as they were drawn.
     value : ndarray of shape (n_nodes, n_outputs)
         Counts in the leaves alone.
     """
@@ -104,7 +102,6 @@ class DecisionTree:
     feature: np.ndarray
     threshold: np.ndarray
     missing_left: np.ndarray
-    weight: np.ndarray
     value: np.ndarray
 
     def goes_left(self, X: np.ndarray) -> np.ndarray:
@@ -136,14 +133,8 @@ class LinkedScore:
     survival : callable, scores (n,) and times (n_times,) -> (n, n_times)
     terms : callable, features -> (n, n_features), optional
         Where the score is a sum of terms of one feature each: the terms, up to a constant.
-    contributions : callable, features -> (n, n_features + 1), optional
-        Path-dependent SHAP values of the score by the engine itself, the base value last.
-    trees : tuple of DecisionTree
-        Where the score is the sum of one leaf value a tree; one output.
     used : tuple of int, optional
         Features that it looks at; None when not known.
-    scale : str
-        What the score is.
     single : bool
         The engine adds the score up in single precision.
     """
@@ -151,10 +142,7 @@ class LinkedScore:
     score: Callable[[np.ndarray], np.ndarray]
     survival: Callable[[np.ndarray, np.ndarray], np.ndarray]
     terms: Callable[[np.ndarray], np.ndarray] | None = None
-    contributions: Callable[[np.ndarray], np.ndarray] | None = None
-    trees: tuple[DecisionTree, ...] = ()
     used: tuple[int, ...] | None = None
-    scale: str = "log hazard"
     single: bool = False
 
 
@@ -190,14 +178,6 @@ class WeightedModels:
 
     weights: tuple[float, ...]
     models: tuple[SurvivalModel, ...]
-
-
-class OpenableModel(SurvivalModel, Protocol):
-    """A fitted model that can be taken apart."""
-
-    def opened(self) -> OpenedModel | WeightedModels:
-        """What its predictions are made of."""
-        ...
 
 
 def increasing_times(times: ArrayLike) -> np.ndarray:

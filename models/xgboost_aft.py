@@ -124,10 +124,8 @@ class XgboostAft(BaseEstimator):
         return SurvivalPrediction(risk_score, self._survival_of_score(risk_score, times), times)
 
     def inside(self) -> LinkedScore:
-        """Minus the location of log time, its terms and SHAP values, and the curve it gives."""
-        return score_parts(
-            self, self.booster_, self.columns_, self._survival_of_score, -1.0, "minus log time"
-        )
+        """Minus the location of log time, its terms, and the curve it gives."""
+        return score_parts(self, self.booster_, self.columns_, self._survival_of_score, -1.0)
 
     @property
     def jumps(self) -> None:

@@ -86,7 +86,7 @@ class XgboostCox(ProportionalHazards, BaseEstimator):
         return predict_margin(self.booster_, X, self.columns_)
 
     def inside(self) -> LinkedScore:
-        """The log hazard, its terms where no tree splits twice, and its SHAP values."""
+        """The log hazard, and its terms where no tree splits twice."""
         return score_parts(self, self.booster_, self.columns_, self.baseline_.survival)
 
 

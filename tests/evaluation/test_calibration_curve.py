@@ -6,8 +6,6 @@ from evaluation.bootstrap import bootstrap_counts
 from evaluation.calibration import complementary_log_log
 from evaluation.calibration_curve import (
     calibration_curve,
-    calibration_errors,
-    integrated_calibration_index,
     replicate_calibration_errors,
     restricted_cubic_spline,
     spline_knots,
@@ -24,6 +22,10 @@ def weibull_cohort(seed, n=400, factor=1.0, ties=False):
     time = np.minimum(latent, censored)
     outcome = Outcome(np.ceil(time) if ties else time, latent <= censored)
     return outcome, -np.expm1(-6 * np.exp(log_hazard * factor))
+
+
+def integrated_calibration_index(outcome, risk):
+    return replicate_calibration_errors(outcome, risk, 6)[0, 0]
 
 
 def test_spline_by_hand():
@@ -58,15 +60,15 @@ def test_curve_equals_greenwoods_cox_regression_with_its_baseline():
 
 def test_the_truth_is_near_the_diagonal_and_wrong_predictions_are_not():
     outcome, truth = weibull_cohort(1, n=3000)
-    assert integrated_calibration_index(outcome, truth, 6) < 0.03
+    assert integrated_calibration_index(outcome, truth) < 0.03
     _, extreme = weibull_cohort(1, n=3000, factor=1.3)
-    assert integrated_calibration_index(outcome, extreme, 6) > 0.1
+    assert integrated_calibration_index(outcome, extreme) > 0.1
 
 
 def test_a_curve_of_the_cohort_recalibrates_it():
     outcome, risk = weibull_cohort(2, factor=1.2)
     recalibrated = calibration_curve(outcome, risk, 6, at=risk)["observed"].to_numpy()
-    assert integrated_calibration_index(outcome, recalibrated, 6) < 0.02
+    assert integrated_calibration_index(outcome, recalibrated) < 0.02
 
 
 def test_errors_are_ordered_and_belong_to_the_curve():
@@ -74,10 +76,6 @@ def test_errors_are_ordered_and_belong_to_the_curve():
     distance = np.abs(calibration_curve(outcome, risk, 6, at=risk)["observed"] - risk)
     expected = [distance.mean(), *np.quantile(distance, [0.5, 0.9, 1])]
     np.testing.assert_allclose(replicate_calibration_errors(outcome, risk, 6)[0], expected)
-    table = calibration_errors(outcome, risk, 6)
-    assert table["metric"].tolist() == ["ici", "e50", "e90", "emax"]
-    assert table["estimate"].tolist() == pytest.approx(expected)
-    assert table["events"].unique().tolist() == [(outcome.event & (outcome.time <= 6)).sum()]
 
 
 def test_a_replicate_weighs_patients_by_their_counts():
@@ -119,7 +117,6 @@ def test_few_distinct_predictions_make_a_straight_line_and_say_so():
     outcome, _ = weibull_cohort(7)
     two = np.where(np.arange(len(outcome)) % 2, 0.2, 0.6)
     assert "straight line" in calibration_curve(outcome, two, 6)["note"].iloc[0]
-    assert "straight line" in calibration_errors(outcome, two, 6)["note"].iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -135,12 +132,9 @@ def test_what_cannot_be_had_is_missing_with_a_reason(change, horizon, reason):
     outcome, risk = weibull_cohort(8)
     risk = change(risk)
     counts = bootstrap_counts(len(risk), 5, seed=1)
-    for table, column in (
-        (calibration_errors(outcome, risk, horizon, counts), "estimate"),
-        (calibration_curve(outcome, risk, horizon, counts), "observed"),
-    ):
-        assert table[[column, "ci_low", "ci_high"]].isna().to_numpy().all()
-        assert table["note"].str.contains(reason).all()
+    table = calibration_curve(outcome, risk, horizon, counts)
+    assert table[["observed", "ci_low", "ci_high"]].isna().to_numpy().all()
+    assert table["note"].str.contains(reason).all()
     assert np.isnan(replicate_calibration_errors(outcome, risk, horizon, counts)).all()
 
 
@@ -149,4 +143,4 @@ def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match="event_probability has shape"):
         calibration_curve(outcome, risk[:3], 6)
     with pytest.raises(ValueError, match="knots must be 3 to 7"):
-        calibration_errors(outcome, risk, 6, knots=2)
+        replicate_calibration_errors(outcome, risk, 6, knots=2)

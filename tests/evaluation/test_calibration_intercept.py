@@ -3,16 +3,15 @@ import pytest
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.calibration import complementary_log_log, observed_expected
-from evaluation.calibration_intercept import (
-    calibration_intercept,
-    intercept_at_horizon,
-    replicate_intercepts,
-    replicate_intercepts_at_horizon,
-)
+from evaluation.calibration_intercept import replicate_intercepts_at_horizon
 from evaluation.kaplan_meier import survival_at
 from features.outcome import Outcome
 
 COHORT = Outcome(time=[1, 2, 2, 3, 4, 5], event=[1, 1, 0, 0, 1, 0])
+
+
+def intercept_at_horizon(outcome, risk, horizon):
+    return replicate_intercepts_at_horizon(outcome, risk, horizon, np.ones((1, len(outcome))))[0]
 
 
 def exponential_cohort(seed, n=300):
@@ -22,50 +21,30 @@ def exponential_cohort(seed, n=300):
     return Outcome(np.minimum(latent, censored), latent <= censored), rate
 
 
-def test_over_follow_up_by_hand():
-    # 3 events, 0.5 + 0.5 + 0.5 + 0.5 + 1 + 1 = 4 expected: log(3/4), error 1 / sqrt(3).
-    result = calibration_intercept(COHORT, np.array([0.5, 0.5, 0.5, 0.5, 1, 1]))
-    assert result.intercept == pytest.approx(np.log(3 / 4))
-    assert result.standard_error == pytest.approx(1 / np.sqrt(3))
-    assert result.ci_low == pytest.approx(np.log(3 / 4) - 1.959964 / np.sqrt(3), abs=1e-6)
-
-
-def test_an_event_at_no_hazard_is_left_out_and_counted():
-    result = calibration_intercept(COHORT, np.array([0.0, 0.5, 0.0, 0.5, 1, 1]))
-    assert result.intercept == pytest.approx(np.log(2 / 3))
-    assert result.left_out == 1
-
-
 def test_at_a_horizon_by_hand():
     # Kaplan-Meier at 3.5: 1/3 observed. Everyone predicted p: (1 - p)^exp(a) = 2/3.
     result = intercept_at_horizon(COHORT, np.full(6, 0.2), 3.5)
-    assert result.intercept == pytest.approx(np.log(np.log(2 / 3) / np.log(0.8)))
-    # Greenwood's error over the slope of 1 - exp(-H) at H = -log(2/3).
-    greenwood = 2 / 3 * np.sqrt(1 / 30 + 1 / 20)
-    assert result.standard_error == pytest.approx(greenwood / (-np.log(2 / 3) * 2 / 3))
+    assert result == pytest.approx(np.log(np.log(2 / 3) / np.log(0.8)))
 
 
 def test_kaplan_meier_as_the_prediction_needs_no_shift():
     outcome, _ = exponential_cohort(0)
     risk = np.full(len(outcome), 1 - survival_at(outcome, [6])["survival"].iloc[0])
-    assert intercept_at_horizon(outcome, risk, 6).intercept == pytest.approx(0, abs=1e-10)
+    assert intercept_at_horizon(outcome, risk, 6) == pytest.approx(0, abs=1e-10)
 
 
 def test_the_truth_needs_no_shift_within_error_and_a_shifted_truth_is_shifted_back():
     outcome, rate = exponential_cohort(1, n=3000)
     for shift in (0.0, 0.4):
         hazard = rate * np.exp(-shift)
-        over_time = calibration_intercept(outcome, hazard * outcome.time)
         at_six = intercept_at_horizon(outcome, -np.expm1(-6 * hazard), 6)
-        for result in (over_time, at_six):
-            assert result.ci_low < shift < result.ci_high
-            assert result.ci_high - result.ci_low < 0.2
+        assert at_six == pytest.approx(shift, abs=0.1)
 
 
 def test_a_shifted_prediction_is_calibrated_in_the_large():
     outcome, rate = exponential_cohort(2)
     risk = -np.expm1(-9 * rate)
-    shift = intercept_at_horizon(outcome, risk, 6).intercept
+    shift = intercept_at_horizon(outcome, risk, 6)
     recalibrated = -np.expm1(-np.exp(complementary_log_log(risk) + shift))
     assert observed_expected(outcome, recalibrated, 6).ratio == pytest.approx(1)
 
@@ -73,32 +52,21 @@ def test_a_shifted_prediction_is_calibrated_in_the_large():
 def test_replicates_are_those_of_the_drawn_patients():
     outcome, rate = exponential_cohort(3)
     counts = bootstrap_counts(len(outcome), 3, seed=1)
-    risk, hazard = -np.expm1(-6 * rate), rate * outcome.time
+    risk = -np.expm1(-6 * rate)
     rows = [np.repeat(np.arange(len(outcome)), count) for count in counts]
-    expected = [intercept_at_horizon(outcome.take(r), risk[r], 6).intercept for r in rows]
+    expected = [intercept_at_horizon(outcome.take(r), risk[r], 6) for r in rows]
     ours = replicate_intercepts_at_horizon(outcome, risk, 6, counts)
     np.testing.assert_allclose(ours, expected, atol=1e-9)
-    expected = [calibration_intercept(outcome.take(r), hazard[r]).intercept for r in rows]
-    np.testing.assert_allclose(replicate_intercepts(outcome, hazard, counts), expected)
 
 
 def test_what_cannot_be_had_is_missing():
     risk = np.full(6, 0.2)
     for horizon in (0.5, 6):  # no event yet; beyond follow-up
-        assert np.isnan(intercept_at_horizon(COHORT, risk, horizon).intercept)
-    assert np.isnan(intercept_at_horizon(Outcome([1, 2], [1, 1]), risk[:2], 3).intercept)
-    assert np.isnan(intercept_at_horizon(COHORT, np.append(risk[:5], np.nan), 3.5).intercept)
-    no_event = Outcome([1, 2], [0, 0])
-    assert np.isnan(calibration_intercept(no_event, np.ones(2)).intercept)
-    assert np.isnan(calibration_intercept(no_event, np.ones(2)).standard_error)
-    assert np.isnan(calibration_intercept(COHORT, np.append(np.ones(5), np.nan)).intercept)
-    assert np.isnan(calibration_intercept(COHORT, np.zeros(6)).intercept)
+        assert np.isnan(intercept_at_horizon(COHORT, risk, horizon))
+    assert np.isnan(intercept_at_horizon(Outcome([1, 2], [1, 1]), risk[:2], 3))
+    assert np.isnan(intercept_at_horizon(COHORT, np.append(risk[:5], np.nan), 3.5))
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="cumulative_hazard has shape"):
-        calibration_intercept(COHORT, np.ones(3))
-    with pytest.raises(ValueError, match="must be >= 0"):
-        calibration_intercept(COHORT, np.full(6, -1.0))
     with pytest.raises(ValueError, match="not scores"):
         intercept_at_horizon(COHORT, np.full(6, 2.0), 3)

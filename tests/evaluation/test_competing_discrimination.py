@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.competing_discrimination import competing_auc, weighted_wolbers_c, wolbers_c
+from evaluation.competing_discrimination import competing_auc, weighted_wolbers_c
 from evaluation.competing_incidence import fit_competing_censoring
-from evaluation.discrimination import harrell_c, uno_c
+from evaluation.discrimination import uno_c
 from features.outcome import Outcome
 
 # A, D have the event at 1 and 3; B has a competing event at 2; C is censored at 2; E ends at 4.
@@ -61,12 +61,6 @@ def brute_force_c(outcome, risk, tau):
     return numerator / denominator
 
 
-def test_wolbers_c_by_hand():
-    # A (.9) against B, C, D, E: 4 of 4. D (.4) against E (.7) and B (.6), who never has the event:
-    # 0 of 2. C left before D.
-    assert wolbers_c(COHORT, RISK) == pytest.approx(4 / 6)
-
-
 def test_auc_by_hand():
     # By month 2.5 A is the only case; controls are B (competing), D and E. C is unknown.
     assert competing_auc(COHORT, RISK, 2.5) == 1
@@ -101,10 +95,9 @@ def test_weighted_c_agrees_with_greenwood():
     assert weighted_wolbers_c(outcome, risk, 12.0) == pytest.approx(theirs, abs=1e-10)
 
 
-def test_without_competing_events_they_are_harrell_and_uno():
+def test_without_competing_events_it_is_unos():
     outcome, risk = cohort(4, ties=True)
     plain = Outcome(outcome.time, outcome.event)
-    assert wolbers_c(plain, risk, 12) == harrell_c(plain, risk, tau=12)
     assert weighted_wolbers_c(plain, risk, 12) == pytest.approx(uno_c(plain, risk, 12))
 
 
@@ -122,7 +115,7 @@ def test_replicates_equal_the_resampled_cohort_with_its_weights():
 
 def test_order_and_duplication_change_nothing():
     outcome, risk = cohort(6, ties=True)
-    for function, at in ((competing_auc, 8), (weighted_wolbers_c, 12), (wolbers_c, 12)):
+    for function, at in ((competing_auc, 8), (weighted_wolbers_c, 12)):
         value = function(outcome, risk, at)
         for rows in (np.random.default_rng(0).permutation(120), np.tile(np.arange(120), 2)):
             assert function(outcome.take(rows), risk[rows], at) == pytest.approx(value)
@@ -131,7 +124,7 @@ def test_order_and_duplication_change_nothing():
 def test_a_perfect_and_a_reversed_order():
     outcome = Outcome([1, 2, 3, 4], [1, 0, 1, 0], competing=[0, 1, 0, 0])
     risk = np.array([4, 1, 3, 2])
-    for function, at in ((competing_auc, 3), (weighted_wolbers_c, 3), (wolbers_c, 3)):
+    for function, at in ((competing_auc, 3), (weighted_wolbers_c, 3)):
         assert function(outcome, risk, at) == 1
         assert function(outcome, -risk, at) == 0
         assert function(outcome, np.zeros(4), at) == 0.5

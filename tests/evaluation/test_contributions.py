@@ -8,7 +8,6 @@ import pytest
 from evaluation.contributions import (
     Background,
     explain_curve,
-    explain_score,
     outputs_under,
     step_times,
 )
@@ -164,14 +163,6 @@ def test_nothing_is_said_beyond_the_follow_up(models, dataset):
     assert found.values[..., 0] == pytest.approx(alone.values[..., 0], abs=1e-12)
 
 
-def test_the_path_dependent_reading_needs_a_forest(models, dataset):
-    outputs = CurveOutputs.read(HORIZONS)
-    with pytest.raises(ValueError, match="need a forest"):
-        explain_curve(models["cox"], dataset.predictors, outputs, 1, path_dependent=True)
-    found = explain_curve(models["forest"], dataset.predictors, outputs, 1, path_dependent=True)
-    assert "path-dependent" in found.method
-
-
 class Shifted:
     """Predicts something else than the forest that it shows the inside of."""
 
@@ -195,76 +186,6 @@ def test_values_that_do_not_add_up_are_refused(models, dataset):
         explain_curve(
             Shifted(models["forest"]), dataset.predictors, CurveOutputs.read(HORIZONS), seed=1
         )
-
-
-@pytest.mark.parametrize("learner", ["genetic_risk", "cox_clinical", "cox"])
-def test_linear_shap_is_coefficient_times_distance(models, dataset, learner):
-    found, scale = explain_score(models[learner], dataset.predictors, seed=1)
-    assert scale == "log hazard"
-    assert found.columns == models[learner].columns
-    # By the definition: the score with one covariate taken from each other patient in turn.
-    predictors = dataset.predictors
-    score = models[learner].predict(predictors, [6.0]).risk_score
-    for name in ("regimen", "disease", "age_years"):
-        taken = [
-            models[learner]
-            .predict(predictors.assign(**{name: [predictors[name].iloc[j]] * len(dataset)}), [6.0])
-            .risk_score
-            for j in range(len(dataset))
-        ]
-        expected = score - np.mean(taken, axis=0)
-        assert found.of(name)[:, 0] == pytest.approx(expected, abs=1e-10)
-
-
-@pytest.mark.parametrize("learner", ["gradient_boosting", "xgboost_cox", "xgboost_aft"])
-def test_tree_shap_of_the_score_adds_up(models, deep, dataset, learner):
-    for model in (models[learner], deep.get(learner, models[learner])):
-        found, scale = explain_score(model, dataset.predictors, seed=1)
-        score = model.predict(dataset.predictors, [6.0]).risk_score
-        assert np.abs(found.values.sum(axis=1)[:, 0] + found.base - score).max() < 1e-5
-        assert "TreeSHAP" in found.method
-        assert scale == ("minus log time" if learner == "xgboost_aft" else "log hazard")
-
-
-def test_two_engines_agree_on_the_same_tree(deep, dataset):
-    # The game of path-dependent SHAP by its definition: a coalition's splits follow the patient,
-    # the others both branches by the training patients' share.
-    model = deep["gradient_boosting"]
-    opened = model.opened()
-    X = opened.encode(dataset.predictors)[:5]
-    found, _ = explain_score(model, dataset.predictors.iloc[:5], seed=1)
-    p = len(opened.columns)
-
-    def worth(tree, left, coalition, node=0):
-        if tree.left[node] < 0:
-            return tree.value[node, 0]
-        children = tree.left[node], tree.right[node]
-        if opened.owner[tree.feature[node]] in coalition:
-            return worth(tree, left, coalition, children[0 if left[node] else 1])
-        shares = tree.weight[list(children)] / tree.weight[node]
-        return sum(
-            s * worth(tree, left, coalition, c) for s, c in zip(shares, children, strict=True)
-        )
-
-    exact = np.zeros((5, p))
-    for tree in opened.inside.trees:
-        for i, left in enumerate(tree.goes_left(X)):
-            for g in range(p):
-                others = [k for k in range(p) if k != g]
-                for size in range(p):
-                    for c in combinations(others, size):
-                        share = factorial(size) * factorial(p - size - 1) / factorial(p)
-                        exact[i, g] += share * (
-                            worth(tree, left, {*c, g}) - worth(tree, left, {*c})
-                        )
-    assert found.values[:, :, 0] == pytest.approx(exact, abs=1e-10)
-    assert np.abs(exact).max() > 0.1
-
-
-def test_a_score_without_such_a_scale_is_refused(models, dataset):
-    for learner in ("forest", "stack"):
-        with pytest.raises(ValueError, match="no log hazard"):
-            explain_score(models[learner], dataset.predictors, seed=1)
 
 
 def test_a_large_table_draws_its_background_within_each_regimen():

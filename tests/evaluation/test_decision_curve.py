@@ -7,8 +7,6 @@ from evaluation.decision_curve import (
     TREAT_ALL,
     TREAT_NONE,
     decision_curve,
-    net_benefit,
-    net_benefit_difference,
     replicate_treated,
 )
 from evaluation.kaplan_meier import survival_at
@@ -34,7 +32,7 @@ def test_by_hand():
     # True positives 1/6, false 1/3; at odds of 1 the net benefit is 1/6 - 1/3.
     shares = replicate_treated(COHORT, RISK, 3.5, [0.5])
     assert [values[0, 0] for values in shares] == pytest.approx([1 / 2, 1 / 6, 1 / 3])
-    assert net_benefit(COHORT, RISK, 3.5, 0.5) == pytest.approx(-1 / 6)
+    assert shares.net_benefit(np.array([0.5]))[0, 0] == pytest.approx(-1 / 6)
     # A prediction at the threshold itself is treated: B at 0.3.
     assert replicate_treated(COHORT, RISK, 3.5, [0.3]).treated[0, 0] == pytest.approx(5 / 6)
 
@@ -90,20 +88,6 @@ def test_order_and_doubling_do_not_matter():
         np.testing.assert_allclose(ours.net_benefit(THRESHOLDS), expected, atol=1e-12)
 
 
-def test_differences_are_paired():
-    outcome, risk = random_cohort(7)
-    counts = bootstrap_counts(len(risk), 100, seed=3)
-    same = net_benefit_difference(outcome, {"a": risk, "b": risk}, 6, [0.3, 0.5], counts)
-    assert same["comparison"].unique().tolist() == ["b - a"]
-    assert (same[["estimate", "ci_low", "ci_high"]] == 0).to_numpy().all()
-    noise = np.random.default_rng(1).permutation(risk)
-    worse = net_benefit_difference(outcome, {"a": risk, "b": noise}, 6, [0.5], counts).iloc[0]
-    assert worse["estimate"] == pytest.approx(
-        net_benefit(outcome, noise, 6, 0.5) - net_benefit(outcome, risk, 6, 0.5)
-    )
-    assert worse["ci_low"] < worse["estimate"] < worse["ci_high"]
-
-
 def test_treated_who_are_not_followed_are_missing_with_a_reason():
     # Of the treated only A (event at 1) and C (censored at 2) are known by then.
     risk = np.array([0.8, 0.3, 0.6, 0.2, 0.1, 0.4])
@@ -118,7 +102,7 @@ def test_treated_who_are_not_followed_are_missing_with_a_reason():
 
 
 def test_nobody_treated_is_treating_none():
-    assert net_benefit(COHORT, RISK, 3.5, 0.9) == 0
+    assert decision_curve(COHORT, {"model": RISK}, 3.5, [0.9])["estimate"][0] == 0
 
 
 def test_wrong_arguments_are_named():
@@ -126,4 +110,4 @@ def test_wrong_arguments_are_named():
         with pytest.raises(ValueError, match="thresholds must be"):
             decision_curve(COHORT, {"model": RISK}, 3, thresholds)
     with pytest.raises(ValueError, match="not scores"):
-        net_benefit(COHORT, RISK * 9, 3, 0.5)
+        decision_curve(COHORT, {"model": RISK * 9}, 3, [0.5])

@@ -3,7 +3,7 @@ import pytest
 
 from evaluation.auc import auc_table, integrated_auc, replicate_auc
 from evaluation.calibration_curve import replicate_calibration_errors
-from evaluation.calibration_intercept import intercept_at_horizon
+from evaluation.calibration_intercept import replicate_intercepts_at_horizon
 from evaluation.extended_metrics import (
     auc_metric,
     calibration_error_metrics,
@@ -37,7 +37,7 @@ def test_each_metric_is_its_function(judged):
     value = auc_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
     assert value == pytest.approx(auc_table(outcome, risk, [6.0])["estimate"].iloc[0])
     intercept = intercept_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
-    assert intercept == pytest.approx(intercept_at_horizon(outcome, risk, 6.0).intercept)
+    assert intercept == replicate_intercepts_at_horizon(outcome, risk, 6.0, ONCE)[0]
     errors = [m.evaluate(outcome, p, None, ONCE)[0] for m in calibration_error_metrics(6.0)]
     assert errors == pytest.approx(replicate_calibration_errors(outcome, risk, 6.0)[0, :3])
 

@@ -7,7 +7,7 @@ import pytest
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_score
 from evaluation.discrimination import harrell_c
-from evaluation.incremental_value import incremental_value, net_benefit_metric, score_prediction
+from evaluation.incremental_value import incremental_value, net_benefit_metric
 from evaluation.results import METRIC_COLUMNS
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -138,7 +138,8 @@ def test_pairing_narrows_the_interval():
 
 
 def test_a_published_score_orders_patients_and_has_no_probabilities():
-    score = score_prediction(np.digitize(REFERENCE.risk_score, [-2.6, -2.0]), TIMES)
+    groups = np.digitize(REFERENCE.risk_score, [-2.6, -2.0]).astype(float)
+    score = SurvivalPrediction(groups, np.full((N, len(TIMES)), np.nan), TIMES)
     table = value(reference=score)
     assert np.isfinite(table.loc[("harrell_c_difference", "full - clinical"), "estimate"])
     for metric in ("ipa_difference", "net_benefit_0.3_difference"):

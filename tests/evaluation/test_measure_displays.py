@@ -13,16 +13,12 @@ from evaluation.auc_display import AucDisplay
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier_curve import brier_curve
 from evaluation.brier_display import BrierDisplay
-from evaluation.calibration import grouped_calibration
-from evaluation.calibration_curve import calibration_curve
-from evaluation.calibration_display import calibration_display
 from evaluation.calibration_in_time import calibration_in_time
 from evaluation.calibration_in_time_display import CalibrationInTimeDisplay
 from evaluation.d_calibration import d_calibration
 from evaluation.d_calibration_display import DCalibrationDisplay
 from evaluation.decision_curve import TREAT_ALL, TREAT_NONE, decision_curve
 from evaluation.decision_curve_display import DecisionCurveDisplay
-from evaluation.displays import CalibrationDisplay
 from evaluation.kaplan_meier import number_at_risk
 from evaluation.risk_distribution import risk_distribution, risk_summary
 from evaluation.risk_distribution_display import RiskDistributionDisplay
@@ -54,7 +50,6 @@ DISPLAYS = {
     "in_time": lambda counts: CalibrationInTimeDisplay.from_predictions(
         OUTCOME, MODELS, TIMES, counts
     ),
-    "calibration": lambda counts: calibration_display(OUTCOME, RISK, HORIZON, counts),
     "d_calibration": lambda counts: DCalibrationDisplay.from_predictions(OUTCOME, OWN, counts),
     "decision": lambda counts: DecisionCurveDisplay.from_predictions(
         OUTCOME, RISKS, HORIZON, THRESHOLDS, counts, marked=(0.5,)
@@ -141,18 +136,6 @@ def test_mean_auc_is_over_the_times_that_have_one_and_says_which():
     assert display.frame["estimate"].isna().tolist()[:3] == [True, True, False]
     assert "(3 to 12 months, trapezoid)" in display.caption
     assert isinstance(display.plot(), Axes)
-
-
-def test_calibration_display_holds_curve_groups_and_corner():
-    display = DISPLAYS["calibration"](COUNTS)
-    assert isinstance(display, CalibrationDisplay)
-    groups = grouped_calibration(OUTCOME, RISK, HORIZON)
-    assert display.frame["observed"].tolist() == groups["observed"].tolist()
-    pd.testing.assert_frame_equal(display.curve, calibration_curve(OUTCOME, RISK, HORIZON, COUNTS))
-    corner = next(text for text in texts(display.plot()) if text.startswith("O/E"))
-    assert [line.split()[0] for line in corner.splitlines()] == ["O/E", "Slope", "ICI", "(95%"]
-    with pytest.raises(ValueError, match="missing for 1 of 90"):
-        calibration_display(OUTCOME, np.append(RISK[:-1], np.nan), HORIZON)
 
 
 def test_decision_curve_draws_every_strategy_and_the_shares_treated():

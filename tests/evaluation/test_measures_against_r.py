@@ -25,7 +25,6 @@ from evaluation.calibration_curve import (
     spline_knots,
 )
 from evaluation.calibration_in_time import calibration_in_time
-from evaluation.calibration_intercept import calibration_intercept
 from evaluation.d_calibration import d_calibration, d_calibration_test
 from evaluation.decision_curve import TREAT_ALL, decision_curve, replicate_treated
 from evaluation.discrimination import harrell_c, uno_c
@@ -156,16 +155,6 @@ def test_slope(leuksurv):
     assert slope.standard_error == pytest.approx(0.0632332856, abs=1e-7)
 
 
-# glm(event ~ offset(log(H)), family = poisson), H = (time / 600)^0.55 exp(lp)
-def test_intercept(leuksurv):
-    result = calibration_intercept(leuksurv.outcome, leuksurv.cumulative_hazard)
-    assert result.intercept == pytest.approx(0.2337198724, abs=1e-7)
-    # 1 / sqrt(879) = 0.0337291629. glm stops at a relative change of 1e-8 in the deviance and takes
-    # the error from the weights of the step before: 1.8e-6 less.
-    assert result.standard_error == pytest.approx(1 / np.sqrt(879))
-    assert result.standard_error == pytest.approx(0.03372738861, abs=2e-6)
-
-
 # x <- log(-log(1 - risk)); k <- rcspline.eval(x, nk = knots, knots.only = TRUE)
 # coxph(Surv(time, event) ~ cbind(x, rcspline.eval(x, knots = k))), then
 # 1 - exp(-H0(t) exp(xb)) with H0 from basehaz(centered = FALSE): Austin, Harrell, van Klaveren
@@ -291,13 +280,9 @@ def test_smooth_curve_of_transplants(references, bmt, column, days, knots):
     assert places == pytest.approx(expected["knots"], abs=1e-8)
 
 
-def test_intercept_and_d_calibration_of_transplants(references, bmt):
+def test_d_calibration_of_transplants(references, bmt):
     outcome, table = bmt
     hazard = (outcome.time / 1600) ** 0.6 * np.exp(table["lp_fixed"].to_numpy())
-    intercept = calibration_intercept(outcome, hazard)
-    expected = references["poisson_bmt"]
-    assert intercept.intercept == pytest.approx(expected["log_ratio"], abs=1e-9)
-    assert intercept.standard_error == pytest.approx(expected["se"], abs=1e-7)
     expected = references["dcal_bmt"]
     filled = d_calibration(outcome, np.exp(-hazard))["n"].tolist()
     assert filled == pytest.approx(expected["bins"], abs=1e-8)

@@ -6,6 +6,7 @@ import pytest
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
+from evaluation.bootstrap import bootstrap_counts
 from evaluation.discrimination import harrell_c
 from evaluation.metrics import (
     brier_metric,
@@ -20,7 +21,7 @@ from evaluation.optimism import (
     optimism_table,
     six_three_two_plus,
 )
-from evaluation.refits import Refits, bootstrap_refits
+from evaluation.refits import Refits
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -42,7 +43,7 @@ class Cox:
         return SurvivalPrediction(self.estimator.predict(X), survival, np.asarray(times))
 
 
-def fit(dataset, seed):
+def fit(dataset):
     y = Surv.from_arrays(dataset.outcome.event, dataset.outcome.time)
     estimator = CoxPHSurvivalAnalysis(alpha=0.1, ties="efron")
     return Cox(estimator.fit(dataset.predictors.to_numpy(), y), dataset.outcome.follow_up)
@@ -59,8 +60,16 @@ def cohort(seed, n, effects):
     return Dataset(pd.DataFrame(X, columns=columns), None, None, outcome)
 
 
-NOISE = bootstrap_refits(fit, cohort(1, 60, [0.0] * 10), TIMES, 60, 7)
-SIGNAL = bootstrap_refits(fit, cohort(2, 400, [0.8, 0.5]), TIMES, 40, 7)
+def bootstrap_refits(data, replicates):
+    """The Cox model of a cohort and of bootstrap samples of it."""
+    counts = bootstrap_counts(len(data), replicates, 7)
+    samples = (data.take(np.repeat(np.arange(len(data)), count)) for count in counts)
+    original, *refitted = (fit(s).predict(data.predictors, TIMES) for s in (data, *samples))
+    return Refits(data.outcome, original, tuple(refitted), counts)
+
+
+NOISE = bootstrap_refits(cohort(1, 60, [0.0] * 10), 60)
+SIGNAL = bootstrap_refits(cohort(2, 400, [0.8, 0.5]), 40)
 
 
 def estimates(refits, metrics=METRICS):
@@ -132,7 +141,7 @@ def test_the_interval_is_shifted_by_the_bias_that_was_taken_off():
 
 
 def test_limits_stay_where_the_metric_can_be():
-    strong = bootstrap_refits(fit, cohort(3, 40, [3.0, 2.0]), TIMES, 40, 7)
+    strong = bootstrap_refits(cohort(3, 40, [3.0, 2.0]), 40)
     table = optimism_table("cox", strong, METRICS[:3]).set_index(["metric", "estimator"])
     assert table.loc[("harrell_c", "corrected"), "ci_high"] <= 1
     assert (table.loc["brier", "ci_low"].dropna() >= 0).all()

@@ -16,7 +16,6 @@ from evaluation.regimen_effects import (
     model_contrasts,
     read_regimen,
     regimen_contribution,
-    regimen_course,
     regimen_effect_table,
     within_arms,
 )
@@ -416,7 +415,9 @@ def test_heterogeneity_stands_beside_its_instability():
 
 def test_the_course_holds_arms_and_their_contrast(predictors):
     model = ClosedForm(additive)
-    estimate = regimen_course(model, predictors, ARMS, (3.0, 6.0, 12.0), seed=1)
+    outputs = CurveOutputs.read((3.0, 6.0, 12.0))
+    reading = read_regimen(model, predictors, ARMS, outputs, seed=1).mean_by_arm()
+    estimate = np.array([reading[arm] for arm in ARMS])
     # At 12 months by hand as above; the model is proportional to the month.
     assert estimate[:, 2] == pytest.approx([0.2 * 9 / 14, -0.2 * 5 / 14])
     assert estimate[:, 0] == pytest.approx(estimate[:, 2] / 4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluation.explanation import Sides
-from evaluation.tree_shap import interventional_shap, path_dependent_shap, shap_explainer
+from evaluation.tree_shap import interventional_shap
 from features.outcome import Outcome
 from models.forest import ExtraTreesForest, SurvivalForest
 from models.prediction import DecisionTree
@@ -91,7 +91,8 @@ def test_thresholds_are_those_between_the_bins():
     new[:600] = X[rng.integers(0, 500, 600)]
     for column, edges in enumerate(forest.edges_):
         new[600 : 600 + len(edges), column] = edges
-    found = path_dependent_shap(forest.inside().at(HORIZONS), new, OWNER, COLUMNS)
+    sides = Sides(new, new[:3], np.full(3, 1 / 3), OWNER, COLUMNS)
+    found = interventional_shap(forest.inside().at(HORIZONS), sides)
     total = found.values.sum(axis=1) + found.base
     assert total == pytest.approx(forest.survival(new, HORIZONS), abs=1e-12)
 
@@ -109,41 +110,13 @@ def test_interventional_values_are_shapleys_sum(forest, sides):
     assert np.abs(found.values).max() > 0.1
 
 
-def test_path_dependent_values_are_shapleys_sum(forest, sides):
-    trees = forest.inside().at(HORIZONS)
-    found = path_dependent_shap(trees, sides.X, OWNER, COLUMNS)
-
-    def follow(tree, left, coalition, node=0):
-        """A split of the coalition follows the patient, another one both branches."""
-        if tree.left[node] < 0:
-            return tree.value[node]
-        children = (tree.left[node], tree.right[node])
-        if OWNER[tree.feature[node]] in coalition:
-            return follow(tree, left, coalition, children[0 if left[node] else 1])
-        share = tree.weight[children[0]] / tree.weight[node]
-        return share * follow(tree, left, coalition, children[0]) + (1 - share) * follow(
-            tree, left, coalition, children[1]
-        )
-
-    for i in range(len(sides.X)):
-
-        def worth(coalition, i=i):
-            lefts = [tree.goes_left(sides.X[[i]])[0] for tree in trees]
-            return sum(follow(t, left, coalition) for t, left in zip(trees, lefts, strict=True))
-
-        assert found.values[i] == pytest.approx(shapley(worth, len(COLUMNS)), abs=1e-10)
-
-
-def test_both_readings_add_up(forest, sides):
+def test_values_add_up(forest, sides):
     trees = forest.inside().at(HORIZONS)
     survival = forest.survival(sides.X, HORIZONS)
-    for found in (
-        interventional_shap(trees, sides),
-        path_dependent_shap(trees, sides.X, OWNER, COLUMNS),
-    ):
-        assert np.abs(found.values.sum(axis=1) + found.base - survival).max() < 1e-12
+    found = interventional_shap(trees, sides)
+    assert np.abs(found.values.sum(axis=1) + found.base - survival).max() < 1e-12
     base = sides.weights @ forest.survival(sides.background, HORIZONS)
-    assert interventional_shap(trees, sides).base == pytest.approx(base, abs=1e-12)
+    assert found.base == pytest.approx(base, abs=1e-12)
 
 
 def test_one_player_alone_is_the_same(forest, sides):
@@ -153,16 +126,6 @@ def test_one_player_alone_is_the_same(forest, sides):
         alone = interventional_shap(trees, sides, player)
         assert alone.values[:, player] == pytest.approx(every.values[:, player], abs=1e-14)
         assert np.isnan(np.delete(alone.values, player, axis=1)).all()
-
-
-def test_shap_says_the_same_of_features(forest, features):
-    X, own = features, np.arange(FEATURES)
-    trees = forest.inside().at(HORIZONS)
-    found = path_dependent_shap(trees, X, own, [str(one) for one in own])
-    explainer = shap_explainer(trees)
-    theirs = explainer.shap_values(X.astype(np.float32), check_additivity=False)
-    assert found.values == pytest.approx(theirs, abs=1e-10)
-    assert found.base == pytest.approx(explainer.expected_value, abs=1e-10)
 
 
 def test_shap_says_the_same_of_features_against_a_background(forest, features):
@@ -197,10 +160,9 @@ def test_a_covariate_without_a_split_gets_nothing(sides):
     X[:, 0] = 1.0
     trees = SurvivalForest(n_estimators=5, seed=1).fit(X, outcome).inside().at(HORIZONS)
     assert (interventional_shap(trees, sides).values[:, 0] == 0).all()
-    assert (path_dependent_shap(trees, sides.X, OWNER, COLUMNS).values[:, 0] == 0).all()
 
 
-def stump(share=0.25):
+def stump():
     """Feature 0 at most 0 goes left, to a survival of .8; the others have .2."""
     return DecisionTree(
         left=np.array([1, -1, -1]),
@@ -208,17 +170,13 @@ def stump(share=0.25):
         feature=np.array([0, -2, -2]),
         threshold=np.array([0.0, -2, -2]),
         missing_left=np.array([True, False, False]),
-        weight=np.array([8.0, 8 * share, 8 * (1 - share)]),
         value=np.array([[0.0], [0.8], [0.2]]),
     )
 
 
 def test_a_stump_by_hand():
-    # Path-dependent base: .25 x .8 + .75 x .2 = .35. Against one patient on each side: .5.
+    # Against one patient on each side: .5.
     X = np.array([[-1.0], [1.0], [np.nan]])
-    path = path_dependent_shap([stump()], X, np.array([0]), ["age"])
-    assert path.base == pytest.approx([0.35])
-    assert path.values[:, 0, 0] == pytest.approx([0.45, -0.15, 0.45])
     against = interventional_shap(
         [stump()], Sides(X, X[:2], np.array([0.5, 0.5]), np.array([0]), ("age",))
     )
@@ -228,16 +186,14 @@ def test_a_stump_by_hand():
 
 def test_a_tree_that_never_splits_owes_nothing():
     leaf = DecisionTree(
-        *(np.array([one]) for one in (-1, -1, -2, -2.0, False, 5.0)), value=np.array([[0.6]])
+        *(np.array([one]) for one in (-1, -1, -2, -2.0, False)), value=np.array([[0.6]])
     )
     X = np.array([[1.0], [2.0]])
-    path = path_dependent_shap([leaf], X, np.array([0]), ["age"])
     against = interventional_shap(
         [leaf], Sides(X, X, np.array([0.5, 0.5]), np.array([0]), ("age",))
     )
-    for found in (path, against):
-        assert found.base == pytest.approx([0.6])
-        assert (found.values == 0).all()
+    assert against.base == pytest.approx([0.6])
+    assert (against.values == 0).all()
 
 
 def test_a_deep_chain_of_one_covariate_is_exact():
@@ -254,18 +210,11 @@ def test_a_deep_chain_of_one_covariate_is_exact():
         feature=np.where(left >= 0, order // 2 % 2, -2),
         threshold=order / 2.0,
         missing_left=np.zeros(nodes, dtype=bool),
-        weight=(nodes - order + 1.0),
         value=np.linspace(0, 1, nodes)[:, None],
     )
-    weight = tree.weight.copy()
-    for node in range(0, 2 * depth, 2)[::-1]:
-        weight[node] = weight[left[node]] + weight[right[node]]
-    tree = replace(tree, weight=weight)
     X = np.random.default_rng(1).uniform(0, 45, (20, 2))
     own = np.array([0, 1])
-    path = path_dependent_shap([tree], X, own, ["a", "b"])
     against = interventional_shap([tree], Sides(X, X, np.full(20, 0.05), own, ("a", "b")))
-    assert np.abs(path.values).max() > 0.1
     assert np.abs(against.values).max() > 0.1
 
 
@@ -275,5 +224,3 @@ def test_values_that_do_not_add_up_are_refused():
     sides = Sides(X, X, np.array([0.5, 0.6]), np.array([0]), ("age",))
     with pytest.raises(ArithmeticError, match="do not add up"):
         interventional_shap([stump()], sides)
-    with pytest.raises(ArithmeticError, match="do not add up"):
-        path_dependent_shap([replace(stump(), value=np.full((3, 1), np.nan))], X, sides.owner, "a")

@@ -75,7 +75,6 @@ def test_a_tree_sends_patients_left_at_or_below_its_threshold():
         feature=np.array([1, -2, -2]),
         threshold=np.array([0.5, -2.0, -2.0]),
         missing_left=np.array([False, False, False]),
-        weight=np.array([3.0, 1.0, 2.0]),
         value=np.zeros((3, 1)),
     )
     # Only the second feature counts; a value above by less than single precision is the same.
