@@ -11,6 +11,7 @@ import pandas as pd
 
 from features.errors import InputError, Problem, name_some
 from features.guard_settings import Guard, Severity
+from features.number_text import fixed
 
 ROWS_SHOWN = 5
 E = TypeVar("E")
@@ -57,6 +58,8 @@ class Finding:
         The first few of their rows; the first patient is row 1. Empty when it is everybody.
     names : tuple of str
         What it is about, as `guard.known` names it.
+    suppress_below : int
+        Counts from 1 below it are told as such wherever the finding is, without rows; 0: none.
     """
 
     check: str
@@ -68,16 +71,38 @@ class Finding:
     remedy: str
     rows: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    suppress_below: int = 0
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the patients concerned are too few to be counted."""
+        return 0 < self.count < self.suppress_below
 
     @property
     def who(self) -> str:
-        """The patients, counted, with the first rows."""
-        text = f"{self.count} of {self.total} patient(s)"
+        """The patients, counted, with their share and the first rows."""
+        text = f"{self._told(self.count)} of {self._told(self.total)} patient(s)"
+        if self.is_hidden:
+            return f"{text}; which rows is told without `cohort.suppress_below`"
+        if 0 < self.count < self.total:
+            share = 100 * self.count / self.total
+            text += f", {fixed(share, 0)}%" if share >= 1 else ", under 1%"
         if not self.rows:
             return text
         more = self.count - len(self.rows)
         shown = ", ".join(map(str, self.rows)) + (f", ... ({more} more)" if more else "")
         return f"{text}: row {shown} (the first patient is row 1)"
+
+    def row(self) -> list[object]:
+        """As it stands in a table of findings."""
+        count, total = self._told(self.count), self._told(self.total)
+        rows = "" if self.is_hidden else name_some(self.rows)
+        label = self.severity.label
+        return [label, self.check, self.what, count, total, rows, self.why, self.remedy]
+
+    def _told(self, count: int) -> int | str:
+        hidden = 0 < count < self.suppress_below
+        return f"under {self.suppress_below}" if hidden else count
 
     def __str__(self) -> str:
         return (
@@ -136,24 +161,15 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
-def findings_frame(findings: Sequence[Finding], suppress_below: int | None = None) -> pd.DataFrame:
-    """One row a finding: severity, check, what, count, total, rows, why, remedy.
-
-    Parameters
-    ----------
-    suppress_below : int, optional
-        Counts from 1 below it are told as such, without rows.
-    """
+def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+    """One row a finding: severity, check, what, count, total, rows, why, remedy."""
     columns = ["severity", "check", "what", "count", "total", "rows", "why", "remedy"]
-    hide = suppress_below or 0
-    rows = []
-    for f in findings:
-        hidden = 0 < f.count < hide
-        count = f"under {hide}" if hidden else f.count
-        shown = "" if hidden else name_some(f.rows)
-        total = f"under {hide}" if 0 < f.total < hide else f.total
-        rows.append([f.severity.label, f.check, f.what, count, total, shown, f.why, f.remedy])
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame([finding.row() for finding in findings], columns=columns)
+
+
+def without_small_counts(findings: Iterable[Finding], suppress_below: int | None) -> list[Finding]:
+    """Findings that tell no count from 1 below a number, nor the rows of so few."""
+    return [replace(finding, suppress_below=suppress_below or 0) for finding in findings]
 
 
 def raise_failures(findings: Iterable[Finding]) -> None:

@@ -244,8 +244,7 @@ def _unmatched(spec: JoinedTable, where: str, missing: np.ndarray, strangers: in
     return [
         finding_of_files(
             "joined_table",
-            f"{where}: {int(missing.sum())} patient(s) are not in it and have its columns "
-            f"missing{told}",
+            f"{where}: patients are not in it and have its columns missing{told}",
             int(missing.sum()),
             len(missing),
         )

@@ -27,7 +27,7 @@ from features.guard import (
     row_numbers_of,
 )
 from features.guard_evidence import inputs_of
-from features.guard_findings import Finding, as_configured, by_severity
+from features.guard_findings import Finding, as_configured, by_severity, without_small_counts
 from features.guard_reading import ReadingEvidence
 from features.guard_settings import Severity
 from features.inclusion import apply_inclusion
@@ -71,7 +71,7 @@ def load_table(config: TrainConfig) -> tuple[pd.DataFrame, list[Finding]]:
     table = _read_first(config, codes_of_long(codes, own.long))
     table, reduced = one_row_a_patient(table, own.columns.patient_id or "", own.long, own.one_row)
     table, joined = join_tables(table, own.join, Path(own.folder), codes)
-    return table, [*reduced, *joined]
+    return table, without_small_counts([*reduced, *joined], own.suppress_below)
 
 
 def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.DataFrame:
@@ -113,7 +113,7 @@ class CheckedCohort:
         The patients that the inclusion rules left; the index keeps their places in the file.
     cohort : Cohort
     findings : tuple of Finding
-        Of the guard, the most severe first.
+        Of the guard, the most severe first; none tells a count that `suppress_below` hides.
     attrition : DataFrame or None
         None without inclusion rules.
     """
@@ -162,10 +162,12 @@ def check_cohort(
     moved_by = "" if failed else entry_column(table, guard)
     if moved_by:
         table = from_index_date(table, columns, moved_by)
+    hide = config.cohort.suppress_below
     try:
         cohort = read_cohort(table, columns, names, dictionary, load_drugs(config))
     except InputError as error:
-        raise InputError([*_told_before(seen, attrition), *error.problems]) from error
+        before = _told_before(without_small_counts(seen, hide), attrition)
+        raise InputError([*before, *error.problems]) from error
     cohort = replace(cohort, inputs=with_pooled_ages(config, cohort.inputs))
     check_no_identifiers(cohort.inputs)
     labels = {endpoint.label: key for key, endpoint in columns.endpoints.items()}
@@ -173,7 +175,8 @@ def check_cohort(
     rows = row_numbers_of(table.index)[cohort.places]
     seen += guard_cohort(cohort, labels, names, guard, rows)
     seen += guard_as_read(ReadingEvidence(table, cohort, columns, guard, moved_by), rows)
-    return CheckedCohort(table, cohort, tuple(by_severity(seen)), attrition)
+    findings = tuple(without_small_counts(by_severity(seen), hide))
+    return CheckedCohort(table, cohort, findings, attrition)
 
 
 def _told_before(findings: list[Finding], attrition: pd.DataFrame | None) -> list[Problem]:

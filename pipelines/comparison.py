@@ -141,7 +141,7 @@ class ComparisonPlan:
     @cached_property
     def findings_table(self) -> pd.DataFrame:
         """What the checks of the table found, as `check` writes it; small counts as configured."""
-        return findings_frame(self.checked.findings, self.config.cohort.suppress_below)
+        return findings_frame(self.checked.findings)
 
     @property
     def competing_names(self) -> dict[str, str]:

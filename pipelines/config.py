@@ -80,7 +80,10 @@ class CohortConfig(Settings):
         default=None, ge=60, le=110, description="Older patients count as one year older than this"
     )
     suppress_below: int | None = Field(
-        default=None, ge=2, le=20, description="Smaller counts are hidden in the data report"
+        default=None,
+        ge=2,
+        le=20,
+        description="Smaller counts are hidden where the cohort and its findings are described",
     )
     folder: str = Field(default=".", exclude=True, description="Set on reading, not in the file")
 

@@ -67,7 +67,7 @@ def write_check(config: TrainConfig, checked: CheckedCohort, folder: Path) -> Pa
         provenance=cohort.provenance,
         verdict=VERDICTS[worst_severity(checked)],
         facts=_facts(config, checked),
-        findings=findings_frame(checked.findings, hide),
+        findings=findings,
         attrition=_attrition(checked, hide),
         table_one=first,
         missingness=missingness_counts(inputs, cohort.dictionary, structural, suppress_below=hide),

@@ -92,8 +92,7 @@ class Validation:
     @property
     def findings_table(self) -> pd.DataFrame:
         """What the checks of the table found; small counts as configured."""
-        hide = self.given.config.cohort.suppress_below
-        return findings_frame(self.given.checked.findings, hide)
+        return findings_frame(self.given.checked.findings)
 
     def write(self, folder: Path, kept: Kept) -> None:
         """Write the tables as CSV, summary.json and report.html into a folder."""

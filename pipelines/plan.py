@@ -232,7 +232,7 @@ class TrainingPlan:
     @cached_property
     def findings_table(self) -> pd.DataFrame:
         """What the checks of the table found, small counts hidden as configured."""
-        return findings_frame(self.findings, self.config.cohort.suppress_below)
+        return findings_frame(self.findings)
 
     @cached_property
     def cautions(self) -> tuple[str, ...]:

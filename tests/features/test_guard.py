@@ -1,6 +1,7 @@
 """Every check: a table that triggers it and nothing else, and a clean one that triggers none."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -478,6 +479,21 @@ def test_two_measurements_that_differ_in_every_patient_are_not_the_same(clean):
 def test_an_unusual_value_is_a_note(clean):
     finding = only(cohort_findings(at(clean, hb_g_per_l=190)), "unusual_value", 1)
     assert (finding.severity, finding.rows) == (Severity.NOTE, (2,))
+    assert "rare" not in str(finding)
+
+
+def test_a_finding_says_which_share_of_the_patients_it_is_about(clean):
+    told = {}
+    for k in (1, 10):
+        cells = np.where(np.arange(N) < k, 190.0, 100.0)
+        found = cohort_findings(clean.assign(hb_g_per_l=cells))
+        told[k] = only(found, "unusual_value", k)
+    # 1 of 80 are 1.25%, 10 of 80 12.5%.
+    assert told[1].who == "1 of 80 patient(s), 1%: row 1 (the first patient is row 1)"
+    assert told[10].who.startswith("10 of 80 patient(s), 12%: row 1, 2, 3, 4, 5, ... (5 more)")
+    assert replace(told[1], total=400).who.startswith("1 of 400 patient(s), under 1%: row 1 (")
+    # Of everybody, or nobody, it goes without saying.
+    assert replace(told[1], count=80, rows=()).who == "80 of 80 patient(s)"
 
 
 # --- Leakage -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 
 from features.cohort import CohortColumns
 from features.guard import guard_inclusion_rules
-from features.guard_findings import findings_frame
+from features.guard_findings import findings_frame, without_small_counts
 from features.guard_settings import Severity, read_guard
 from features.inclusion import InclusionRule, apply_inclusion
 
@@ -87,5 +87,7 @@ def test_what_is_known_is_a_note_and_small_counts_are_hidden():
     patients = table({("", "1"): 4, ("90", "1"): 6, ("400", "0"): 6})
     (finding,) = found(patients, KNOWN, known={"removed_by_outcome": "followed"})
     assert finding.severity is Severity.NOTE
-    (hidden,) = findings_frame([finding], suppress_below=5)[["count", "total", "rows"]].to_numpy()
+    few = without_small_counts([finding], 5)
+    (hidden,) = findings_frame(few)[["count", "total", "rows"]].to_numpy()
     assert hidden.tolist() == ["under 5", "under 5", ""]
+    assert few[0].who.startswith("under 5 of under 5 patient(s); which rows is told without ")

@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from pipelines import check, output
+from pipelines.cohorts import check_cohort
+from pipelines.config import read_config
+from pipelines.plan import TrainingPlan
 
 BROKEN = Path(__file__).parents[1] / "broken_tables"
 FILES = ("data_report.html", "findings.csv", "table_one.csv")
@@ -292,6 +295,29 @@ def test_small_counts_are_hidden(run, config, clean):
     assert any("hidden" in words for words in terminal)
     missing = cells(section(page, "Missing values"))
     assert all(row[1] in ("hidden", "unknown") for row in missing)
+
+
+def test_findings_of_few_patients_are_counted_nowhere(run, config, clean):
+    # One hemoglobin is unusual, one remission is not known: the rows are told, or they are not.
+    table = setting(setting(clean, "hb", {13: "182"}), "remission_date", {16: ""})
+    _, out, _, folder = run(config, table)
+    assert "patient(s), 4%: row 13 (" in out
+    assert sorted(pd.read_csv(folder / "findings.csv", dtype=str)["rows"]) == ["13", "16"]
+    config["cohort"]["suppress_below"] = 5
+    _, out, _, folder = run(config, table)
+    findings = pd.read_csv(folder / "findings.csv", dtype=str)
+    assert findings["count"].tolist() == ["under 5", "under 5"]
+    assert findings["rows"].isna().all()
+    assert out.count("under 5 of 2") == 2
+    assert out.count("which rows is told without `cohort.suppress_below`") == 2
+    assert not re.search("row 1[36]", out)
+    # Training tells the same, in words that come from the same findings.
+    stated = read_config(folder.parent / "config.yaml")
+    plan = TrainingPlan.of(stated, check_cohort(stated))
+    assert plan.findings_table.astype(str).to_numpy().tolist() == (
+        findings.fillna("").to_numpy().tolist()
+    )
+    assert not re.search("row 1[36]", "".join(plan.cautions))
 
 
 def test_a_small_arm_is_not_described(run, config, clean):

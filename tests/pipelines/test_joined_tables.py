@@ -170,7 +170,8 @@ def test_check_says_what_the_files_lacked(trial, tmp_path):
     folder, _ = trial
     status, said, told = run(check.main, "--config", folder / "trial.yaml", "--out", tmp_path)
     assert status in (0, 1), told
-    assert "join labs.txt: 5 patient(s) are not in it and have its columns missing" in said
+    assert "join labs.txt: patients are not in it and have its columns missing" in said
+    assert "who: 5 of " in said
     assert "join adtte.csv" not in said  # nobody is missing there
     findings = pd.read_csv(tmp_path / "findings.csv").set_index("check")
     kept = findings.loc["one_row", "what"]
@@ -274,5 +275,6 @@ def test_what_a_further_file_lacks_is_told_beside_what_is_then_missing(tmp_path)
     with pytest.raises(InputError) as refused:
         check_cohort(config)
     first, *others = refused.value.problems
-    assert first.what.startswith("join adtte.csv: 1 patient(s) are not in it")
+    assert first.what.startswith("join adtte.csv: patients are not in it")
+    assert first.where.startswith("1 of ")
     assert any(problem.what == "The time is missing or not a number" for problem in others)
