@@ -412,6 +412,7 @@ def values(clean: Table) -> dict[str, bytes]:
         "constant_column.csv": text(change(clean, "prior_hma", lambda _, c: "0")),
         "empty_column.csv": text(change(clean, "creatinine", lambda _, c: "")),
         "post_baseline_predictor.csv": text(clean),
+        "post_baseline_column.csv": text(clean),
         "outcome_predictor.csv": text(clean),
         "outcome_named_predictor.csv": text(
             add(clean, "days_followup", [str(300 + 17 * i % 97) for i in range(len(rng))])
@@ -438,7 +439,105 @@ def values(clean: Table) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-GROUPS = (intact, files, headers, excel, rows, outcomes, values)
+def clocks(clean: Table) -> dict[str, bytes]:
+    """Tables whose events, deaths or clock are not what the endpoint says."""
+    swapped = change(clean, "os_event", lambda _, c: "0" if c == "1" else "1")
+    at = {name: clean[0].index(name) for name in ("os_days", "os_event", "efs_days", "efs_event")}
+
+    def censored_at_death(row: int, cell: str) -> str:
+        own = clean[row]
+        return "0" if own[at["efs_days"]] == own[at["os_days"]] else cell
+
+    no_death = rename(swapped, {"death_date": "last_seen"})
+    lost = [i for i, c in enumerate(column(clean, "os_event"), 1) if c == "1"][:4]
+    delay = [str(max(int(days) - 7, 1)) for days in column(clean, "os_days")]
+    visits = [clean[0], *(row for row in clean[1:] for _ in range(2))]
+    day = ["2" if row % 2 == 0 else "40" if row == 9 else "1" for row in range(1, len(visits))]
+    return {
+        "event_means_alive.csv": text(rename(swapped, {"os_event": "os_cnsr"})),
+        "event_reversed_by_deaths.csv": text(swapped),
+        "event_reversed_by_times.csv": text(no_death),
+        "death_censors_relapse.csv": text(change(clean, "efs_event", censored_at_death)),
+        "death_in_its_own_column.csv": text(change(clean, "efs_event", censored_at_death)),
+        "death_long_after_assessment.csv": text(
+            put(put(clean, "efs_event", {17: "0", 23: "0"}), "efs_days", {17: "183", 23: "400"})
+        ),
+        "times_of_the_dead_missing.csv": text(put(clean, "os_days", dict.fromkeys(lost, ""))),
+        "time_from_diagnosis_called_index.csv": text(add(clean, "diagnosis_to_dose_days", delay)),
+        "delay_taken_off.csv": text(add(clean, "days_to_start", ["5"] * (len(clean) - 1))),
+        "two_visits_a_patient.csv": text(add(visits, "day", day)),
+        "two_visits_the_last_counts.csv": text(add(visits, "day", day)),
+        "long_rows_without_some.csv": long_rows(clean),
+    }
+
+
+def long_rows(clean: Table) -> bytes:
+    """Endpoints in rows of their own, as CDISC's ADTTE has them; two patients have no EFS."""
+    own = {"OS": ("os_days", "os_event"), "EFS": ("efs_days", "efs_event")}
+    dropped = {clean[0].index(name) for names in own.values() for name in names}
+    keep = [i for i in range(len(clean[0])) if i not in dropped]
+    rows = [[*(clean[0][i] for i in keep), "PARAMCD", "AVAL", "EVENT"]]
+    for number, row in enumerate(clean[1:], start=1):
+        for name, (time, event) in own.items():
+            if name == "OS" or number not in (4, 8):
+                cells = [row[clean[0].index(column)] for column in (time, event)]
+                rows.append([*(row[i] for i in keep), name, *cells])
+    return text(rows)
+
+
+def later(clean: Table) -> dict[str, bytes]:
+    """Tables with covariates of a later time, and regimens that cannot be compared."""
+    died = [c == "1" for c in column(clean, "os_event")]
+    days = [int(c) for c in column(clean, "os_days")]
+    n = range(1, len(clean))
+    early = [i for i in n if died[i - 1] and days[i - 1] < 92]
+    failed = [i for i, c in enumerate(column(clean, "response"), 1) if c not in ("CR", "CRi")]
+    arm = column(clean, "regimen")
+    stopped = clean
+    for name in ("os", "efs"):
+        times = column(clean, f"{name}_days")
+        seen = [i for i in n if arm[i - 1] == "LDAC" and int(times[i - 1]) > 60]
+        stopped = put(stopped, f"{name}_days", {i: str(60 + i) for i in seen})
+        stopped = put(stopped, f"{name}_event", dict.fromkeys(seen, "0"))
+    ends = change(stopped, "death_date", lambda i, c: c if column(stopped, "os_event")[i - 1] == "1"
+                  else "")  # fmt: skip
+    return {
+        "response_named_predictor.csv": text(
+            add(clean, "best_response", ["good" if i % 3 else "poor" for i in n])
+        ),
+        "missing_in_early_deaths.csv": text(put(clean, "creatinine", dict.fromkeys(early, ""))),
+        "early_death_is_a_level.csv": text(
+            add(clean, "tumour_lysis", ["early" if i in early else "absent" for i in n])
+        ),
+        "lived_to_have_it.csv": text(
+            add(clean, "card_given", ["yes" if days[i - 1] > 183 else "no" for i in n])
+        ),
+        "measured_in_responders.csv": text(put(clean, "creatinine", dict.fromkeys(failed, ""))),
+        "known_in_the_dead.csv": text(
+            put(clean, "creatinine", {i: "" for i in n if not died[i - 1]})
+        ),
+        "tells_who_died.csv": text(
+            add(clean, "points", [str((10 if d else 50) + i % 7) for i, d in enumerate(died)])
+        ),
+        "follow_up_by_regimen.csv": text(ends),
+        "center_without_a_regimen.csv": text(
+            change(clean, "center", lambda i, c: "Nord" if c == "West" and arm[i - 1] == "LDAC"
+                   else c)
+        ),
+        "flag_decides_the_regimen.csv": text(
+            change(clean, "prior_hma", lambda i, _: "1" if arm[i - 1] == "HMA" else "0")
+        ),
+        "ecog_never_with_ldac.csv": text(
+            change(clean, "ecog", lambda i, _: "2" if arm[i - 1] == "HMA" and i != 7 else
+                   str(i % 2))
+        ),
+        "wbc_skewed.csv": text(
+            change(clean, "wbc", lambda i, _: f"{0.8 * 1.3 ** ((7 * i) % 24 + 1):.1f}")
+        ),
+    }  # fmt: skip
+
+
+GROUPS = (intact, files, headers, excel, rows, outcomes, values, clocks, later)
 
 
 def broken_tables() -> dict[str, bytes]:
