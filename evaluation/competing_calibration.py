@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.calibration import ObservedExpected
 from evaluation.competing_incidence import incidence_by_cause, replicate_incidence
 from features.outcome import Outcome
 
 
-def competing_observed_expected(
-    outcome: Outcome, incidence: np.ndarray, horizon: float
-) -> ObservedExpected:
-    """Aalen-Johansen probability of the event by the horizon over the mean predicted one.
-
-    The interval is exp(log(O/E) -+ 1.96 se(O) / O); it takes the predictions as given.
+def replicate_competing_oe(
+    outcome: Outcome, incidence: np.ndarray, horizon: float, counts: np.ndarray
+) -> np.ndarray:
+    """Aalen-Johansen probability of the event over the mean predicted one, by replicate.
 
     Parameters
     ----------
@@ -24,36 +21,18 @@ def competing_observed_expected(
         Predicted cumulative incidence at the horizon. Not survival.
     horizon : float
         Months.
+    counts : ndarray of shape (B, n)
+        How often each bootstrap replicate holds each patient.
 
     Returns
     -------
-    ObservedExpected
-        NaN when a prediction is NaN or the horizon is beyond follow-up; limits NaN when the
-        observed probability is 0 or 1.
+    ndarray of shape (B,)
+        NaN where a prediction is NaN, and in a replicate that is not followed up to the horizon.
 
     Raises
     ------
     ValueError
         When incidence does not hold one probability a patient.
-    """
-    incidence = _probabilities(incidence, outcome)
-    observed = incidence_by_cause(outcome, [horizon]).iloc[0]
-    expected = float(incidence.mean())
-    ratio = observed["estimate"] / expected if expected > 0 else np.nan
-    some = observed["estimate"] > 0
-    spread = 1.96 * observed["std_error"] / observed["estimate"] if some else np.nan
-    return ObservedExpected(
-        observed["estimate"], expected, ratio, ratio * np.exp(-spread), ratio * np.exp(spread)
-    )
-
-
-def replicate_competing_oe(
-    outcome: Outcome, incidence: np.ndarray, horizon: float, counts: np.ndarray
-) -> np.ndarray:
-    """O/E ratio in each bootstrap replicate, shape (B,).
-
-    Parameters and errors are those of `competing_observed_expected`; `counts` of shape (B, n).
-    NaN in a replicate that is not followed up to the horizon.
     """
     incidence = _probabilities(incidence, outcome)
     counts = np.asarray(counts, dtype=float)
@@ -67,7 +46,7 @@ def grouped_competing_calibration(
 ) -> pd.DataFrame:
     """Predicted and Aalen-Johansen probability in groups of predicted risk.
 
-    Parameters are those of `competing_observed_expected`; `groups` by quantiles of the prediction,
+    Parameters are those of `replicate_competing_oe`; `groups` by quantiles of the prediction,
     fewer where predictions tie.
 
     Returns

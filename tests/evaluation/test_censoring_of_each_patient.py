@@ -8,8 +8,8 @@ from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_score
 from evaluation.calibration import grouped_calibration, observed_expected, observed_probability
 from evaluation.censoring import WEIGHTED, censoring_of, replicate_survival
-from evaluation.competing_brier import competing_brier_score
-from evaluation.competing_calibration import competing_observed_expected
+from evaluation.competing_brier import competing_brier_losses, competing_null_losses
+from evaluation.competing_calibration import replicate_competing_oe
 from evaluation.competing_discrimination import competing_auc, weighted_wolbers_c
 from evaluation.conditional_censoring import fit_censoring_by_group, fit_censoring_cox
 from evaluation.decision_curve import replicate_treated
@@ -215,10 +215,11 @@ def test_competing_measures_weigh_by_arm_as_well():
     incidence = np.where(arm, share[1], share[0])
 
     def all_of(one):
+        brier = competing_brier_losses(one, incidence[:, None], [AT]).mean()
         return np.array(
             [
-                competing_brier_score(one, incidence[:, None], [AT])["ipa"].iloc[0],
-                competing_observed_expected(one, incidence, AT).ratio,
+                1 - brier / competing_null_losses(one, [AT]).mean(),
+                replicate_competing_oe(one, incidence, AT, np.ones((1, n)))[0],
                 competing_auc(one, incidence, AT),
                 weighted_wolbers_c(one, incidence, AT),
             ]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.competing_brier import competing_brier_score
+from evaluation.competing_brier import competing_brier_losses, competing_null_losses
 from evaluation.competing_discrimination import competing_auc
 from evaluation.competing_metrics import competing_metrics
 from evaluation.metrics import metric_estimates
@@ -26,9 +26,10 @@ def test_a_table_with_intervals_from_the_bootstrap_counts():
     table = metric_estimates(
         "cox", outcome, [prediction], everybody, competing_metrics([8.0], 15.0), counts
     ).set_index("metric")
-    score = competing_brier_score(outcome, 1 - prediction.survival[:, [1]], [8.0]).iloc[0]
-    assert table.loc["competing_brier", "estimate"] == pytest.approx(score["brier"])
-    assert table.loc["competing_ipa", "estimate"] == pytest.approx(score["ipa"])
+    score = competing_brier_losses(outcome, 1 - prediction.survival[:, [1]], [8.0]).mean()
+    null = competing_null_losses(outcome, [8.0]).mean()
+    assert table.loc["competing_brier", "estimate"] == pytest.approx(score)
+    assert table.loc["competing_ipa", "estimate"] == pytest.approx(1 - score / null)
     auc = competing_auc(outcome, 1 - prediction.at(8.0), 8.0)
     assert table.loc["competing_auc", "estimate"] == pytest.approx(auc)
     assert (table["ci_low"] < table["estimate"]).all()
