@@ -44,8 +44,7 @@ def choose_champion(
     ValueError
         When no learner has an IBS in every fold.
     """
-    means = {name: float(table["ibs"].mean(skipna=False)) for name, table in scores.items()}
-    usable = {name: mean for name, mean in means.items() if np.isfinite(mean)}
+    usable = {name: m for name, m in mean_ibs(scores).items() if np.isfinite(m)}
     if not usable:
         raise ValueError("no learner has an integrated Brier score in every fold")
     best = min(usable, key=lambda name: usable[name])
@@ -60,7 +59,7 @@ def choose_champion(
     for name in usable:
         if name == best:
             break
-        paired = scores[name]["ibs"].to_numpy() - scores[best]["ibs"].to_numpy()
+        paired = (_ibs(scores[name]) - _ibs(scores[best])).to_numpy()
         error = corrected_standard_error(paired, test_to_train)
         if paired.mean() <= error:
             return Champion(
@@ -71,3 +70,14 @@ def choose_champion(
             )
     return Champion(best, f"lowest {MEAN_IBS} {usable[best]:.4f}, no simpler learner within one "
                           "corrected standard error")  # fmt: skip
+
+
+def mean_ibs(scores: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Each learner's IBS, its mean over the test folds; NaN where a fold has none."""
+    return {name: float(_ibs(table).mean(skipna=False)) for name, table in scores.items()}
+
+
+def _ibs(scores: pd.DataFrame) -> pd.Series:
+    """The IBS of each test fold: of survival, or of the incidence under competing events."""
+    (name,) = scores.columns.intersection(["ibs", "competing_ibs"])
+    return scores[name]

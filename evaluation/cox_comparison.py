@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.arms import p_text
-from evaluation.champion import MEAN_IBS
+from evaluation.champion import MEAN_IBS, mean_ibs
 from evaluation.results import format_estimate
 
 # Cox regressions of covariates; those on other functions of them are the flexible ones.
@@ -24,7 +24,7 @@ def best_cox(scores: Mapping[str, pd.DataFrame]) -> str:
     scores : mapping of learner -> table of `fold_scores`
         Ordered from the simplest learner on; of equal ones the first is taken.
     """
-    means = {name: scores[name]["ibs"].mean(skipna=False) for name in scores if name in COX_TYPE}
+    means = mean_ibs({name: scores[name] for name in scores if name in COX_TYPE})
     known = {name: mean for name, mean in means.items() if np.isfinite(mean)}
     return min(known, key=lambda name: known[name]) if known else next(iter(means), "")
 

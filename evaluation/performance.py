@@ -141,7 +141,7 @@ def fold_scores(
     -------
     DataFrame, one row a fold of a repeat
         `repeat` from 0, `fold`, `ibs` (lower is better), `harrell_c`; NaN where not estimable. With
-        competing events both are those of the cumulative incidence.
+        competing events `competing_ibs` and `competing_c`, those of the cumulative incidence.
     """
     _, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
     ibs, c_index = ibs_metric(tau), harrell_c_metric()
@@ -154,8 +154,8 @@ def fold_scores(
         {
             "repeat": [repeat for repeat, _ in places],
             "fold": [label for _, label in places],
-            "ibs": fold_values(ibs, outcome, predictions, folds),
-            "harrell_c": fold_values(c_index, outcome, predictions, folds),
+            ibs.name: fold_values(ibs, outcome, predictions, folds),
+            c_index.name: fold_values(c_index, outcome, predictions, folds),
         }
     )
 

@@ -11,6 +11,7 @@ from evaluation.target_trial import target_trial_sheet
 from features.cohort import Cohort
 from features.drug_regimens import DrugRecords
 from features.endpoints import Endpoint
+from features.index_date import entry_column
 from pipelines.cohorts import CheckedCohort
 from pipelines.config import TrainConfig
 
@@ -58,7 +59,7 @@ def describe_target_trial(
         "strategies": _strategies(config, cohort),
         "assignment": f"{'drawn at random' if drawn else 'as clinicians chose'}; adjusted for "
         f"{adjusted}",
-        "time_zero": _time_zero(config),
+        "time_zero": _time_zero(config, checked.table),
         "follow_up": _follow_up(config, cohort, labels),
         "outcome": "; ".join(_outcome(cohort, label) for label in labels),
         "contrast": "by the regimen first recorded, arm against "
@@ -122,9 +123,9 @@ def _strategies(config: TrainConfig, cohort: Cohort) -> str:
     return f"column {source.column} ({told}): {counts}"
 
 
-def _time_zero(config: TrainConfig) -> str:
+def _time_zero(config: TrainConfig, table: pd.DataFrame) -> str:
     endpoint = config.cohort.columns.endpoints[config.endpoint]
-    entry = config.cohort.guard.entry
+    entry = entry_column(table, config.cohort.guard)
     if isinstance(endpoint, Endpoint):
         shifted = f", less column {entry}" if entry else ""
         return (

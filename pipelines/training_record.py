@@ -168,7 +168,8 @@ class TrainingRecord:
     ) -> None:
         """Write a learner's parameters, metrics, scores of folds, search, tables and pictures."""
         trials = fit.tuning.trials
-        by_fold = {"fold_ibs": folds["ibs"], "fold_harrell_c": folds["harrell_c"]}
+        measured = folds.drop(columns=["repeat", "fold"])
+        by_fold = {f"fold_{metric}": measured[metric] for metric in measured}
         searched = "state" in trials
         as_runs = self.plan.config.tracking.trials == "runs"
         if searched and not as_runs:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from functools import cache
@@ -379,6 +380,17 @@ def test_what_the_check_finds_the_other_commands_tell(ran, kind):
     # The new patients of the evaluation have the same two faults, in rows of their own.
     other = ran(kind, "evaluate").table("findings.csv")
     assert faults <= set(other["check"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken_off"), [("cbioportal", ", less column VEN_MONTHS;"), ("path", ";")]
+)
+def test_the_target_trial_says_what_was_taken_off_the_times(ran, kind, taken_off):
+    sheet = ran(kind, "compare").table("target_trial.csv").set_index("component")["this cohort"]
+    assert re.fullmatch(
+        rf"where the times of column \w+ start{taken_off} that this is the first dose .*",
+        sheet["Time zero"],
+    )
 
 
 def test_published_claims_are_of_the_published_study_alone(ran):
