@@ -29,7 +29,6 @@ from evaluation.competing_incidence import incidence_by_cause
 from evaluation.d_calibration import d_calibration_test
 from evaluation.decision_curve import replicate_treated
 from evaluation.discrimination import harrell_c, uno_c
-from evaluation.influence import auc_standard_errors, brier_standard_errors
 from features.outcome import Outcome
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -107,13 +106,9 @@ def _single_event(cohort: Prediction, refs: dict[str, Any]) -> Iterator[tuple[st
     risks = np.column_stack([cohort.risk(label) for label in DAYS])
     auc = replicate_auc(outcome, risks, times)[0]
     brier = brier_score(outcome, 1.0 - risks, times)
-    auc_errors = auc_standard_errors(outcome, risks, times)
-    brier_errors = brier_standard_errors(outcome, 1.0 - risks, times)
     for i, label in enumerate(DAYS):
         yield f"AUC {label}", auc[i], given["AUC"][i]
-        yield f"standard error of AUC {label}", auc_errors[i], given["AUC_se"][i]
         yield f"Brier {label}", brier["brier"][i], given["Brier"][i]
-        yield f"standard error of Brier {label}", brier_errors[i], given["Brier_se"][i]
         yield f"IPA {label}", brier["ipa"][i], given["IPA"][i]
     grid = np.array(refs[f"ibs_{name}"]["grid"], dtype=float)
     survival = np.exp(-np.column_stack([cohort.hazard(day) for day in grid]))

@@ -1,75 +1,19 @@
 """Cumulative/dynamic AUC: how well a marker tells events by a time from patients beyond it.
 
-Table over times -> integral. Patients are sorted by the marker once; a bootstrap replicate only
+AUC over times -> integral. Patients are sorted by the marker once; a bootstrap replicate only
 changes the case weights.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.brier import increasing_times
-from evaluation.calibration import Z_95
-from evaluation.censoring import CensoringModel, censoring_weights, replicate_survival
-from evaluation.estimates import check_patients, estimate_rows, everyone_then, missing_predictions
-from evaluation.influence import auc_standard_errors, influence_method
+from evaluation.censoring import CensoringModel, censoring_weights
+from evaluation.estimates import check_patients
 from features.outcome import Outcome
-
-INTEGRAL_RULES = {
-    "trapezoid": "trapezoid from the first time of the grid, divided by its range",
-    "events": "mean weighted by the fall of Kaplan-Meier survival up to each time, from the last",
-}
-
-
-def auc_table(
-    outcome: Outcome,
-    marker: np.ndarray,
-    times: ArrayLike,
-    counts: np.ndarray | None = None,
-    *,
-    group: ArrayLike | None = None,
-) -> pd.DataFrame:
-    """AUC at each time with its interval.
-
-    Parameters are those of `replicate_auc`. Without counts the interval is 1.96 standard errors to
-    either side (`auc_standard_errors`), unless groups are given.
-
-    Returns
-    -------
-    DataFrame, one row a time
-        `time`, `estimate` (0.5 without discrimination, 1 for a perfect order), `ci_low`, `ci_high`,
-        `ci_method`, `n_cases` (event by the time), `n_controls` (followed beyond), `note`. NaN with
-        the reason in `note` where there is no case or no control, a marker is missing, or the time
-        is beyond follow-up.
-    """
-    times = increasing_times(times)
-    columns = _columns(marker, outcome, len(times))
-    samples = everyone_then(counts, len(outcome))
-    values = replicate_auc(outcome, marker, times, samples, group=group)
-    estimate, replicates = values[0], None if counts is None else values[1:]
-    cases = [int((outcome.event & (outcome.time <= time)).sum()) for time in times]
-    controls = [int((outcome.time > time).sum()) for time in times]
-    obstacles = [
-        missing_predictions(columns[:, min(i, columns.shape[1] - 1)])
-        or _why_no_auc(outcome, time, cases[i], controls[i])
-        for i, time in enumerate(times)
-    ]
-    unknown = "censoring weights are unknown, or no group holds both cases and controls"
-    notes = [unknown if np.isnan(value) else "" for value in estimate]
-    table = estimate_rows(estimate, replicates, obstacles, notes)
-    if counts is None and group is None:
-        reach = Z_95 * auc_standard_errors(outcome, marker, times)
-        reach[table["estimate"].isna()] = np.nan
-        table["ci_low"] = np.maximum(table["estimate"] - reach, 0.0)
-        table["ci_high"] = np.minimum(table["estimate"] + reach, 1.0)
-        table["ci_method"] = np.where(np.isnan(reach), "", influence_method(outcome))
-    table.insert(0, "time", times)
-    table.insert(5, "n_cases", cases)
-    table.insert(6, "n_controls", controls)
-    return table
 
 
 def replicate_auc(
@@ -151,70 +95,6 @@ def replicate_auc(
     return result
 
 
-def integrated_auc(
-    auc: np.ndarray,
-    times: ArrayLike,
-    rule: str = "trapezoid",
-    *,
-    outcome: Outcome | None = None,
-    counts: np.ndarray | None = None,
-) -> np.ndarray:
-    """Integrate AUC(t) over the grid.
-
-    Parameters
-    ----------
-    auc : ndarray of shape (B, m)
-        From `replicate_auc`.
-    times : array-like of shape (m,), m >= 2
-        Months, increasing.
-    rule : {"trapezoid", "events"}
-        "trapezoid": over the grid, divided by its range. "events": mean over the grid, each time
-        weighted by the fall of Kaplan-Meier survival since the time before (the first since 0),
-        as in scikit-survival.
-    outcome : Outcome of n patients, optional
-        That behind `auc`; the rule "events" alone needs it.
-    counts : ndarray of shape (B, n), optional
-        Those behind `auc`; the rule "events" alone uses them.
-
-    Returns
-    -------
-    ndarray of shape (B,)
-        NaN when the AUC at any time is NaN, or with "events" when no event weighs.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two times, times that do not increase, or another rule.
-
-    References
-    ----------
-    Lambert and Chevret, Stat Methods Med Res 2016, 10.1177/0962280213515571
-    """
-    times = increasing_times(times)
-    auc = np.atleast_2d(auc)
-    if len(times) < 2:
-        raise ValueError(f"times needs at least two values to integrate over; got {times}")
-    if rule not in INTEGRAL_RULES:
-        raise ValueError(f"rule must be one of {sorted(INTEGRAL_RULES)}; got {rule!r}")
-    if rule == "trapezoid":
-        return np.asarray(np.trapezoid(auc, times, axis=-1) / (times[-1] - times[0]))
-    if outcome is None:
-        raise ValueError("the rule 'events' needs the outcome")
-    weights = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
-    fall = -np.diff(replicate_survival(outcome, times, weights), axis=1, prepend=1.0)
-    total = fall.sum(axis=1)
-    unknown = np.full(len(auc), np.nan)
-    return np.divide((auc * fall).sum(axis=1), total, out=unknown, where=total > 0)
-
-
-def _why_no_auc(outcome: Outcome, time: float, cases: int, controls: int) -> str:
-    if time > outcome.follow_up:
-        return f"{time:g} months is beyond the follow-up of the outcome ({outcome.follow_up:g})"
-    if not cases:
-        return f"no event by {time:g} months"
-    return "" if controls else f"nobody is followed beyond {time:g} months"
-
-
 def _columns(marker: np.ndarray, outcome: Outcome, n_times: int) -> np.ndarray:
     """The marker as (n, 1) or (n, m)."""
     check_patients(outcome)
@@ -260,3 +140,34 @@ def _count_pairs(
                     totals[replicate, 1] += cases * lower
                     lower = cases = 0.0
     return totals
+
+
+def integrated_auc(auc: np.ndarray, times: ArrayLike) -> np.ndarray:
+    """Integrate AUC(t) over the grid by the trapezoid rule and divide by its range.
+
+    Parameters
+    ----------
+    auc : ndarray of shape (B, m)
+        From `replicate_auc`.
+    times : array-like of shape (m,), m >= 2
+        Months, increasing.
+
+    Returns
+    -------
+    ndarray of shape (B,)
+        NaN when the AUC at any time is NaN.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two times, or times that do not increase.
+
+    References
+    ----------
+    Lambert and Chevret, Stat Methods Med Res 2016, 10.1177/0962280213515571
+    """
+    times = increasing_times(times)
+    auc = np.atleast_2d(auc)
+    if len(times) < 2:
+        raise ValueError(f"times needs at least two values to integrate over; got {times}")
+    return np.asarray(np.trapezoid(auc, times, axis=-1) / (times[-1] - times[0]))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 
-from evaluation.auc import auc_table, integrated_auc
-from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
+from evaluation.auc import integrated_auc
+from evaluation.curve_in_time import draw_curves, interval_sentence, write_caption
 from evaluation.displays import _GREY, _new_axes
 from evaluation.palette import arm_styles
-from features.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -24,31 +21,14 @@ class AucDisplay:
     Attributes
     ----------
     frame : DataFrame
-        model, then the columns of `auc_table`; time in months.
+        From `auc_over_time`: model, time in months, estimate with its interval, n_cases,
+        n_controls, note.
     at_risk : DataFrame
         Patients at risk at the ticks: time, n_at_risk.
     """
 
     frame: pd.DataFrame
     at_risk: pd.DataFrame
-
-    @classmethod
-    def from_predictions(
-        cls,
-        outcome: Outcome,
-        markers: Mapping[str, np.ndarray],
-        times: ArrayLike,
-        counts: np.ndarray | None = None,
-        group: ArrayLike | None = None,
-    ) -> AucDisplay:
-        """Estimate AUC(t) of each model; `markers` maps its name to what `auc_table` takes."""
-        parts = []
-        for model, marker in markers.items():
-            table = auc_table(outcome, marker, times, counts, group=group)
-            table.insert(0, "model", model)
-            parts.append(table)
-        frame = pd.concat(parts, ignore_index=True)
-        return cls(frame, at_risk_table(outcome, frame["time"].max()))
 
     @property
     def caption(self) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
-from numpy.typing import ArrayLike
 
 from evaluation.brier import integrated_brier
-from evaluation.brier_curve import NULL_MODEL, brier_curve
-from evaluation.curve_in_time import at_risk_table, draw_curves, interval_sentence, write_caption
+from evaluation.curve_in_time import draw_curves, interval_sentence, write_caption
 from evaluation.displays import _new_axes
 from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
-from features.outcome import Outcome
+
+NULL_MODEL = "Kaplan-Meier"
 
 
 @dataclass(frozen=True)
@@ -26,25 +24,14 @@ class BrierDisplay:
     Attributes
     ----------
     frame : DataFrame
-        From `brier_curve`; time in months.
+        From `brier_over_time`: model (`NULL_MODEL` is the null model), time in months, estimate
+        with its interval, ipa, n_at_risk, note.
     at_risk : DataFrame
         Patients at risk at the ticks: time, n_at_risk.
     """
 
     frame: pd.DataFrame
     at_risk: pd.DataFrame
-
-    @classmethod
-    def from_predictions(
-        cls,
-        outcome: Outcome,
-        survival: Mapping[str, np.ndarray],
-        times: ArrayLike,
-        counts: np.ndarray | None = None,
-    ) -> BrierDisplay:
-        """Score each model at each time; the arguments are those of `brier_curve`."""
-        frame = brier_curve(outcome, survival, times, counts)
-        return cls(frame, at_risk_table(outcome, frame["time"].max()))
 
     @property
     def caption(self) -> str:

@@ -75,7 +75,7 @@ def write_caption(ax: Axes, caption: str) -> None:
     _note(ax, caption, (0, 0), (0, -40 - 1.6 * _LINE), va="top", linespacing=1.4)
 
 
-def interval_sentence(frame: pd.DataFrame, held_fixed: str = "predictions fixed") -> str:
+def interval_sentence(frame: pd.DataFrame) -> str:
     """Say what the band is, from the column ci_method; empty when there is none."""
     methods = sorted({method for method in frame["ci_method"] if method})
     if not methods or not np.isfinite(frame["ci_low"]).any():
@@ -83,4 +83,4 @@ def interval_sentence(frame: pd.DataFrame, held_fixed: str = "predictions fixed"
     replicates = methods[0].partition("B=")[2].partition(",")[0]
     if not replicates:
         return f"Band: pointwise 95% interval, {methods[0]}"
-    return f"Band: pointwise 95% bootstrap interval, {replicates} replicates, {held_fixed}"
+    return f"Band: pointwise 95% bootstrap interval, {replicates} replicates, predictions fixed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, PercentFormatter
-from numpy.typing import ArrayLike
 
 from evaluation.curve_in_time import interval_sentence
-from evaluation.decision_curve import TREAT_ALL, TREAT_NONE, decision_curve
+from evaluation.decision_curve import TREAT_ALL, TREAT_NONE
 from evaluation.displays import _GREY, _LINE, _new_axes, _note, _tidy
 from evaluation.palette import OKABE_ITO, ArmStyle, arm_styles
-from features.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -36,19 +34,6 @@ class DecisionCurveDisplay:
     frame: pd.DataFrame
     marked: Sequence[float] = ()
     standardised: bool = False
-
-    @classmethod
-    def from_predictions(
-        cls,
-        outcome: Outcome,
-        event_probability: Mapping[str, np.ndarray],
-        horizon: float,
-        thresholds: ArrayLike,
-        counts: np.ndarray | None = None,
-        marked: Sequence[float] = (),
-    ) -> DecisionCurveDisplay:
-        """Estimate the curves; the arguments are those of `decision_curve`."""
-        return cls(decision_curve(outcome, event_probability, horizon, thresholds, counts), marked)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curves and, under the axis, the share treated; return the Axes."""

@@ -143,11 +143,6 @@ def check_patients(outcome: Outcome) -> None:
         raise ValueError("outcome holds no patient; a measure needs at least one")
 
 
-def everyone_then(counts: np.ndarray | None, n: int) -> np.ndarray:
-    """Every patient once, then the counts of the replicates if any: (1 + B, n), type of counts."""
-    return np.ones((1, n)) if counts is None else with_cohort(counts, n)
-
-
 def missing_predictions(predictions: np.ndarray) -> str:
     """Say for how many patients a prediction is NaN; empty when for none. Shape (n,) or (n, m)."""
     unknown = np.isnan(predictions)

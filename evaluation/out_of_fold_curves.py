@@ -14,8 +14,7 @@ import pandas as pd
 from evaluation.auc import replicate_auc
 from evaluation.auc_display import AucDisplay
 from evaluation.brier import brier_losses, null_losses, replicate_scores, scaled_brier
-from evaluation.brier_curve import NULL_MODEL
-from evaluation.brier_display import BrierDisplay
+from evaluation.brier_display import NULL_MODEL, BrierDisplay
 from evaluation.curve_in_time import at_risk_table
 from evaluation.decision_curve import decision_curve, replicate_treated
 from evaluation.decision_curve_display import DecisionCurveDisplay

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.auc import auc_table, integrated_auc, replicate_auc
+from evaluation.auc import integrated_auc, replicate_auc
 from evaluation.calibration_curve import replicate_calibration_errors
 from evaluation.calibration_intercept import replicate_intercepts_at_horizon
 from evaluation.extended_metrics import (
@@ -35,7 +35,7 @@ def test_each_metric_is_its_function(judged):
     outcome, p = judged
     risk = 1 - p.at(6.0)
     value = auc_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
-    assert value == pytest.approx(auc_table(outcome, risk, [6.0])["estimate"].iloc[0])
+    assert value == pytest.approx(replicate_auc(outcome, risk, [6.0])[0, 0])
     intercept = intercept_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
     assert intercept == replicate_intercepts_at_horizon(outcome, risk, 6.0, ONCE)[0]
     errors = [m.evaluate(outcome, p, None, ONCE)[0] for m in calibration_error_metrics(6.0)]

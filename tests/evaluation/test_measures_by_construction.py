@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.auc import auc_table, replicate_auc
+from evaluation.auc import replicate_auc
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.brier import brier_losses, brier_score
 from evaluation.calibration import calibration_slope, observed_expected, replicate_slopes
@@ -129,7 +129,6 @@ EDGES = {
 def tables(outcome, survival, counts):
     """Every table of estimates with a note."""
     risk = 1 - survival[:, 1]
-    yield auc_table(outcome, 1 - survival, TIMES, counts)
     yield calibration_curve(outcome, risk, HORIZON, counts).rename(columns={"observed": "estimate"})
     yield calibration_in_time(outcome, survival, TIMES, counts)
     yield calibration_in_time(outcome, survival, TIMES)
@@ -196,7 +195,7 @@ def test_a_score_at_the_last_time_with_patients_censored_there_is_unknown():
 @pytest.mark.parametrize(
     "refused",
     [
-        lambda o, s: auc_table(o, 1 - s, TIMES[::-1]),
+        lambda o, s: replicate_auc(o, 1 - s, TIMES[::-1]),
         lambda o, s: brier_score(o, s, TIMES[::-1]),
         lambda o, s: calibration_in_time(o, s, TIMES[::-1]),
         lambda o, s: decision_curve(o, {"model": 1 - s[:, 1]}, HORIZON, [0.5, 0.2]),

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.brier_curve import NULL_MODEL, brier_curve
+from evaluation.brier import brier_losses, null_losses, replicate_scores
+from evaluation.brier_display import NULL_MODEL
 from evaluation.decision_curve import TREAT_ALL, decision_curve
 from evaluation.extended_metrics import auc_metric
 from evaluation.incremental_value import net_benefit_metric
@@ -62,9 +63,15 @@ def test_one_repeat_is_the_plain_curve(judged):
     outcome, repeats, _, counts = judged
     once = [np.zeros(N, dtype=int)]
     brier = brier_over_time(outcome, {"m": repeats[:1]}, once, 12.0, counts).frame
-    plain = brier_curve(outcome, {"m": repeats[0].survival}, TIMES, counts)
-    columns = ["estimate", "ci_low", "ci_high", "ipa"]
-    assert brier[columns].to_numpy() == pytest.approx(plain[columns].to_numpy(), nan_ok=True)
+    losses = brier_losses(outcome, repeats[0].survival, TIMES)
+    null = null_losses(outcome, TIMES)
+    for name, own in (("m", losses), (NULL_MODEL, null)):
+        table = brier[brier["model"] == name]
+        assert table["estimate"].to_numpy() == pytest.approx(own.mean(axis=0))
+        limits = np.quantile(replicate_scores(own, counts), [0.025, 0.975], axis=0)
+        assert pytest.approx(limits) == table[["ci_low", "ci_high"]].to_numpy().T
+        accuracy = 1 - own.mean(axis=0) / null.mean(axis=0)
+        assert table["ipa"].to_numpy() == pytest.approx(accuracy, nan_ok=True)
     ours = decisions(outcome, {"m": repeats[:1]}, once, 6.0, counts).frame
     theirs = decision_curve(
         outcome, {"m": 1 - repeats[0].at(6.0)}, 6.0, np.arange(1, 20) / 20, counts
@@ -87,12 +94,9 @@ def test_a_patient_whom_a_repeat_does_not_test_is_judged_by_the_other(judged):
     marked = [np.where(late, -1, folds[0]), folds[1]]
     brier = brier_over_time(outcome, {"m": [blank, repeats[1]]}, marked, 12.0, counts).frame
     own = brier[brier["model"] == "m"].set_index("time")
-    alone = brier_curve(outcome.take(~late), {"m": repeats[0].survival[~late]}, TIMES)
-    whole = brier_curve(outcome, {"m": repeats[1].survival}, TIMES)
-    expected = (
-        alone[alone["model"] == "m"].set_index("time").loc[6.0, "estimate"]
-        + whole[whole["model"] == "m"].set_index("time").loc[6.0, "estimate"]
-    ) / 2
+    alone = brier_losses(outcome.take(~late), repeats[0].survival[~late], TIMES)
+    whole = brier_losses(outcome, repeats[1].survival, TIMES)
+    expected = (alone.mean(axis=0) + whole.mean(axis=0))[TIMES == 6.0] / 2
     assert own.loc[6.0, "estimate"] == pytest.approx(expected)
     assert (
         auc_over_time(outcome, {"m": [blank, repeats[1]]}, marked, 12.0, counts)
