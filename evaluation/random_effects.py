@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
-METHODS = ("REML", "DL")
 FEW = 5
 
 
@@ -23,12 +22,10 @@ class Pooled:
         For the mean over centers, Hartung-Knapp-Sidik-Jonkman.
     prediction_low, prediction_high : float
         Where a new center of the same kind is expected.
-    tau2, tau2_low, tau2_high : float
-        Between-center variance and its 95% Q-profile limits.
+    tau2 : float
+        Between-center variance, restricted maximum likelihood.
     i2 : float
         Share of the variation that is not sampling error, 0 to 1.
-    q : float
-        Cochran's heterogeneity statistic on centers - 1 degrees of freedom.
     centers : int
         With an estimate and a standard error.
     note : str
@@ -42,10 +39,7 @@ class Pooled:
     prediction_low: float
     prediction_high: float
     tau2: float
-    tau2_low: float
-    tau2_high: float
     i2: float
-    q: float
     centers: int
     note: str
 
@@ -53,9 +47,7 @@ class Pooled:
 NUMBERS = tuple(f.name for f in fields(Pooled) if f.name not in ("centers", "note"))
 
 
-def pool_random_effects(
-    estimates: ArrayLike, standard_errors: ArrayLike, method: str = "REML", level: float = 0.95
-) -> Pooled:
+def pool_random_effects(estimates: ArrayLike, standard_errors: ArrayLike) -> Pooled:
     """Pool estimates of centers by a random-effects model.
 
     Parameters
@@ -64,11 +56,6 @@ def pool_random_effects(
         On a scale where they are about normal: logit of C, log of O/E. NaN where a center has none.
     standard_errors : array-like of shape (k,)
         On the same scale; NaN or 0 leaves the center out.
-    method : {"REML", "DL"}
-        How the between-center variance is estimated: restricted maximum likelihood, or DerSimonian
-        and Laird.
-    level : float
-        Coverage of the intervals.
 
     Returns
     -------
@@ -84,17 +71,15 @@ def pool_random_effects(
     Raises
     ------
     ValueError
-        When the lengths differ, a standard error is negative or the method is unknown.
+        When the lengths differ or a standard error is negative.
 
     References
     ----------
     IntHout et al., BMC Med Res Methodol 2014, 10.1186/1471-2288-14-25; Rover et al., 2015,
     10.1186/s12874-015-0091-1; Higgins et al., J R Stat Soc A 2009,
     10.1111/j.1467-985X.2008.00552.x; Debray et al., Stat Methods Med Res 2019,
-    10.1177/0962280218785504. Viechtbauer, J Stat Softw 2010 for REML and the Q-profile.
+    10.1177/0962280218785504. Viechtbauer, J Stat Softw 2010 for REML.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; expected one of {METHODS}")
     y = np.asarray(estimates, dtype=float)
     errors = np.asarray(standard_errors, dtype=float)
     if y.ndim != 1 or y.shape != errors.shape:
@@ -112,16 +97,15 @@ def pool_random_effects(
         note = f"nothing to pool: {found} an estimate with its error"
         return Pooled(**dict.fromkeys(NUMBERS, np.nan), centers=k, note=note)
 
-    tau2 = _reml(y, variance) if method == "REML" else _dersimonian_laird(y, variance)
+    tau2 = _reml(y, variance)
     weight = 1.0 / (variance + tau2)
     mean = float((weight * y).sum() / weight.sum())
     spread = float((weight * (y - mean) ** 2).sum() / (k - 1))
     error = float(np.sqrt(max(1.0, spread) / weight.sum()))
-    reach = float(stats.t.ppf(0.5 + level / 2, k - 1)) * error
+    reach = float(stats.t.ppf(0.975, k - 1)) * error
     ahead = np.nan
     if k > 2:
-        ahead = float(stats.t.ppf(0.5 + level / 2, k - 2) * np.sqrt(tau2 + error**2))
-    low, high = _q_profile(y, variance)
+        ahead = float(stats.t.ppf(0.975, k - 2) * np.sqrt(tau2 + error**2))
     fixed = 1.0 / variance
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
     return Pooled(
@@ -132,10 +116,7 @@ def pool_random_effects(
         prediction_low=mean - ahead,
         prediction_high=mean + ahead,
         tau2=tau2,
-        tau2_low=low,
-        tau2_high=high,
         i2=float(tau2 / (tau2 + typical)),
-        q=_cochran(y, variance, 0.0),
         centers=k,
         note=_caution(k),
     )
@@ -161,12 +142,6 @@ def _cochran(y: np.ndarray, variance: np.ndarray, tau2: float) -> float:
     return float((weight * (y - mean) ** 2).sum())
 
 
-def _dersimonian_laird(y: np.ndarray, variance: np.ndarray) -> float:
-    weight = 1.0 / variance
-    scale = weight.sum() - (weight**2).sum() / weight.sum()
-    return max(0.0, (_cochran(y, variance, 0.0) - (len(y) - 1)) / float(scale))
-
-
 def _reml(y: np.ndarray, variance: np.ndarray) -> float:
     """Maximise the restricted likelihood over tau2 >= 0: a grid, then Brent around its best."""
 
@@ -190,21 +165,3 @@ def _reml(y: np.ndarray, variance: np.ndarray) -> float:
     if slope(below) < 0 < slope(above):
         return float(optimize.brentq(slope, below, above, xtol=1e-14, rtol=1e-12))
     return float(grid[best])
-
-
-def _q_profile(y: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
-    """95% limits of tau2: where Cochran's Q, weighted with it, meets chi-square quantiles."""
-    low, high = stats.chi2.ppf([0.975, 0.025], len(y) - 1)
-
-    def meets(quantile: float) -> float:
-        if _cochran(y, variance, 0.0) <= quantile:
-            return 0.0
-        top = 1.0
-        while _cochran(y, variance, top) > quantile:
-            top *= 10
-        return float(
-            optimize.brentq(lambda tau2: _cochran(y, variance, tau2) - quantile, 0.0, top,
-                            xtol=1e-14, rtol=1e-12)
-        )  # fmt: skip
-
-    return meets(low), meets(high)
