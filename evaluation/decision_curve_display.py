@@ -27,13 +27,10 @@ class DecisionCurveDisplay:
         From `decision_curve`, treating all and none among the strategies.
     marked : sequence of float
         Thresholds that matter in practice, drawn as vertical lines.
-    standardised : bool
-        Net benefit as a share of the event probability.
     """
 
     frame: pd.DataFrame
     marked: Sequence[float] = ()
-    standardised: bool = False
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curves and, under the axis, the share treated; return the Axes."""
@@ -43,11 +40,7 @@ class DecisionCurveDisplay:
             TREAT_ALL: ArmStyle(_GREY, (0, (5, 2))),
             TREAT_NONE: ArmStyle(OKABE_ITO["black"], "-"),
         }
-        shown = self.frame[["strategy", "threshold", "estimate", "ci_low", "ci_high"]].copy()
-        if self.standardised:
-            # Treating all finds every event: its true positives are the event probability.
-            events = self.frame.loc[self.frame["strategy"] == TREAT_ALL, "true_positive"].iloc[0]
-            shown[["estimate", "ci_low", "ci_high"]] /= events if events > 0 else np.nan
+        shown = self.frame[["strategy", "threshold", "estimate", "ci_low", "ci_high"]]
         top = 0.0
         for strategy, style in styles.items():
             curve = shown[shown["strategy"] == strategy]
@@ -66,8 +59,7 @@ class DecisionCurveDisplay:
         thresholds = np.sort(self.frame["threshold"].unique())
         ax.set(xlim=(0, min(1.0, thresholds[-1] * 1.02)), ylim=(-0.12 * top, 1.06 * top))
         ax.set_xlabel(f"Threshold of predicted risk of an event by {horizon}")
-        per = "share of the maximum" if self.standardised else "true positives a patient"
-        ax.set_ylabel(f"Net benefit, {per}")
+        ax.set_ylabel("Net benefit, true positives a patient")
         rise = next(step for step in (0.01, 0.05, 0.1, 0.2) if 1.06 * top / step < 10)
         ax.yaxis.set_major_locator(FixedLocator(np.arange(0, 1.06 * top, rise).tolist()))
         last = ax.get_xlim()[1]

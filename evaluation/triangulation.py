@@ -81,8 +81,6 @@ class Checks:
     largest_smd_term : str
     overlap : str
         "adequate", "thin" or "poor"; empty where there is no propensity.
-    overlap_verdict : str
-        The figures that it rests on.
     events_per_coefficient : float
         Of the multivariable model.
     arm_sizes, arm_events : (int, int)
@@ -102,7 +100,6 @@ class Checks:
     largest_smd: float = np.nan
     largest_smd_term: str = ""
     overlap: str = ""
-    overlap_verdict: str = ""
     events_per_coefficient: float = np.nan
     arm_sizes: tuple[int, int] = (0, 0)
     arm_events: tuple[int, int] = (-1, -1)
@@ -159,7 +156,6 @@ class Checks:
             largest_smd=np.nan if worst is None else float(abs(worst["smd"])),
             largest_smd_term="" if worst is None else str(worst["term"]),
             overlap=str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
-            overlap_verdict=str(row["verdict"]),
             events_per_coefficient=float(row["events_per_coefficient"]),
             terms=max(len(before), 1),
             effective_share=float(row["effective_share"]),

@@ -10,14 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from features.dataset import Dataset
 from features.errors import InputError, Problem
 from features.outcome import Outcome
 from features.times import one_time
-
-LEFT_OUT_COLUMNS = ("status", "reason", "patients")
 
 
 @dataclass(frozen=True)
@@ -26,20 +22,13 @@ class Landmark:
 
     Attributes
     ----------
-    months : float
-        The landmark, from the index date.
     at_risk : ndarray of shape (n,), bool
     outcome : Outcome of the patients at risk
         Months since the landmark.
-    left_out : DataFrame
-        status (event, competing event or censored by the landmark), reason (as the outcome says,
-        else empty), patients.
     """
 
-    months: float
     at_risk: np.ndarray
     outcome: Outcome
-    left_out: pd.DataFrame
 
 
 def landmark(outcome: Outcome, months: float) -> Landmark:
@@ -73,21 +62,4 @@ def landmark(outcome: Outcome, months: float) -> Landmark:
         )
     later = outcome.take(at_risk)
     rebased = Outcome(later.time - months, later.event, later.reason, later.source, later.competing)
-    return Landmark(months, at_risk, rebased, _left_out(outcome.take(~at_risk)))
-
-
-def landmark_dataset(dataset: Dataset, months: float) -> tuple[Dataset, Landmark]:
-    """The patients of a dataset at risk at a landmark, with their outcome from there."""
-    at = landmark(dataset.outcome, months)
-    kept = dataset.take(at.at_risk)
-    return Dataset(kept.covariates, kept.regimen, kept.center, at.outcome), at
-
-
-def _left_out(outcome: Outcome) -> pd.DataFrame:
-    status = np.where(outcome.event, "event", "censored").astype(object)
-    if outcome.competing is not None:
-        status[outcome.competing] = "competing event"
-    reason = np.full(len(outcome), "", dtype=object) if outcome.reason is None else outcome.reason
-    rows = pd.DataFrame({"status": status, "reason": reason}, dtype=object)
-    counts = rows.groupby(["status", "reason"], sort=True).size().rename("patients").reset_index()
-    return counts[list(LEFT_OUT_COLUMNS)]
+    return Landmark(at_risk, rebased)

@@ -141,20 +141,6 @@ def test_decision_curve_draws_every_strategy_and_the_shares_treated():
     assert f"{at_40['treated'].iloc[0]:.0%}" in texts(ax)
 
 
-def test_standardised_net_benefit_scales_curve_and_band_alike():
-    frame = decision_curve(OUTCOME, {"Cox": RISK}, HORIZON, THRESHOLDS, COUNTS)
-    plain = DecisionCurveDisplay(frame).plot()
-    scaled = DecisionCurveDisplay(frame, standardised=True).plot()
-    curves = [
-        next(line.get_ydata() for line in ax.lines if line.get_label() == "Cox")
-        for ax in (plain, scaled)
-    ]
-    ratio = (frame["standardised"] / frame["estimate"]).iloc[0]
-    np.testing.assert_allclose(curves[1], curves[0] * ratio)
-    bands = [ax.collections[0].get_paths()[0].vertices[:, 1] for ax in (plain, scaled)]
-    np.testing.assert_allclose(bands[1], bands[0] * ratio)
-
-
 def test_pictures_of_what_cannot_be_had_are_drawn_empty():
     censored = Outcome(OUTCOME.time, np.zeros(len(OUTCOME)))
     assert "No test: no event" in DCalibrationDisplay.from_predictions(censored, OWN).caption

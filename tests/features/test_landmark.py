@@ -1,12 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.dataset import Dataset
 from features.errors import InputError
-from features.landmark import LEFT_OUT_COLUMNS, landmark, landmark_dataset
+from features.landmark import landmark
 from features.outcome import Outcome
 from features.times import one_time
 
@@ -28,21 +26,9 @@ def test_only_patients_at_risk_after_the_landmark_stay_with_time_shifted():
     assert at.outcome.competing.tolist() == [False, False]
 
 
-def test_who_was_left_out_and_why():
-    left_out = landmark(OUTCOME, 3).left_out
-    assert left_out.columns.tolist() == list(LEFT_OUT_COLUMNS)
-    assert left_out.to_numpy().tolist() == [
-        ["censored", "cut-off", 1],
-        ["censored", "last contact", 1],
-        ["competing event", "death", 1],
-        ["event", "relapse", 2],
-    ]
-
-
 def test_a_landmark_before_anything_happens_leaves_nobody_out():
     at = landmark(Outcome([2, 4], [1, 0]), 1)
     assert at.at_risk.all()
-    assert at.left_out.empty
     assert at.outcome.reason is None
 
 
@@ -58,22 +44,14 @@ def test_a_landmark_lies_after_the_index_date(months):
         landmark(OUTCOME, months)
 
 
-def test_a_dataset_at_a_landmark_keeps_its_rows_together():
-    covariates = pd.DataFrame({"age": np.arange(7.0)})
-    regimen = np.array(list("abababc"), dtype=object)
-    dataset, at = landmark_dataset(Dataset(covariates, regimen, None, OUTCOME), 3)
-    assert dataset.covariates["age"].tolist() == [5, 6]
-    assert dataset.regimen.tolist() == ["b", "c"]
-    assert dataset.outcome is at.outcome
-
-
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), min_size=1), st.floats(0.01, 99))
-def test_everybody_is_at_risk_or_left_out(rows, months):
+def test_who_is_followed_beyond_is_at_risk(rows, months):
     outcome = Outcome(*map(list, zip(*rows, strict=True)))
     if outcome.follow_up <= one_time(months):
         return
     at = landmark(outcome, months)
-    assert len(at.outcome) + at.left_out["patients"].sum() == len(outcome)
+    assert len(at.outcome) == at.at_risk.sum() > 0
+    assert (outcome.time[~at.at_risk] <= one_time(months)).all()
     # To within what is taken for round-off.
     np.testing.assert_allclose(at.outcome.time + months, outcome.time[at.at_risk], atol=3e-6)
