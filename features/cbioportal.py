@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from features.delimited import read_delimited
 from features.encodings import as_utf8
-from features.errors import InputError, Problem, did_you_mean, name_some, refuse
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
 from features.guard_text import words as words_of
 from features.missing_words import MissingWords
 from features.table_checks import read_bytes
@@ -216,17 +216,8 @@ def _with_samples(
                 remedy="give both files of the same study",
             )
         )
-    if both:
-        problems.append(
-            Problem(
-                what="A column stands in both files",
-                where=str(path),
-                got=name_some(both),
-                remedy="rename or remove it in one of them",
-            )
-        )
-    if problems:
-        raise InputError(problems)
+    what = "A column stands in both files"
+    refuse([*problems, *wrong_names(both, what, str(path), "rename or remove it in one of them")])
     return table.merge(samples.drop_duplicates(PATIENT), on=PATIENT, how="left")
 
 

@@ -19,7 +19,7 @@ from features.dataset import Dataset
 from features.dictionary import Covariate
 from features.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
 from features.endpoints import Derived, Endpoint, check_deaths, death_key, derive_endpoint
-from features.errors import InputError, Problem, collect, name_some
+from features.errors import InputError, Problem, collect, refuse, wrong_names
 from features.outcome import Outcome
 from features.regimens import RegimenColumn, derive_regimen
 from features.specs import Settings
@@ -341,16 +341,15 @@ def _check_mapping(
     columns: CohortColumns, needed: Mapping[str, Covariate], dictionary: Mapping[str, Covariate]
 ) -> None:
     unknown = [name for name in columns.covariates if name not in dictionary]
-    if unknown:
-        raise InputError(
-            Problem(
-                what="A mapped covariate is not in the dictionary",
-                where="cohort.columns.covariates",
-                got=name_some(unknown),
-                allowed="names from configs/dictionary.yaml, or from `dictionary:`",
-                remedy="correct the name, or describe the covariate under `dictionary:`",
-            )
+    refuse(
+        wrong_names(
+            unknown,
+            "A mapped covariate is not in the dictionary",
+            "cohort.columns.covariates",
+            "correct the name, or describe the covariate under `dictionary:`",
+            "names from configs/dictionary.yaml, or from `dictionary:`",
         )
+    )
 
 
 def _read_center(table: pd.DataFrame, columns: CohortColumns) -> np.ndarray | None:

@@ -69,6 +69,14 @@ def refuse(problems: Iterable[Problem]) -> None:
         raise InputError(every)
 
 
+def wrong_names(
+    names: Iterable[object], what: str, where: str, remedy: str, allowed: str = ""
+) -> list[Problem]:
+    """One problem that lists names, such as columns, or none where there are none."""
+    every = list(names)
+    return [Problem(what, where, name_some(every), allowed, remedy)] if every else []
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'did you mean X? ' when a known name is close, otherwise empty."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)

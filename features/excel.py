@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.decimal_commas import with_decimal_points
-from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
 from features.missing_words import NO_CODES, MissingWords
 from features.table_checks import (
     check_cells,
@@ -168,16 +168,15 @@ def _filled_area(page: Any, where: str) -> list[list[Any]]:
 
 def _check_merged(page: Any, where: str) -> None:
     merged = sorted(str(area) for area in page.merged_cells.ranges)
-    if merged:
-        raise InputError(
-            Problem(
-                what="Cells are merged",
-                where=where,
-                got=name_values(merged),
-                remedy="unmerge them and write the name or value into every cell: a merged area "
-                "holds it only once",
-            )
+    refuse(
+        wrong_names(
+            merged,
+            "Cells are merged",
+            where,
+            "unmerge them and write the name or value into every cell: a merged area holds it only "
+            "once",
         )
+    )
 
 
 def _check_errors(rows: list[list[Any]], where: str) -> None:
@@ -207,15 +206,8 @@ def _check_formulas(formulas: Any, page: Any, where: str) -> None:
         and page[cell.coordinate].value is None
         and page[cell.coordinate].data_type != "str"
     ]
-    if lost:
-        raise InputError(
-            Problem(
-                what="A formula has no stored value",
-                where=where,
-                got=name_values(lost),
-                remedy="open the workbook in Excel and save it, or replace formulas by values",
-            )
-        )
+    remedy = "open the workbook in Excel and save it, or replace formulas by values"
+    refuse(wrong_names(lost, "A formula has no stored value", where, remedy))
 
 
 def _shown(cell: Any) -> str | None:

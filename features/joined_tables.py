@@ -11,12 +11,13 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows
 from features.missing_words import merged
 from features.one_row import OneRow
-from features.reduced_rows import keys_of, patients_of, reduce_rows
+from features.patient_rows import PatientRows, keys_of
+from features.reduced_rows import reduce_rows
 from features.table_checks import ROW_NAMES
 from features.table_format import TableFormat
 from features.wrong_cells import rows_of, table_rows
@@ -137,7 +138,7 @@ def join_table(
     # Of patients who are not in the cohort nothing is read.
     about, key = other[known].reset_index(drop=True), theirs[known].reset_index(drop=True)
     limits = patients.iloc[pd.Index(mine).get_indexer(pd.Index(key))].reset_index(drop=True)
-    reduced = reduce_rows(about, patients_of(key), spec.long, spec.one_row, where, limits)
+    reduced = reduce_rows(PatientRows.of(about, key, where), spec.long, spec.one_row, limits)
     about = reduced.table
     key = key.loc[about.index]
     _check_once(about, key, f"{where}, this file", table_rows, "say which row counts with "
@@ -224,16 +225,15 @@ def _chosen(
     taken = spec.columns or {c: c for c in about.columns if c not in keys | {ROW_NAMES}}
     check_columns(about, {f"{where}, columns, {new}": column for new, column in taken.items()})
     both = [new for new in taken if new in patients.columns]
-    if both:
-        raise InputError(
-            Problem(
-                what="Both tables have a column of this name",
-                where=where,
-                got=name_some(both),
-                remedy="take what is needed under another name, such as "
-                f"`columns: {{new_name: {taken[both[0]]}}}`",
-            )
+    refuse(
+        wrong_names(
+            both,
+            "Both tables have a column of this name",
+            where,
+            "take what is needed under another name, such as `columns: {new_name: "
+            f"{', '.join(taken[new] for new in both[:1])}}}`",
         )
+    )
     return pd.DataFrame({new: about[column] for new, column in taken.items()}, index=about.index)
 
 

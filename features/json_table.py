@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from features.decimal_commas import with_decimal_points
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, refuse, wrong_names
 from features.missing_words import MissingWords
 from features.table_checks import (
     check_cells,
@@ -45,15 +45,8 @@ def read_json(data: bytes, where: str, form: TableFormat, words: MissingWords) -
     names = dict.fromkeys(str(name) for row in rows for name in row)
     check_size(len(rows), len(names), where)
     nested = sorted({k for row in rows for k, v in row.items() if isinstance(v, dict | list)})
-    if nested:
-        raise InputError(
-            Problem(
-                what="A value is not a single number or word",
-                where=where,
-                got=name_some(nested),
-                remedy="give one plain value for each column",
-            )
-        )
+    what = "A value is not a single number or word"
+    refuse(wrong_names(nested, what, where, "give one plain value for each column"))
     try:
         cells = pd.DataFrame(rows, dtype=object)
         table = cells.map(lambda v: None if _is_nothing(v) else str(v))

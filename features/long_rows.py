@@ -10,7 +10,8 @@ from pydantic import Field
 
 from features.codes import Codes, read_codes
 from features.columns import check_columns
-from features.errors import InputError, Problem, name_some, refuse
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
+from features.patient_rows import PatientRows
 from features.specs import Spec
 from features.wrong_cells import table_rows, wrong_cells
 
@@ -69,19 +70,18 @@ def names_wanted(table: pd.DataFrame, rule: LongRows, where: str) -> tuple[np.nd
     name = read_codes(table[rule.name])
     found = list(dict.fromkeys(name.dropna()))
     absent = [value for value in rule.values if value not in found]
-    if absent:
-        raise InputError(
-            Problem(
-                what="No row has this name",
-                where=f"{where}, values",
-                got=name_some(absent),
-                # Many different ones may be the patients' own.
-                allowed=f"what column {rule.name} holds: {name_some(found)}"
-                if 2 * len(found) <= len(table)
-                else f"one of the {len(found)} that column {rule.name} holds",
-                remedy="write it as the table does, or take it out",
-            )
+    refuse(
+        wrong_names(
+            absent,
+            "No row has this name",
+            f"{where}, values",
+            "write it as the table does, or take it out",
+            # Many different ones may be the patients' own.
+            f"what column {rule.name} holds: {name_some(found)}"
+            if 2 * len(found) <= len(table)
+            else f"one of the {len(found)} that column {rule.name} holds",
         )
+    )
     wanted = list(rule.values) or found
     if len(wanted) > MOST_NAMES:
         raise InputError(
@@ -96,23 +96,20 @@ def names_wanted(table: pd.DataFrame, rule: LongRows, where: str) -> tuple[np.nd
     return name.where(name.isin(wanted), "").fillna("").to_numpy(dtype=object), wanted
 
 
-def spread(table: pd.DataFrame, group: np.ndarray, rule: LongRows, where: str) -> Spread:
+def spread(rows: PatientRows, rule: LongRows) -> Spread:
     """Spread long rows.
 
     Parameters
     ----------
-    table : DataFrame of shape (n, any), index 0..n-1
-    group : ndarray of shape (n,), int
-        The patient of each row, from 0 in the order of their first rows.
+    rows : PatientRows
     rule : LongRows
-    where : str
-        For messages.
 
     Raises
     ------
     InputError
         As `names_wanted`; when a patient has two rows of one name, or a new column's name is taken.
     """
+    table, group, where = rows
     name, wanted = names_wanted(table, rule, where)
     keys = pd.DataFrame({"group": group, "name": name})
     twice = (name != "") & keys.duplicated(keep=False).to_numpy(dtype=bool)
@@ -137,20 +134,13 @@ def spread(table: pd.DataFrame, group: np.ndarray, rule: LongRows, where: str) -
     wide = table.iloc[said][constant].set_axis(first, axis=0)
     new = [f"{value}_{column}" for value in wanted for column in rule.take]
     taken = [name for name in new if name in wide.columns]
-    if taken:
-        raise InputError(
-            Problem(
-                what="A column of this name is there already",
-                where=where,
-                got=name_some(taken),
-                remedy="rename the column in the table",
-            )
-        )
+    what = "A column of this name is there already"
+    refuse(wrong_names(taken, what, where, "rename the column in the table"))
     lacking = {}
     for value in wanted:
         place = np.full(len(wide), -1)
-        rows = np.flatnonzero(name == value)
-        place[group[rows]] = rows
+        named = np.flatnonzero(name == value)
+        place[group[named]] = named
         lacking[value] = int((place < 0).sum())
         for column in rule.take:
             cells = table[column].to_numpy(dtype=object)

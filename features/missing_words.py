@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from features.errors import InputError, Problem, name_some
+from features.errors import refuse, wrong_names
 
 MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".")
 
@@ -39,19 +39,17 @@ class MissingWords:
         InputError
             Naming every such word and column.
         """
-        problems = [
-            Problem(
-                what="A word is stated as missing and as a code",
-                where=f"column {column}",
-                got=name_some(both),
-                remedy="take it out of `missing:` (or `missing_codes:`), or out of the codes of "
-                "this column",
-            )
+        refuse(
+            problem
             for column, codes in self.codes.items()
-            if (both := sorted(codes.intersection(self.extra)))
-        ]
-        if problems:
-            raise InputError(problems)
+            for problem in wrong_names(
+                sorted(codes.intersection(self.extra)),
+                "A word is stated as missing and as a code",
+                f"column {column}",
+                "take it out of `missing:` (or `missing_codes:`), or out of the codes of this "
+                "column",
+            )
+        )
 
     @property
     def anywhere(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from features.columns import check_columns
 from features.dates import DateFormat, read_dates
 from features.errors import InputError, Problem, refuse
 from features.guard_text import as_number, as_text
+from features.patient_rows import PatientRows
 from features.specs import Spec
 from features.wrong_cells import table_rows, wrong_cells
 
@@ -93,25 +94,15 @@ class Kept(NamedTuple):
     without: int
 
 
-def keep_one_row(
-    table: pd.DataFrame,
-    group: np.ndarray,
-    rule: OneRow,
-    where: str,
-    limits: pd.DataFrame | None = None,
-) -> Kept:
-    """Keep one row of each group.
+def keep_one_row(rows: PatientRows, rule: OneRow, limits: pd.DataFrame | None = None) -> Kept:
+    """Keep one row of each patient.
 
     Parameters
     ----------
-    table : DataFrame of shape (n, any), index 0..n-1
-    group : ndarray of shape (n,), int
-        The patient of each row, from 0 in the order of their first rows.
+    rows : PatientRows
     rule : OneRow
-    where : str
-        For messages.
     limits : DataFrame of shape (n, any), optional
-        Where the column that `on_or_before` names stands, a row for each row of `table`.
+        Where the column that `on_or_before` names stands, a row for each of `rows`.
 
     Raises
     ------
@@ -119,6 +110,7 @@ def keep_one_row(
         For a column that is not there, a date or value that cannot be read, rows without a date,
         and rows that the rule does not tell apart.
     """
+    table, group, where = rows
     named = {"date": rule.date, "column": rule.column}
     check_columns(table, {f"{where}, {key}": column for key, column in named.items() if column})
     allowed = np.ones(len(table), dtype=bool)
@@ -137,7 +129,7 @@ def keep_one_row(
     best = places[_is_best(group[places], first[places])]
     if rule.rule == "worst":
         best = best[_is_best(group[best], -date[best])]
-    best = _without_ties(table, group, best, rule, where)
+    best = _without_ties(rows, best, rule)
     return Kept(
         table.iloc[best[np.argsort(group[best], kind="stable")]],
         len(table),
@@ -172,12 +164,11 @@ def _is_best(group: np.ndarray, score: np.ndarray) -> np.ndarray:
     return score == pd.Series(score).groupby(group).transform("max").to_numpy()
 
 
-def _without_ties(
-    table: pd.DataFrame, group: np.ndarray, best: np.ndarray, rule: OneRow, where: str
-) -> np.ndarray:
+def _without_ties(rows: PatientRows, best: np.ndarray, rule: OneRow) -> np.ndarray:
+    table, group, where = rows
     # Rows that are copies of one another are one row.
-    rows = table.iloc[best].assign(**{"": group[best]}).astype(str)
-    best = best[~rows.duplicated().to_numpy(dtype=bool)]
+    text = table.iloc[best].assign(**{"": group[best]}).astype(str)
+    best = best[~text.duplicated().to_numpy(dtype=bool)]
     tied = pd.Series(group[best]).duplicated(keep=False).to_numpy(dtype=bool)
     if tied.any() and rule.ties == "refuse":
         wrong = np.zeros(len(table), dtype=bool)

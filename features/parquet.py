@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from features.decimal_commas import with_decimal_points
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, refuse, wrong_names
 from features.missing_words import MissingWords
 from features.table_checks import (
     MAX_FILE,
@@ -82,15 +82,14 @@ def _check_types(schema: Any, names: list[str], where: str) -> None:
         value = kind.value_type if kinds.is_dictionary(kind) else kind
         if not any(is_kind(value) for is_kind in plain):
             wrong[name] = str(kind)
-    if wrong:
-        raise InputError(
-            Problem(
-                what="A column holds no single numbers, words or dates",
-                where=where,
-                got=name_some([f"{name}: {kind[:60]}" for name, kind in wrong.items()], 6),
-                remedy="leave these columns out of the file, or give each part a column of its own",
-            )
+    refuse(
+        wrong_names(
+            (f"{name}: {kind[:60]}" for name, kind in wrong.items()),
+            "A column holds no single numbers, words or dates",
+            where,
+            "leave these columns out of the file, or give each part a column of its own",
         )
+    )
 
 
 def _plain(stored: Any, where: str) -> Any:

@@ -13,7 +13,8 @@ from features.guard_findings import Finding
 from features.joined_tables import JoinedTable, join_table
 from features.long_rows import LongRows
 from features.one_row import OneRow
-from features.reduced_rows import keys_of, patients_of, reduce_rows
+from features.patient_rows import PatientRows, keys_of
+from features.reduced_rows import reduce_rows
 from features.sources import read_table
 from features.wrong_cells import table_rows
 
@@ -56,7 +57,7 @@ def one_row_a_patient(
     check_columns(table, {f"{where}, patient": column})
     attrs, table = dict(table.attrs), table.reset_index(drop=True)
     key = keys_of(table, [column], where, table_rows)
-    reduced = reduce_rows(table, patients_of(key), long, one_row, "cohort")
+    reduced = reduce_rows(PatientRows.of(table, key, "cohort"), long, one_row)
     reduced.table.attrs = attrs
     return reduced.table, reduced.findings
 

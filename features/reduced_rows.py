@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from features.codes import read_codes
-from features.errors import name_some, refuse
+from features.errors import name_some
 from features.guard_findings import Finding, finding_of_files
 from features.long_rows import LongRows, names_wanted, spread
 from features.one_row import OneRow, keep_one_row
-from features.wrong_cells import wrong_cells
+from features.patient_rows import PatientRows
 
 
 class Reduced(NamedTuple):
@@ -23,49 +21,10 @@ class Reduced(NamedTuple):
     findings: list[Finding]
 
 
-def keys_of(
-    table: pd.DataFrame,
-    columns: Sequence[str],
-    where: str,
-    rows: Callable[[pd.Series, np.ndarray], str],
-) -> pd.Series:
-    """The identifier of each row as text, of one column or of several together.
-
-    Raises
-    ------
-    InputError
-        Where one is missing.
-    """
-    parts = {column: read_codes(table[column]) for column in columns}
-    refuse(
-        problem
-        for column, part in parts.items()
-        for problem in wrong_cells(
-            part,
-            part.isna(),
-            where,
-            "An identifier is missing, so that the row is nobody's",
-            "fill it in, or take these rows out of the file",
-            rows=rows,
-        )
-    )
-    whole, *others = (part.astype(object) for part in parts.values())
-    for other in others:
-        whole = whole + "\x1f" + other
-    return whole
-
-
-def patients_of(key: pd.Series) -> np.ndarray:
-    """The number of the patient of each row, from 0 in the order of their first rows."""
-    return pd.factorize(key)[0]
-
-
 def reduce_rows(
-    table: pd.DataFrame,
-    group: np.ndarray,
+    rows: PatientRows,
     long: LongRows | None,
     one_row: OneRow | None,
-    where: str,
     limits: pd.DataFrame | None = None,
 ) -> Reduced:
     """Make one row of each patient's rows, as stated; as they are without a rule.
@@ -74,13 +33,9 @@ def reduce_rows(
 
     Parameters
     ----------
-    table : DataFrame of shape (n, any), index 0..n-1
-    group : ndarray of shape (n,), int
-        As `patients_of` gives it.
+    rows : PatientRows
     long : LongRows, optional
     one_row : OneRow, optional
-    where : str
-        For messages.
     limits : DataFrame of shape (n, any), optional
         See `keep_one_row`.
 
@@ -90,7 +45,8 @@ def reduce_rows(
         As `keep_one_row` and `spread`.
     """
     findings: list[Finding] = []
-    patients = group
+    table, group, where = rows
+    n_patients = int(group.max(initial=-1)) + 1
     if one_row is not None:
         if long is not None:
             name, _ = names_wanted(table, long, f"{where}, long")
@@ -101,43 +57,34 @@ def reduce_rows(
             among = pd.factorize(pd.Series(group).astype(str) + "\x1f" + pd.Series(name))[0]
         else:
             among, places = group, table.index.to_numpy()
-        kept = keep_one_row(table, among, one_row, f"{where}, one_row", limits)
-        left = len(kept.table)
+        kept = keep_one_row(PatientRows(table, among, f"{where}, one_row"), one_row, limits)
+        left = kept.table.index.to_numpy()
         parts = [f"{n} {what}" for n, what in ((kept.later, "later"), (kept.undated, "undated"))
                  if n]  # fmt: skip
-        findings.append(
-            finding_of_files(
-                "no_row_left" if kept.without and long is None else "one_row",
-                f"{where}: of {kept.rows} rows {left} are kept ({one_row.words})"
-                + (f"; {', '.join(parts)}" if parts else "")
-                + (f"; of {kept.without} no row is left" if kept.without else ""),
-                kept.rows - left,
-                kept.rows,
-            )
+        told = f"{where}: of {kept.rows} rows {len(left)} are kept ({one_row.words})" + "".join(
+            f"; {part}" for part in parts
         )
-        rows = kept.table.index.to_numpy()
-        table, group = kept.table.set_axis(places[rows], axis=0), group[rows]
+        if kept.without and long is None:
+            told += "; of these patients no row is left"
+            findings.append(finding_of_files("no_row_left", told, kept.without, n_patients))
+        else:
+            told += f"; of {kept.without} no row is left" if kept.without else ""
+            lost = len(np.unique(np.delete(group, left)))
+            findings.append(finding_of_files("one_row", told, lost, n_patients))
+        table, group = kept.table.set_axis(places[left], axis=0), group[left]
     if long is None:
         return Reduced(table, findings)
     places = table.index.to_numpy()
     number = pd.factorize(group)[0]
-    wide = spread(table.reset_index(drop=True), number, long, f"{where}, long")
+    whole_rows = PatientRows(table.reset_index(drop=True), number, f"{where}, long")
+    wide = spread(whole_rows, long)
     whole = wide.table.set_axis(places[wide.table.index.to_numpy()], axis=0)
-    lacking = [f"{value} {n}" for value, n in wide.lacking.items() if n]
-    if lacking or wide.dropped:
-        findings.append(
-            finding_of_files(
-                "long_rows",
-                f"{where}: spread over {len(wide.lacking)} name(s)"
-                + (f"; patients without a row: {name_some(lacking)}" if lacking else "")
-                + (
-                    f"; columns that differ within a patient are left out: "
-                    f"{name_some(wide.dropped)}"
-                    if wide.dropped
-                    else ""
-                ),
-                max(wide.lacking.values(), default=0),
-                len(np.unique(patients)),
-            )
-        )
+    for value, lacking in wide.lacking.items():
+        if lacking:
+            told = f"{where}: patients without a row of {value} have its columns missing"
+            findings.append(finding_of_files("long_rows", told, lacking, n_patients))
+    if wide.dropped:
+        told = f"{where}: columns that differ within a patient are left out: "
+        told += name_some(wide.dropped)
+        findings.append(finding_of_files("long_rows", told, 0, n_patients))
     return Reduced(whole, findings)

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from features.encodings import check_text
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, refuse, wrong_names
 from features.missing_words import MissingWords
 from features.paths import check_file
 from features.table_checks import (
@@ -99,15 +99,8 @@ def read_sql(
     check_size(len(rows), len(names), f"the query on {shown}")
     table = pd.DataFrame(rows, columns=pd.RangeIndex(len(names)), dtype=object)
     binary = [names[i] for i in table if table[i].map(lambda v: isinstance(v, bytes)).any()]
-    if binary:
-        raise InputError(
-            Problem(
-                what="A column holds bytes, not text",
-                where=shown,
-                got=name_some(binary),
-                remedy="leave it out of the query, or cast it to text there",
-            )
-        )
+    remedy = "leave it out of the query, or cast it to text there"
+    refuse(wrong_names(binary, "A column holds bytes, not text", shown, remedy))
     text = table.map(text_cell).astype(pd.StringDtype(na_value=np.nan)).set_axis(names, axis=1)
     check_cells(text, f"the query on {shown}")
     return check_table(MissingWords(codes=codes or {}).mask(text), f"the query on {shown}")
@@ -222,15 +215,8 @@ def _resolved(template: str, folder: Path) -> URL:
 
 def _filled(where: str, text: str) -> str:
     absent = [name for name in VARIABLE.findall(text) if name not in os.environ]
-    if absent:
-        raise InputError(
-            Problem(
-                what="An environment variable is not set",
-                where=where,
-                got=name_some(absent),
-                remedy="set it in the shell that runs the command; it is written to no file",
-            )
-        )
+    remedy = "set it in the shell that runs the command; it is written to no file"
+    refuse(wrong_names(absent, "An environment variable is not set", where, remedy))
     return VARIABLE.sub(lambda found: os.environ[found.group(1)], text)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.paths import check_file
 
 # A gene panel has thousands of columns; a pivoted record of every visit has more, and is no table
@@ -34,15 +34,8 @@ def check_names(names: Iterable[object], where: str) -> None:
     """Raise when two columns have the same name, blanks around it aside."""
     stripped = [str(name).strip() for name in names]
     twice = sorted(name for name, count in Counter(stripped).items() if count > 1 and name)
-    if twice:
-        raise InputError(
-            Problem(
-                what="Two columns have the same name",
-                where=where,
-                got=", ".join(twice),
-                remedy="keep one of them, or rename one",
-            )
-        )
+    what = "Two columns have the same name"
+    refuse(wrong_names(twice, what, where, "keep one of them, or rename one"))
 
 
 def check_header(names: Sequence[object], where: str) -> None:

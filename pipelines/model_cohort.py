@@ -10,7 +10,7 @@ import numpy as np
 
 from features.dataset import Dataset
 from features.dictionary import Covariate, read_dictionary
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.guard_findings import raise_failures
 from models.card import ModelCard
 from pipelines.beyond_training import as_judged
@@ -85,18 +85,14 @@ def read_for_model(
             )
         )
     unknown = sorted(set(_arms_seen(dataset)) - set(card.arms)) if card.arms else []
-    if unknown:
-        problems.append(
-            Problem(
-                what="The model does not know this regimen",
-                where="the patient table",
-                got=name_some(unknown),
-                allowed=", ".join(card.arms),
-                remedy="leave those patients out by `cohort.inclusion`, or map their regimen",
-            )
-        )
-    if problems:
-        raise InputError(problems)
+    problems += wrong_names(
+        unknown,
+        "The model does not know this regimen",
+        "the patient table",
+        "leave those patients out by `cohort.inclusion`, or map their regimen",
+        ", ".join(card.arms),
+    )
+    refuse(problems)
     return given
 
 
@@ -190,17 +186,13 @@ def _regimen_problems(config: TrainConfig, card: ModelCard) -> list[Problem]:
             )
         ]
     unknown = [arm for arm in column.arms if arm not in card.arms]
-    if not unknown:
-        return []
-    return [
-        Problem(
-            what="The model does not know a configured regimen",
-            where="cohort.columns.regimen",
-            got=name_some(unknown),
-            allowed=", ".join(card.arms),
-            remedy="map the codes of the table to the model's regimens",
-        )
-    ]
+    return wrong_names(
+        unknown,
+        "The model does not know a configured regimen",
+        "cohort.columns.regimen",
+        "map the codes of the table to the model's regimens",
+        ", ".join(card.arms),
+    )
 
 
 def _covariate_problems(own: Covariate, theirs: Covariate) -> list[Problem]:

@@ -121,6 +121,8 @@ def test_rows_of_others_are_never_read():
     table, findings = joined(other=other, one_row=rule, columns=["hb"])
     assert table["hb"].tolist()[::2] == ["100", "90"]
     assert [finding.check for finding in findings] == ["one_row", "joined_table"]
+    # Patients are counted, not rows: of the two who are there, nobody lost a row.
+    assert (findings[0].count, findings[0].total) == (0, 2)
 
 
 def test_the_last_row_before_the_patient_s_own_start_is_joined():
@@ -137,7 +139,8 @@ def test_the_last_row_before_the_patient_s_own_start_is_joined():
     assert table["hb"].tolist()[:2] == ["90", "95"]
     assert pd.isna(table["hb"].iloc[2])
     assert "of 4 rows 2 are kept" in findings[0].what
-    assert "2 later; of 1 no row is left" in findings[0].what
+    assert "2 later; of these patients no row is left" in findings[0].what
+    assert findings[0].who == "1 of 3 patient(s), 33%"
     # A patient who is lost is more than rows that are: a check of its own, with its severity.
     assert (findings[0].check, findings[0].severity.label) == ("no_row_left", "warn")
 
@@ -214,7 +217,7 @@ def test_the_first_table_itself_is_made_one_row_a_patient():
     found, (finding,) = one_row_a_patient(table, "mrn", None, rule)
     assert found["ecog"].tolist() == ["1", "2"]
     assert found.index.tolist() == [1, 2]
-    assert (finding.count, finding.total) == (1, 3)
+    assert (finding.count, finding.total) == (1, 2)  # of a, one row is left out
     with pytest.raises(InputError, match="Which column says whose a row is"):
         one_row_a_patient(table, "", None, rule)
     with pytest.raises(InputError, match="An identifier is missing"):

@@ -3,7 +3,7 @@ import pytest
 
 from features.errors import InputError
 from features.long_rows import LongRows, spread
-from features.reduced_rows import patients_of
+from features.patient_rows import PatientRows
 
 # As CDISC's ADTTE: CNSR 1 is censored. Patient p2 has no row of EFS; p3 none that is wanted.
 ADTTE = pd.DataFrame(
@@ -20,7 +20,9 @@ ADTTE = pd.DataFrame(
 
 def wide(table=ADTTE, **rule):
     stated = {"name": "PARAMCD", "values": ["OS", "EFS"], "take": ["AVAL", "CNSR"]} | rule
-    return spread(table, patients_of(table["USUBJID"]), LongRows.model_validate(stated), "cohort")
+    return spread(
+        PatientRows.of(table, table["USUBJID"], "cohort"), LongRows.model_validate(stated)
+    )
 
 
 def test_a_row_of_each_name_becomes_columns_of_the_patient():

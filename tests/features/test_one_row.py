@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from features.errors import InputError
 from features.one_row import OneRow, keep_one_row
-from features.reduced_rows import patients_of
+from features.patient_rows import PatientRows
 
 # Patient a: three visits, out of order; b: one; c: two, the worse one earlier.
 VISITS = pd.DataFrame(
@@ -20,7 +20,7 @@ VISITS = pd.DataFrame(
 
 
 def kept(table=VISITS, **rule):
-    return keep_one_row(table, patients_of(table["id"]), OneRow(**rule), "cohort")
+    return keep_one_row(PatientRows.of(table, table["id"], "cohort"), OneRow(**rule))
 
 
 @pytest.mark.parametrize(

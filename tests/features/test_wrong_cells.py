@@ -16,6 +16,7 @@ from features.joined_tables import JoinedTable, join_table
 from features.long_rows import LongRows
 from features.omop import BIRTH, DRUGS, derive_omop
 from features.one_row import OneRow, keep_one_row
+from features.patient_rows import PatientRows
 from features.redcap import RedcapSource, read_redcap
 from features.reduced_rows import reduce_rows
 from features.regimens import RegimenColumn, derive_regimen
@@ -87,7 +88,7 @@ def regimens(table):
 
 def worst(table):
     rule = OneRow(rule="worst", column="x", worst_is="highest")
-    return keep_one_row(table, np.zeros(len(table), dtype=int), rule, "cohort")
+    return keep_one_row(PatientRows(table, np.zeros(len(table), dtype=int), "cohort"), rule)
 
 
 def included(table):
@@ -97,13 +98,13 @@ def included(table):
 def one_name_twice(table):
     twice = pd.concat([table, table], ignore_index=True)
     rule = LongRows(name="x", take=("one",))
-    return reduce_rows(twice, np.zeros(len(twice), dtype=int), rule, None, "cohort")
+    return reduce_rows(PatientRows(twice, np.zeros(len(twice), dtype=int), "cohort"), rule, None)
 
 
 def taken_names(table):
     rule, group = LongRows(name="x", take=("one",)), np.arange(len(table))
     names = {f"{value}_one": "y" for value in table["x"]}
-    return reduce_rows(table.assign(**names), group, rule, None, "cohort")
+    return reduce_rows(PatientRows(table.assign(**names), group, "cohort"), rule, None)
 
 
 def taken_columns(table):
