@@ -1,7 +1,4 @@
-"""Calibration in the large at every time of a grid: observed against mean predicted probability.
-
-Table over times -> mean absolute difference.
-"""
+"""Calibration in the large at every time of a grid: observed against mean predicted probability."""
 
 from __future__ import annotations
 

@@ -23,7 +23,32 @@ _FARTHEST = 60.0
 def replicate_intercepts_at_horizon(
     outcome: Outcome, event_probability: np.ndarray, horizon: float, counts: np.ndarray
 ) -> np.ndarray:
-    """`intercept_at_horizon` of each bootstrap replicate; counts (B, n) -> (B,)."""
+    """The shift that makes the mean prediction equal the Kaplan-Meier probability, by replicate.
+
+    It solves mean(1 - (1 - p)^exp(a)) = 1 - KM(horizon) for a: recalibration in the large with the
+    slope kept at 1.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    event_probability : ndarray of shape (n,)
+        Predicted probability of the event by the horizon. Not survival.
+    horizon : float
+        Months.
+    counts : ndarray of shape (B, n)
+        How often each bootstrap replicate holds each patient.
+
+    Returns
+    -------
+    ndarray of shape (B,)
+        NaN when a prediction is NaN, the horizon is beyond follow-up, or the observed probability
+        is 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        When event_probability does not hold one probability a patient.
+    """
     event_probability = checked_probabilities(event_probability, outcome)
     observed = 1.0 - replicate_survival(outcome, [horizon], counts)[:, 0]
     return _shifts(np.asarray(counts), complementary_log_log(event_probability), observed)

@@ -1,6 +1,6 @@
 """Net benefit of treating those above a threshold of predicted risk, under censoring.
 
-Counts of each threshold -> decision curve of several predictions -> net benefit at one threshold.
+Counts of each threshold -> decision curve of several predictions.
 "Treat" stands for whatever is done to patients of high risk.
 """
 
