@@ -19,6 +19,7 @@ PARENT = textwrap.dedent(
     """
     import os, sys, time
     from joblib import delayed
+    from pipelines.command import run_command
     from pipelines.processes import in_parallel
 
     def task(number):
@@ -27,9 +28,12 @@ PARENT = textwrap.dedent(
         while time.monotonic() < end:
             pass  # as compiled code does, it takes no notice of anything
 
-    if __name__ == "__main__":
+    def work():
         for _ in in_parallel([delayed(task)(i) for i in range(2)], 2):
             pass
+
+    if __name__ == "__main__":
+        run_command(work)
     """
 )
 HOLDER = textwrap.dedent(
@@ -53,21 +57,37 @@ def alive(pid):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_workers_end_with_their_parent(tmp_path):
+@pytest.mark.parametrize(
+    ("stop", "to_all", "status", "told"),
+    [
+        (signal.SIGKILL, False, -signal.SIGKILL, ""),
+        (signal.SIGTERM, False, 143, ""),
+        # Ctrl-C reaches the workers too; `kill -INT` does not.
+        (signal.SIGINT, True, 130, "Stopped.\n"),
+        (signal.SIGINT, False, 130, "Stopped.\n"),
+    ],
+)
+def test_workers_end_with_their_parent(stop, to_all, status, told, tmp_path):
     (tmp_path / "parent.py").write_text(PARENT)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True,
-        env=environment,
-    ) as parent:  # fmt: skip
+    # As every command that has workers.
+    environment["PYTHONWARNINGS"] = "ignore"
+    with (
+        open(tmp_path / "said", "w") as said,
+        subprocess.Popen(
+            [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True,
+            stderr=said, env=environment, start_new_session=True,
+        ) as parent,
+    ):  # fmt: skip
         workers = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(map(alive, workers))
-        parent.send_signal(signal.SIGKILL)
-        parent.wait()
+        (os.killpg if to_all else os.kill)(parent.pid, stop)
+        assert parent.wait(timeout=30) == status
         give_up = time.monotonic() + 5
         while any(map(alive, workers)) and time.monotonic() < give_up:
             time.sleep(0.02)
     assert not any(map(alive, workers))
+    assert (tmp_path / "said").read_text() == told
 
 
 SERVING = textwrap.dedent(
