@@ -15,6 +15,7 @@ from evaluation.comparison_report import ComparisonReport, write_comparison_repo
 from evaluation.html_page import png_bytes
 from evaluation.results import MODEL_BASED, format_estimate, with_refit_range
 from evaluation.triangulation import HAZARD_RATIO, RMST, on_one_scale
+from features.errors import InputError
 from models.card import software_versions
 from pipelines import tracking
 from pipelines.cohorts import cohort_name
@@ -49,13 +50,20 @@ class ComparisonRecord:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             self.write_files(folder, pictures)
-            if out is not None:
-                with replaced(out, "compare") as new:
-                    self._copy(folder, new)
+            written = list(folder.iterdir())
             (folder / "figures").mkdir()
             for section, drawn in pictures.items():
                 for number, picture in enumerate(drawn.values(), start=1):
                     (folder / "figures" / f"{section}_{number}.png").write_bytes(picture)
+            try:
+                if out is not None:
+                    with replaced(out, "compare") as new:
+                        for file in written:
+                            write_bytes(new / file.name, file.read_bytes())
+            except (OSError, InputError):
+                # What the folder does not take, the store keeps.
+                self._log(folder, plan)
+                raise
             return self._log(folder, plan)
 
     def write_files(self, folder: Path, pictures: dict[str, dict[str, bytes]]) -> None:
@@ -89,7 +97,6 @@ class ComparisonRecord:
     def summary(self) -> dict[str, object]:
         """The comparison in a form for other programs."""
         found, plan = self.found, self.found.plan
-        table = with_refit_range(found.table).astype(object)
         return {
             "cohort": cohort_name(plan.config),
             "endpoint": plan.endpoint,
@@ -100,7 +107,7 @@ class ComparisonRecord:
             ],
             "cautions": list(found.cautions),
             "findings": records(plan.findings_table),
-            "comparison": table.where(table.notna(), None).to_dict(orient="records"),
+            "comparison": records(with_refit_range(found.table)),
             "data_fingerprint": plan.cohort.fingerprint,
             "seed": plan.config.seed,
             "git_commit": tracking.git_commit(),
@@ -220,8 +227,3 @@ class ComparisonRecord:
             ]
         lines += ["", "What these data cannot support:", *(f"- {c}" for c in found.cautions)]
         return "\n".join(lines)
-
-    @staticmethod
-    def _copy(folder: Path, out: Path) -> None:
-        for file in folder.iterdir():
-            write_bytes(out / file.name, file.read_bytes())

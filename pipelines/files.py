@@ -65,10 +65,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all; errors are those of `write_text`."""
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)  # A pipe or a device, such as /dev/stdout.
-        return
-    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # A pipe or a device, such as /dev/stdout.
+            return
+        _replace(path.resolve(), data)
+    except OSError as error:
+        # Python names the file that it cannot open, but not the one that it cannot fill.
+        error.filename = error.filename or str(path)
+        raise
+
+
+def _replace(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)

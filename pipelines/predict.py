@@ -247,14 +247,14 @@ def _nowhere() -> InputError:
 def _as_json(result: pd.DataFrame, stored: StoredModel) -> str:
     import json
 
-    card = stored.card
+    from pipelines.files import records
 
-    rows = result.astype(object).where(result.notna(), None).to_dict(orient="records")
+    card = stored.card
     content = {
         "model": stored.identity | _description(card),
         "performance": card.performance,
         "cautions": list(card.cautions),
-        "patients": rows,
+        "patients": records(result),
     }
     return json.dumps(content, indent=2) + "\n"
 

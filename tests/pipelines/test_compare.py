@@ -2,11 +2,14 @@
 
 import contextlib
 import copy
+import errno
 import io
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pandas as pd
@@ -15,7 +18,8 @@ import yaml
 
 from evaluation.results import ADJUSTED_COLUMNS
 from features.dictionary import CONFIGS
-from pipelines import compare
+from pipelines import compare, comparison_record
+from pipelines.comparison_record import ComparisonRecord
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"
 QUICK = {"replicates": 100, "imputations": 2}
@@ -227,6 +231,28 @@ def test_the_run_is_a_comparison_with_tables_pictures_and_the_note(embedded):
             "agreement.csv", "course.csv", "heterogeneity.csv"} <= files  # fmt: skip
     pictures = {file.path for file in client.list_artifacts(run_id, "figures")}
     assert {"figures/course_1.png", "figures/contributions_1.png"} <= pictures
+
+
+def test_what_the_folder_has_no_room_for_is_kept_in_the_store(tmp_path, monkeypatch):
+    kept = []
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(comparison_record, "comparison_pictures", lambda found: {})
+    monkeypatch.setattr(comparison_record, "write_bytes", full)
+    monkeypatch.setattr(
+        ComparisonRecord, "write_files",
+        lambda self, folder, pictures: (folder / "comparison.csv").write_text("found"),
+    )  # fmt: skip
+    monkeypatch.setattr(
+        ComparisonRecord, "_log",
+        lambda self, folder, plan: kept.append((folder / "comparison.csv").read_text()),
+    )  # fmt: skip
+    with pytest.raises(OSError, match="No space left"):
+        ComparisonRecord(SimpleNamespace(plan=None)).write(tmp_path)
+    assert kept == ["found"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_patient_row_is_written(embedded):

@@ -1,7 +1,9 @@
 """Files are written whole or not at all, and their cells are text to a spreadsheet."""
 
+import errno
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -63,6 +65,17 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
         write_text(path, "half")
     assert path.read_text() == "a\n1\n"
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    for path in (tmp_path / "report.html", Path(os.devnull)):
+        with pytest.raises(OSError, match="No space left") as told:
+            write_text(path, "text")
+        assert told.value.filename == str(path)
 
 
 def test_a_link_and_a_device_are_written_through(tmp_path):
