@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
+from evaluation.results import format_estimate
 from features.outcome import Outcome
 
 OUT_OF_FOLD = "patients, out-of-fold predictions fixed"
@@ -25,6 +26,17 @@ COLUMNS = ("estimate", "ci_low", "ci_high", "ci_method", "note")
 def is_by_construction(metrics: pd.DataFrame) -> bool:
     """Whether O/E in a table of metrics is close to 1 whatever was predicted."""
     return bool(metrics["note"].astype(str).str.contains(BY_CONSTRUCTION, regex=False).any())
+
+
+def performance_texts(metrics: pd.DataFrame) -> dict[str, str]:
+    """Metric, with its horizon where it has one -> estimate and interval, for a model card."""
+    texts = {}
+    for row in metrics.itertuples():
+        at = "" if np.isnan(row.horizon) else f" at {row.horizon:g} months"
+        value = format_estimate(row.estimate, row.ci_low, row.ci_high, 3)
+        near = f", {NEAR_1}" if BY_CONSTRUCTION in str(row.note) else ""
+        texts[f"{row.metric}{at}"] = value + near
+    return texts
 
 
 def with_cohort(counts: np.ndarray, n: int) -> np.ndarray:

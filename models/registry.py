@@ -99,18 +99,24 @@ class Version:
     @property
     def told(self) -> str:
         """What a person is told of it: 'version 1 (cox for OS, trained on AML, ...)'."""
-        known = {name: str(self.tags.get(name, "")) for name in VERSION_TAGS}
+        known = {
+            name: str(self.tags.get(name, "")) for name in (*VERSION_TAGS, *RECALIBRATION_TAGS)
+        }
         parts = [
             " for ".join(filter(None, (known["learner"], known["endpoint"]))),
             known["cohort"] and f"trained on {known['cohort']}",
             known["patients"] and f"{known['patients']} patients",
             known["data_fingerprint"] and f"data {known['data_fingerprint'][:SHORT]}",
+            known["recalibrated_on"]
+            and f"recalibrated on {known['recalibrated_on']}, data "
+            f"{known['recalibration_fingerprint'][:SHORT]}",
             self.run_id and f"run {self.run_id[:SHORT]}",
         ]
         return f"version {self.version} ({', '.join(filter(None, parts))})"
 
 
 VERSION_TAGS = ("learner", "endpoint", "cohort", "patients", "data_fingerprint")
+RECALIBRATION_TAGS = ("recalibrated_on", "recalibration_fingerprint")
 
 
 @dataclass(frozen=True)
@@ -237,7 +243,13 @@ def _store_model(card: ModelCard, run_id: str, folder: Path) -> str:
 def _version_tags(card: ModelCard) -> dict[str, str]:
     told = {"learner": card.learner, "endpoint": card.endpoint}
     told |= {name: str(card.training[name]) for name in VERSION_TAGS if name in card.training}
-    return told | ({"recalibration": str(card.recalibration["kind"])} if card.recalibration else {})
+    if not card.recalibration:
+        return told
+    made = card.recalibration
+    on = (str(made["cohort"]), str(made["data_fingerprint"]))
+    return (
+        told | {"recalibration": str(made["kind"])} | dict(zip(RECALIBRATION_TAGS, on, strict=True))
+    )
 
 
 def _given_aliases(client: mlflow.MlflowClient, own: Version, alias: str | None) -> Registration:

@@ -57,4 +57,8 @@ class StoredModel:
         """What a person is told of which model it is."""
         asked = "" if self.asked == self.uri else f" (asked for as {self.asked})"
         run = f", run {self.run_id}" if self.run_id else ""
-        return f"{self.uri}{asked}{run}, trained on data {self.data_fingerprint[:SHORT] or '?'}"
+        made = self.card.recalibration
+        data = f"trained on data {self.data_fingerprint[:SHORT] or '?'}"
+        if made:
+            data += f", recalibrated on data {str(made.get('data_fingerprint', '?'))[:SHORT]}"
+        return f"{self.uri}{asked}{run}, {data}"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from evaluation.assessment import Assessment, Judged, assess
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.estimates import FIXED
+from evaluation.estimates import FIXED, performance_texts
 from evaluation.extended_metrics import has_competing
 from evaluation.performance import performance_table
 from evaluation.report import Report, save_figure, write_report
@@ -39,9 +39,9 @@ from pipelines.nested_validation import prediction_times, task_seed
 from pipelines.promotion import (
     Promotion,
     Rival,
+    became_text,
     contender,
     make_champion,
-    promoted_text,
     show_both,
 )
 from pipelines.subgroup_labels import subgroup_labels
@@ -138,15 +138,9 @@ class Kept:
     @property
     def told(self) -> str:
         """What a person is told of the recalibrated version."""
-        return _became(self.registration, self.promotion)
-
-
-def _became(registration: Registration | None, promotion: Promotion | None) -> str:
-    if registration is None:
-        return ""
-    if promotion is None or registration.is_champion:
-        return registration.told
-    return promoted_text(registration.version, promotion)
+        if self.registration is None:
+            return ""
+        return became_text(self.registration, self.promotion)
 
 
 def registered_name(uri: str) -> str:
@@ -335,7 +329,7 @@ def recalibrated_card(result: Validation) -> ModelCard:
     )
     return card.model_copy(
         update={
-            "performance": _performance(own),
+            "performance": performance_texts(own),
             "measured": f"on the {len(outcome)} patients of {name}; recalibration keeps the order, "
             "its calibration was measured on nobody else",
             "recalibration": {
@@ -432,7 +426,7 @@ def _log(
     report = Report(
         title=f"{cohort_name(config)}: {result.card.endpoint}, external validation",
         provenance=given.checked.cohort.provenance,
-        facts=_facts(result, run_id, recalibrated_uri, _became(registration, promotion)),
+        facts=_facts(result, run_id, registration, promotion),
         cautions=result.cautions,
         metrics=result.metrics,
         how=HOW,
@@ -494,7 +488,10 @@ def write_tables(folder: Path, result: Validation) -> None:
 
 
 def _facts(
-    result: Validation, run_id: str, recalibrated_uri: str, became: str
+    result: Validation,
+    run_id: str,
+    registration: Registration | None,
+    promotion: Promotion | None,
 ) -> Mapping[str, str]:
     card, dataset = result.card, result.given.dataset
     training = card.training
@@ -515,17 +512,7 @@ def _facts(
     }
     if card.recalibration:
         facts["Recalibrated before"] = str(card.recalibration["statement"])
-    return facts | (
-        {"Recalibrated model": f"{recalibrated_uri}: {became}"} if recalibrated_uri else {}
-    )
-
-
-def _performance(metrics: pd.DataFrame) -> dict[str, str]:
-    return {
-        row.metric
-        if np.isnan(row.horizon)
-        else f"{row.metric} at {row.horizon:g} months": format_estimate(
-            row.estimate, row.ci_low, row.ci_high, 3
-        )
-        for row in metrics.itertuples()
-    }
+    if registration is not None:
+        became = became_text(registration, promotion)
+        facts["Recalibrated model"] = f"{registration.version.uri}: {became}"
+    return facts

@@ -26,7 +26,7 @@ from features.errors import InputError, Problem, name_some
 from features.outcome import Outcome
 from models.card import ModelCard
 from models.prediction import SurvivalModel, SurvivalPrediction
-from models.registry import CHAMPION, Version, champion_of, promote
+from models.registry import CHAMPION, Registration, Version, champion_of, promote
 from models.resampling import bootstrap_strata
 from models.stored import StoredModel
 from pipelines import tracking
@@ -450,9 +450,11 @@ def write_promotion(folder: Path, own: Version, promotion: Promotion, *, moved: 
     write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
 
 
-def promoted_text(own: Version, promotion: Promotion) -> str:
-    """What a person is told of a version that a training promotes."""
-    start = f"registered as version {own.version} and promoted to champion"
+def became_text(registration: Registration, promotion: Promotion | None) -> str:
+    """What a person is told of what a model became, by its registration or a promotion after it."""
+    if promotion is None or registration.is_champion:
+        return registration.told
+    start = f"registered as version {registration.version.version} and promoted to champion"
     return start if promotion.replaces is None else f"{start}; replaces {promotion.replaces.told}"
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from evaluation.assessment import Assessment, Judged, calibration_pictures
 from evaluation.champion import Champion
-from evaluation.estimates import BY_CONSTRUCTION
+from evaluation.estimates import performance_texts
 from evaluation.extended_metrics import has_competing
 from evaluation.regimen_effects import covariate_contributions
 from evaluation.report import (
@@ -44,7 +44,7 @@ from pipelines.files import write_csv, write_text
 from pipelines.mlflow_views import page, shared_views, trials_view
 from pipelines.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.plan import TrainingPlan
-from pipelines.promotion import Promotion, promoted_text
+from pipelines.promotion import Promotion, became_text
 
 
 @dataclass(frozen=True)
@@ -224,9 +224,7 @@ class TrainingRecord:
         promotion: Promotion | None,
     ) -> str:
         """Write report and tables to the training's run; return the report's HTML."""
-        became = registration.told
-        if promotion is not None and not registration.is_champion:
-            became = promoted_text(registration.version, promotion)
+        became = became_text(registration, promotion)
         pictures = self._pictures(conclusion)
         metrics, champion = conclusion.metrics, conclusion.champion
         report = Report(
@@ -349,15 +347,7 @@ class TrainingRecord:
                 "outcome_fingerprint": outcome.fingerprint,
                 "seed": plan.config.seed,
             },
-            performance={
-                row.metric
-                if np.isnan(row.horizon)
-                else f"{row.metric} at {row.horizon:g} months": format_estimate(
-                    row.estimate, row.ci_low, row.ci_high, 3
-                )
-                + (f", {BY_CONSTRUCTION}" if BY_CONSTRUCTION in row.note else "")
-                for row in own.itertuples()
-            },
+            performance=performance_texts(own),
             cautions=conclusion.cautions,
             versions=software_versions(),
         )

@@ -17,7 +17,7 @@ from models.stored import SHORT
 from pipelines.cohorts import cohort_name, endpoint_label
 from pipelines.config import TrainConfig
 from pipelines.files import records, write_csv, write_text
-from pipelines.promotion import Promotion, promoted_text
+from pipelines.promotion import Promotion, became_text
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,10 @@ class TrainingResult:
     @property
     def model_told(self) -> dict[str, str]:
         """What a person is told of the model: which it is, and what it became."""
-        own, became = self.registration.version, self.registration.told
-        if self.promotion is not None and not self.registration.is_champion:
-            became = promoted_text(own, self.promotion)
+        own = self.registration.version
         return {
             "Model": f"{own.uri}, run {own.run_id}, trained on data {self.fingerprint[:SHORT]}",
-            "Registry": became,
+            "Registry": became_text(self.registration, self.promotion),
         }
 
     def write(self, folder: Path) -> None:

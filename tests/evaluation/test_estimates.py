@@ -1,7 +1,15 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from evaluation.estimates import estimate_row, estimate_rows, missing_predictions, with_cohort
+from evaluation.estimates import (
+    BY_CONSTRUCTION,
+    estimate_row,
+    estimate_rows,
+    missing_predictions,
+    performance_texts,
+    with_cohort,
+)
 
 
 def test_the_cohort_comes_before_its_replicates():
@@ -70,3 +78,21 @@ def test_patients_without_a_prediction_are_counted_once():
     twice = np.array([[np.nan, np.nan], [0.1, 0.2]])
     assert missing_predictions(twice) == "prediction is missing for 1 of 2 patients"
     assert missing_predictions(np.zeros(3)) == ""
+
+
+def test_a_card_has_each_metric_with_its_horizon_and_what_is_no_evidence():
+    metrics = pd.DataFrame(
+        {
+            "metric": ["harrell_c", "calibration_oe", "ipa"],
+            "horizon": [np.nan, 6.0, 6.5],
+            "estimate": [0.7, 1.01, np.nan],
+            "ci_low": [0.65, 0.9, np.nan],
+            "ci_high": [0.75, 1.1, np.nan],
+            "note": ["", f"{BY_CONSTRUCTION}; B=50", np.nan],
+        }
+    )
+    assert performance_texts(metrics) == {
+        "harrell_c": "0.700 (0.650-0.750)",
+        "calibration_oe at 6 months": "1.010 (0.900-1.100), near 1 by construction",
+        "ipa at 6.5 months": "not estimable",
+    }

@@ -252,6 +252,9 @@ def test_a_recalibrated_model_takes_the_place_only_when_asked_to(registry, comma
     newest = champion()
     assert newest not in ("1", "2")
     assert f"version {newest} and promoted to champion; replaces version 1" in printed
+    other = json.loads((tmp_path / "summary.json").read_text())["data_fingerprint"]
+    _, looked, _ = command(promote.main, "--name", NAME, "--to", "2", "--anyway", "--look")
+    assert f"recalibrated on other, data {other[:12]}, run" in looked
     # It was recalibrated on the very patients that both are shown on.
     assert "The candidate was trained, or recalibrated, on these very patients" in printed
     table = pd.read_csv(tmp_path / "promotion.csv").set_index("metric")
