@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.calibration import LOG_CLIP, checked_probabilities, complementary_log_log
@@ -204,7 +203,6 @@ def _why_no_curve(outcome: Outcome, event_probability: np.ndarray, horizon: floa
     return "" if np.ptp(event_probability) > 0 else "predictions do not vary"
 
 
-@njit(cache=True, nogil=True)
 def _summarise(
     weights: np.ndarray,
     design: np.ndarray,
@@ -216,34 +214,21 @@ def _summarise(
 
     Quantiles are R's type 7 of the patients repeated by their counts.
     """
-    n_replicates, n = weights.shape
-    summary = np.full((n_replicates, 4), np.nan)
-    distance = np.empty(n)
-    for replicate in range(n_replicates):
-        if np.isnan(hazard[replicate]):
-            continue
-        total = mean = 0.0
-        for i in range(n):
-            score = 0.0
-            for a in range(design.shape[1]):
-                score += coef[replicate, a] * design[i, a]
-            distance[i] = abs(-np.expm1(-hazard[replicate] * np.exp(score)) - predicted[i])
-            weight = float(weights[replicate, i])
-            total += weight
-            mean += weight * distance[i]
+    summary = np.full((len(weights), 4), np.nan)
+    levels = np.array([0.5, 0.9, 1.0])
+    for replicate in np.flatnonzero(~np.isnan(hazard)):
+        observed = -np.expm1(-hazard[replicate] * np.exp(design @ coef[replicate]))
+        distance = np.abs(observed - predicted)
         order = np.argsort(distance)
-        summary[replicate, 0] = mean / total
-        for column, level in ((1, 0.5), (2, 0.9), (3, 1.0)):
-            place = level * (total - 1.0)
-            below = np.floor(place)
-            low = high = np.nan
-            reached = 0.0
-            for i in order:
-                reached += float(weights[replicate, i])
-                if np.isnan(low) and reached > below:
-                    low = distance[i]
-                if reached > below + 1.0 or (reached >= total and not np.isnan(low)):
-                    high = distance[i]
-                    break
-            summary[replicate, column] = low + (place - below) * (high - low)
+        distance, weight = distance[order], weights[replicate, order].astype(float)
+        reached = np.cumsum(weight)
+        place = levels * (reached[-1] - 1.0)
+        below = np.floor(place)
+        # The patients whose repetitions reach beyond these places, counted from 0.
+        low, high = (
+            distance[np.searchsorted(reached, np.minimum(k, reached[-1] - 1.0), side="right")]
+            for k in (below, below + 1.0)
+        )
+        summary[replicate, 0] = weight @ distance / reached[-1]
+        summary[replicate, 1:] = low + (place - below) * (high - low)
     return summary

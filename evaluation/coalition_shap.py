@@ -47,10 +47,11 @@ def every_coalition_shap(
     inside[:, list(players)] = coalitions
     of_patient = inside[:, sides.owner]
     worth = np.empty((len(X), len(coalitions), outputs))
-    for i, row in enumerate(X):
-        mixed = np.where(of_patient[:, None, :], row, background[None, :, :])
-        found = predict(mixed.reshape(-1, X.shape[1]))
-        worth[i] = np.einsum("j,cjk->ck", weights, found.reshape(*mixed.shape[:2], outputs))
+    for rows in _chunks(len(X), len(coalitions) * len(background)):
+        # Axes: patient, coalition, background patient, feature.
+        mixed = np.where(of_patient[:, None, :], X[rows][:, None, None, :], background)
+        found = predict(mixed.reshape(-1, X.shape[1])).reshape(*mixed.shape[:3], outputs)
+        worth[rows] = np.einsum("j,icjk->ick", weights, found)
     size = coalitions.sum(axis=1)
     values = np.zeros((len(X), len(columns), outputs))
     for place, player in enumerate(players):

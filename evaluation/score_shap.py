@@ -150,8 +150,8 @@ def _wave_sums(
             if player >= 0 and terms[i, player] == background[j, player]:
                 continue
             count = 0
-            shared_re[:] = 1.0
-            shared_im[:] = 0.0
+            for k in range(n_waves):
+                shared_re[k], shared_im[k] = 1.0, 0.0
             for g in range(p):
                 if terms[i, g] == background[j, g]:
                     _multiply(shared_re, shared_im, cosine[i, g], sine[i, g])
@@ -169,14 +169,14 @@ def _wave_sums(
                 # The last one's factor is needed only where others come before it.
                 for d in range(count - 1):
                     g = differing[d]
-                    re[d + 1] = re[d]
-                    im[d + 1] = im[d]
+                    for k in range(n_waves):
+                        re[d + 1, k], im[d + 1, k] = re[d, k], im[d, k]
                     _multiply_mixture(
                         re[d + 1], im[d + 1], point, cosine[i, g], sine[i, g],
                         background_cosine[j, g], background_sine[j, g],
                     )  # fmt: skip
-                after_re[:] = 1.0
-                after_im[:] = 0.0
+                for k in range(n_waves):
+                    after_re[k], after_im[k] = 1.0, 0.0
                 for d in range(count - 1, -1, -1):
                     g = differing[d]
                     for k in range(n_waves):

@@ -149,6 +149,7 @@ def _fit(
     """Coefficients, inverse information and hazard increments of each replicate.
 
     Patients come latest first. `column` is the first wanted time at or after a patient's own.
+    Loops, here and below, since array expressions take several times as long to compile.
     """
     n_replicates = weights.shape[0]
     p = design.shape[1]
@@ -158,9 +159,12 @@ def _fit(
     hazard = np.zeros(n_columns)
     gradient = np.zeros(p)
     information = np.zeros((p, p))
+    covariance = np.zeros((p, p))
+    coef, step = np.zeros(p), np.zeros(p)
     for replicate in range(n_replicates):
-        coef = start.copy()
-        step = np.zeros(p)
+        for a in range(p):
+            coef[a] = start[a]
+            step[a] = 0.0
         best = -np.inf
         for _ in range(60):
             likelihood = _pass_over(
@@ -168,24 +172,32 @@ def _fit(
                 gradient, information, hazard,
             )  # fmt: skip
             if likelihood < best - 1e-9 * abs(best):
-                step *= 0.5
-                coef -= step
+                for a in range(p):
+                    step[a] *= 0.5
+                    coef[a] -= step[a]
                 continue
             best = likelihood
-            covariance = _inverse(information)
-            if np.isnan(covariance[0, 0]):
+            if not _invert(information, covariance):
                 break
-            step = covariance @ gradient
-            longest = np.abs(step).max()
-            if longest < 1e-9:
-                coefs[replicate] = coef + step
-                covariances[replicate] = covariance
-                hazards[replicate] = hazard
-                break
+            longest = 0.0
+            for a in range(p):
+                step[a] = 0.0
+                for b in range(p):
+                    step[a] += covariance[a, b] * gradient[b]
+                longest = max(longest, abs(step[a]))
             # Steps of at most one standard deviation keep Newton from overshooting far.
-            if longest > 1.0:
-                step /= longest
-            coef += step
+            shorter = max(longest, 1.0)
+            for a in range(p):
+                step[a] /= shorter
+                coef[a] += step[a]
+            if longest < 1e-9:
+                for a in range(p):
+                    coefs[replicate, a] = coef[a]
+                    for b in range(p):
+                        covariances[replicate, a, b] = covariance[a, b]
+                for k in range(n_columns):
+                    hazards[replicate, k] = hazard[k]
+                break
     return coefs, covariances, hazards
 
 
@@ -205,9 +217,12 @@ def _pass_over(
     """Log partial likelihood; gradient, information and hazard increments are filled in."""
     n, p = design.shape
     likelihood = 0.0
-    gradient[:] = 0.0
-    information[:] = 0.0
-    hazard[:] = 0.0
+    for a in range(p):
+        gradient[a] = 0.0
+        for b in range(p):
+            information[a, b] = 0.0
+    for k in range(len(hazard)):
+        hazard[k] = 0.0
     # Sums of w e, w e x and w e x x over those at risk, and over the events of a tie.
     risk_0 = tied_0 = tied_weight = 0.0
     risk_1, tied_1 = np.zeros(p), np.zeros(p)
@@ -254,8 +269,10 @@ def _pass_over(
                 hazard[column[i]] += increment
             n_tied = 0
             tied_0 = tied_weight = 0.0
-            tied_1[:] = 0.0
-            tied_2[:] = 0.0
+            for a in range(p):
+                tied_1[a] = 0.0
+                for b in range(p):
+                    tied_2[a, b] = 0.0
     for a in range(p):
         for b in range(a):
             information[b, a] = information[a, b]
@@ -263,19 +280,26 @@ def _pass_over(
 
 
 @njit(cache=True, nogil=True)
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Inverse of a symmetric matrix by elimination; NaN when it is not positive definite."""
-    p = len(matrix)
-    left, right = matrix.copy(), np.eye(p)
+def _invert(left: np.ndarray, right: np.ndarray) -> bool:
+    """Inverse of a symmetric matrix by elimination into `right`; `left` is used up.
+
+    False when it is not positive definite.
+    """
+    p = len(left)
+    for i in range(p):
+        for j in range(p):
+            right[i, j] = 1.0 if i == j else 0.0
     for k in range(p):
         pivot = left[k, k]
         if not pivot > 1e-10:
-            return np.full((p, p), np.nan)
-        left[k] /= pivot
-        right[k] /= pivot
+            return False
+        for j in range(p):
+            left[k, j] /= pivot
+            right[k, j] /= pivot
         for i in range(p):
+            factor = left[i, k]
             if i != k:
-                factor = left[i, k]
-                left[i] -= factor * left[k]
-                right[i] -= factor * right[k]
-    return right
+                for j in range(p):
+                    left[i, j] -= factor * left[k, j]
+                    right[i, j] -= factor * right[k, j]
+    return True
