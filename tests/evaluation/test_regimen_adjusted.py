@@ -93,7 +93,8 @@ def test_the_pictures_have_their_numbers(complete):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"interval": "bootstrap", "imputations": 2, "weights": ("overlap",)}]
+    "changes",
+    [{}, {"interval": "bootstrap", "replicates": 5, "imputations": 2, "weights": ("overlap",)}],
 )
 def test_the_same_seed_gives_the_same_bytes(cohort, changes):
     outcome, regimen, covariates = cohort

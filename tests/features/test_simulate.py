@@ -14,8 +14,8 @@ DICTIONARY = read_dictionary()
 COMPLETE = {"missing": {"mechanism": "none"}}
 NO_FRAILTY = {"centers": {"frailty_sd": 0.0}}
 N = 20_000
-# Enough for a log hazard ratio to within 0.03; greenwood takes half a second.
-N_COX = 6_000
+# Enough for a log hazard ratio to within 0.06; greenwood takes a third of a second.
+N_COX = 3_000
 
 
 def simulate(name="randomised", seed=1, n=N, **changes):
@@ -194,7 +194,7 @@ def test_cox_recovers_the_effects_of_a_weibull_cohort():
     truth = {"ldac": 1.67, "mut_tp53": 2.0, "ecog": 1.3, "blasts": 1.2}
     for name, ratio in truth.items():
         estimate, error = fitted[name]
-        assert error < 0.05
+        assert error < 0.06
         assert abs(estimate - np.log(ratio)) < 4 * error
 
 
@@ -212,7 +212,7 @@ def test_all_default_effects_together():
 
 @pytest.mark.parametrize("name", ["randomised", "confounded", "null", "unmeasured"])
 def test_which_comparison_finds_no_effect_where_there_is_none(name):
-    cohort = simulate(name, n=N_COX, regimen={"hazard_ratio": 1.0})
+    cohort = simulate(name, n=2 * N_COX, regimen={"hazard_ratio": 1.0})
     crude, crude_error = log_hr_of_ldac(cohort, adjusted=False)
     adjusted, error = log_hr_of_ldac(cohort, adjusted=True)
     if name == "randomised":

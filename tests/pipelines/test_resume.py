@@ -1,5 +1,6 @@
 """Trainings that are killed, and trainings at the same time, each in processes of their own."""
 
+import json
 import multiprocessing
 import os
 import sqlite3
@@ -102,6 +103,12 @@ def check_against(whole, part, learners):
             assert len(found) == len(expected)
 
 
+def check_summaries(one, other):
+    first, second = (json.loads((out / "summary.json").read_text()) for out in (one, other))
+    for key in ("champion", "reason", "cautions", "metrics", "data_fingerprint"):
+        assert first[key] == second[key]
+
+
 def runs(database, query):
     with sqlite3.connect(database) as connection:
         return connection.execute(query).fetchall()
@@ -143,6 +150,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_result(whole, stores):
     assert "Going on with this training where it was stopped" in printed
     for table in TABLES:
         assert (folder / "out" / table).read_bytes() == (whole / table).read_bytes()
+    check_summaries(whole, folder / "out")
     # One training, as if it had never stopped: one run, one a learner, one version.
     assert runs(
         folder / "mlflow.db", "select count(*) from model_versions where name = 'resume'"
@@ -164,6 +172,9 @@ def test_two_trainings_at_once_into_one_store(whole, tmp_path):
     printed = [" ".join(end(process).split()) for process in both]
     for name in ("one", "two"):
         check_against(whole, tmp_path / name, ["cox"])
+    for table in TABLES:
+        assert (tmp_path / "one" / table).read_bytes() == (tmp_path / "two" / table).read_bytes()
+    check_summaries(tmp_path / "one", tmp_path / "two")
     status = runs(tmp_path / "mlflow.db", "select status, count(*) from runs group by status")
     assert status == [("FINISHED", 2 * (1 + 1))]
     versions = runs(tmp_path / "mlflow.db", "select version from model_versions order by version")
