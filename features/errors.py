@@ -77,6 +77,13 @@ def wrong_names(
     return [Problem(what, where, name_some(every), allowed, remedy)] if every else []
 
 
+def first_line(error: object) -> str:
+    """What an error says, in one line: the system's own words where it is of the system."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'did you mean X? ' when a known name is close, otherwise empty."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 from features.paths import check_file, shown_path
 
 # The longest configuration of this project has 300 lines; a dictionary of a thousand covariates
@@ -159,7 +159,7 @@ def read_yaml(path: Path, what: str = "configuration", remedy: str = "") -> Any:
             Problem(
                 what=f"The {what} cannot be read",
                 where=shown_path(path),
-                got=error.strerror or str(error),
+                got=first_line(error),
                 remedy="check who may read it",
             )
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import skops.io
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 from models.card import ModelCard
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
@@ -70,7 +70,7 @@ def _damaged(path: Path, error: object) -> InputError:
         Problem(
             what="The stored model is damaged, or was not written by this version of vensurv",
             where=str(path),
-            got=(str(error).strip() or type(error).__name__).splitlines()[0],
+            got=first_line(error),
             remedy="bring the folder back from a copy, or train again",
         )
     )

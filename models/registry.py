@@ -26,7 +26,7 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import TensorSpec
 
-from features.errors import InputError, Problem, name_some
+from features.errors import InputError, Problem, first_line, name_some
 from features.sql import shown_address
 from models.artifact import load_model, save_model
 from models.card import ModelCard, software_versions
@@ -446,7 +446,7 @@ def _files_of(which: Version) -> Iterator[Path]:
                 Problem(
                     what="The files of this model are gone, or cannot be read",
                     where=shown_address(mlflow.get_tracking_uri()),
-                    got=f"{which.uri}: {_first_line(error)}",
+                    got=f"{which.uri}: {first_line(error)}",
                     remedy="bring them back from a copy of the store, or name another version",
                 )
             ) from error
@@ -527,7 +527,3 @@ def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
             remedy=remedy,
         )
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

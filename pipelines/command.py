@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import ParamSpec
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 
 USER_MISTAKE = 2
 UI_PORT = 5000
@@ -149,7 +149,7 @@ def _refused(error: OSError) -> Problem:
     return Problem(
         what="The system refused to read or write",
         where=" and ".join(named) or "standard output, or a file that is written",
-        got=error.strerror or str(error) or type(error).__name__,
+        got=first_line(error),
         remedy="free space on the disk, or name a file or folder that you may use; what was "
         "finished before is kept",
     )
@@ -166,7 +166,7 @@ def _store_problem(error: Exception) -> Problem | None:
             return Problem(
                 what="A database failed",
                 where=where,
-                got=(str(error).strip() or name).splitlines()[0],
+                got=first_line(error),
                 remedy="look whether it is still there, has space and may be written; what was "
                 "finished before is kept, and the same command goes on from there",
             )

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 from pipelines.files import write_text
 
 # Which command wrote which files, with their fingerprints.
@@ -67,7 +67,7 @@ def check_out(out: Path | None, command: str) -> None:
             Problem(
                 what="The output folder cannot be written",
                 where=f"--out {out}",
-                got=getattr(error, "strerror", None) or str(error),
+                got=first_line(error),
                 remedy="name a folder that you may write to",
             )
         ) from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 from pipelines.command import program, run_command
 from pipelines.model_address import DEFAULT_MODEL, load_any
 from pipelines.table_options import (
@@ -140,7 +140,6 @@ def _reading(
     patients: str | None, config_path: Path | None, form: dict[str, Any], ignore_extra: bool
 ) -> Callable[[SurvivalModel, ModelCard, Sequence[float]], pd.DataFrame]:
     """How the patients are read and predicted, everything that can be checked before checked."""
-    from features.errors import InputError, Problem
     from pipelines.table_options import read_format
 
     table_format = read_format(form)
@@ -171,7 +170,6 @@ def _reading(
 
 def _configuration(path: Path, patients: str | None, form: dict[str, Any]) -> TrainConfig:
     """The configuration that describes the patients, with their file in place of its table."""
-    from features.errors import InputError, Problem
     from features.sources import FileSource
     from pipelines.config import configured
 
@@ -340,7 +338,7 @@ def _write(path: Path, text: str) -> None:
             Problem(
                 what="The file cannot be written",
                 where=f"--out {path}",
-                got=error.strerror or str(error),
+                got=first_line(error),
                 remedy="name a file in a folder that you may write to",
             )
         ) from error

@@ -117,43 +117,14 @@ def find_rival(config: TrainConfig, model_name: str, flag: str, *, anyway: bool)
     version = champion_of(model_name)
     if version is None:
         return Rival()
-    return challenge(config, version, load_or_tell(version, flag, anyway), flag, anyway=anyway)
-
-
-def load_or_tell(version: Version, flag: str, anyway: bool) -> StoredModel | str:
-    """The champion, or why it cannot be loaded where that is to stop nobody."""
+    stored = None
     try:
-        return load_any(version.uri)
-    except InputError as error:
-        if not anyway:
-            raise _incomparable(version, flag, error) from error
-        return reasons(error)
-
-
-def challenge(
-    config: TrainConfig,
-    version: Version,
-    stored: StoredModel | str,
-    flag: str,
-    *,
-    anyway: bool,
-) -> Rival:
-    """Read the configured patients for the champion.
-
-    Raises
-    ------
-    InputError
-        As `find_rival`.
-    """
-    if isinstance(stored, str):
-        return Rival(version, why_not=stored)
-    try:
-        given = read_for_model(config, stored.card, may_have_seen=True)
+        stored = load_any(version.uri)
+        return Rival(version, stored, read_for_model(config, stored.card, may_have_seen=True))
     except InputError as error:
         if not anyway:
             raise _incomparable(version, flag, error) from error
         return Rival(version, stored, why_not=reasons(error))
-    return Rival(version, stored, given)
 
 
 def _incomparable(version: Version, flag: str, error: InputError) -> InputError:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 
 LOCK = ".lock"
 MAKING = ".making-"
@@ -257,7 +257,7 @@ def check_folders(folder: Path) -> None:
                 tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
         allowed = "a folder that you may write to"
-        raise _cannot(place, _first_line(error), _remedy(error), allowed) from error
+        raise _cannot(place, first_line(error), _remedy(error), allowed) from error
 
 
 def _check_version(path: Path, found: list[str], *, trained: bool) -> None:
@@ -302,7 +302,7 @@ def _upgrade(path: Path, found: list[str]) -> None:
         except Exception as error:  # each migration raises its own
             raise _cannot(
                 path,
-                f"a database of another MLflow (schema {', '.join(found)}): {_first_line(error)}",
+                f"a database of another MLflow (schema {', '.join(found)}): {first_line(error)}",
                 f"take a backup, then: mlflow db upgrade {address(path)}",
             ) from error
         finally:
@@ -327,17 +327,11 @@ def _cannot(
         Problem(
             what="The MLflow store cannot be used",
             where=str(path),
-            got=_first_line(got),
+            got=first_line(got),
             allowed=allowed,
             remedy=remedy,
         )
     )
-
-
-def _first_line(error: object) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # What SQLite says -> what a person can do about it.
@@ -366,7 +360,7 @@ def problem_of(error: BaseException, path: Path | None, where: str = "") -> Inpu
         Its address, where it is none.
     """
     error = _cause(error)
-    told = _first_line(error)
+    told = first_line(error)
     if path is not None and not _holds_anything(path):
         return _cannot(
             path,

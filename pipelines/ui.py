@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, first_line
 from pipelines.command import UI_PORT, program, run_command
 
 HOST = "127.0.0.1"
@@ -78,7 +78,7 @@ def check_free(port: int) -> None:
                 Problem(
                     what="The port cannot be used",
                     where=f"--port {port}",
-                    got=error.strerror or str(error),
+                    got=first_line(error),
                     remedy="close the program that uses it, perhaps another make ui, or name "
                     f"another: --port {port + 1 if port < LAST_PORT else UI_PORT}",
                 )

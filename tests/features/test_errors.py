@@ -1,6 +1,6 @@
 import pytest
 
-from features.errors import InputError, Problem, collect, did_you_mean, name_some
+from features.errors import InputError, Problem, collect, did_you_mean, first_line, name_some
 
 
 def test_a_problem_says_what_where_got_allowed_and_remedy_in_one_block():
@@ -84,3 +84,9 @@ def test_did_you_mean_names_only_a_near_key(name, expected):
 )
 def test_name_some_counts_what_it_leaves_out(n, expected):
     assert name_some(range(n), most=3) == expected
+
+
+def test_the_first_line_of_an_error_is_what_the_system_said():
+    assert first_line(OSError(28, "No space left on device", "file")) == "No space left on device"
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(KeyError()) == "KeyError"
