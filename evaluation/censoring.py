@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
-from models.prediction import step_values
+from features.times import step_values
 
 # What a probability was estimated by where the outcome carries its weights.
 WEIGHTED = "weighted for censoring, weights taken as known"

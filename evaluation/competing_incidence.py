@@ -20,7 +20,7 @@ from evaluation.censoring import (
     weighted_share,
 )
 from features.outcome import Outcome
-from models.prediction import step_values
+from features.times import step_values
 
 _Z = 1.959963984540054
 

@@ -3,6 +3,7 @@
 Months that were computed from days, from years or by a subtraction carry round-off, so that two
 patients of the same day may hold two floats. R's `survival::timefix` joins them; here every time,
 and every horizon, also lands on the same float, so that `time <= horizon` needs no tolerance.
+Step functions of time are read here.
 """
 
 from __future__ import annotations
@@ -63,6 +64,29 @@ def one_time_each(months: np.ndarray) -> np.ndarray:
     kept = distinct[first]
     joined: np.ndarray = kept[np.searchsorted(kept, months, side="right") - 1]
     return joined
+
+
+def step_values(
+    at: ArrayLike, step_times: np.ndarray, values: np.ndarray, before: float
+) -> np.ndarray:
+    """Read right-continuous step functions at given times.
+
+    Parameters
+    ----------
+    at : array-like of shape (n_times,)
+    step_times : ndarray of shape (n_steps,), increasing
+    values : ndarray of shape (..., n_steps)
+        Value from each step on.
+    before : float
+        Value before the first step (1 for survival, 0 for a cumulative hazard).
+
+    Returns
+    -------
+    ndarray of shape (..., n_times)
+    """
+    column = np.searchsorted(step_times, np.asarray(at, dtype=float), side="right")
+    padded = np.concatenate([np.full((*values.shape[:-1], 1), before), values], axis=-1)
+    return padded[..., column]
 
 
 # Months of a configuration: a landmark, a horizon.

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
-from models.prediction import LinkedScore, SurvivalPrediction, step_values
+from features.times import step_values
+from models.prediction import LinkedScore, SurvivalPrediction
 
 # A log hazard of hundreds is a certain event, not an overflow.
 LARGEST = 500.0

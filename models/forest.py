@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator
 from sksurv.util import Surv
 
 from features.outcome import Outcome
+from features.times import step_values
 from models.binning import quantile_edges, to_bins
-from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees, step_values
+from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees
 from models.preprocessing import FeatureColumns
 from models.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
 from models.search import SearchSize

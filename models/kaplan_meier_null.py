@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
-from models.prediction import LinkedScore, SurvivalPrediction, step_values
+from features.times import step_values
+from models.prediction import LinkedScore, SurvivalPrediction
 from models.preprocessing import FeatureColumns
 
 

@@ -1,4 +1,4 @@
-"""What every survival learner gives back, and the step functions it is read from."""
+"""What every survival learner gives back; a model taken apart."""
 
 from __future__ import annotations
 
@@ -198,29 +198,6 @@ def within_follow_up(prediction: SurvivalPrediction, follow_up: float) -> Surviv
     """Take back what was predicted beyond the training follow-up: nothing is known there."""
     survival = np.where(prediction.times > follow_up, np.nan, prediction.survival)
     return SurvivalPrediction(prediction.risk_score, survival, prediction.times)
-
-
-def step_values(
-    at: ArrayLike, event_times: np.ndarray, values: np.ndarray, before: float
-) -> np.ndarray:
-    """Read right-continuous step functions at given times.
-
-    Parameters
-    ----------
-    at : array-like of shape (n_times,)
-    event_times : ndarray of shape (n_steps,), increasing
-    values : ndarray of shape (..., n_steps)
-        Value from each event time on.
-    before : float
-        Value before the first event time (1 for survival, 0 for a cumulative hazard).
-
-    Returns
-    -------
-    ndarray of shape (..., n_times)
-    """
-    column = np.searchsorted(event_times, np.asarray(at, dtype=float), side="right")
-    padded = np.concatenate([np.full((*values.shape[:-1], 1), before), values], axis=-1)
-    return padded[..., column]
 
 
 def median_survival(survival: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from features.endpoints import derive_outcome, read_endpoint
 from features.landmark import landmark
 from features.outcome import MONTHS, Outcome
-from features.times import PARTS_A_MONTH, one_time, one_time_each
+from features.times import PARTS_A_MONTH, one_time, one_time_each, step_values
 
 
 def day(number):
@@ -83,3 +83,23 @@ def test_a_landmark_of_a_configuration_is_a_time_like_any_other():
     assert read_endpoint(stated | {"landmark_months": 0.985626}).landmark_months == day(30)
     with pytest.raises(ValueError, match="greater than 0"):
         read_endpoint(stated | {"landmark_months": 0})
+
+
+def test_a_step_function_jumps_at_its_time_and_not_before():
+    step_times, survival = np.array([1.0, 3.0]), np.array([0.8, 0.5])
+    read = step_values([0, 0.99, 1.0, 2.99, 3.0, 100], step_times, survival, before=1.0)
+    assert read.tolist() == [1.0, 1.0, 0.8, 0.8, 0.5, 0.5]
+
+
+def test_step_values_keeps_leading_dimensions_and_order_of_times():
+    values = np.array([[0.8, 0.5], [0.7, 0.1]])
+    read = step_values([3.0, 0.0], np.array([1.0, 3.0]), values, before=1.0)
+    assert read.tolist() == [[0.5, 1.0], [0.1, 1.0]]
+
+
+def test_a_cumulative_hazard_starts_at_zero():
+    assert step_values([0.5], np.array([1.0]), np.array([0.2]), before=0.0).tolist() == [0.0]
+
+
+def test_without_an_event_the_step_never_comes():
+    assert step_values([1.0, 9.0], np.empty(0), np.empty(0), before=1.0).tolist() == [1.0, 1.0]

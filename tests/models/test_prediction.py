@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.prediction import DecisionTree, SurvivalPrediction, median_survival, step_values
+from models.prediction import DecisionTree, SurvivalPrediction, median_survival
 
 PREDICTION = SurvivalPrediction(
     risk_score=np.array([1.0, 2.0, 3.0]),
@@ -34,26 +34,6 @@ def test_take_keeps_rows_together():
     assert taken.times.tolist() == [6.0, 12.0]
     masked = PREDICTION.take(PREDICTION.risk_score > 1)
     assert masked.risk_score.tolist() == [2.0, 3.0]
-
-
-def test_a_step_function_jumps_at_its_time_and_not_before():
-    event_times, survival = np.array([1.0, 3.0]), np.array([0.8, 0.5])
-    read = step_values([0, 0.99, 1.0, 2.99, 3.0, 100], event_times, survival, before=1.0)
-    assert read.tolist() == [1.0, 1.0, 0.8, 0.8, 0.5, 0.5]
-
-
-def test_step_values_keeps_leading_dimensions_and_order_of_times():
-    values = np.array([[0.8, 0.5], [0.7, 0.1]])
-    read = step_values([3.0, 0.0], np.array([1.0, 3.0]), values, before=1.0)
-    assert read.tolist() == [[0.5, 1.0], [0.1, 1.0]]
-
-
-def test_a_cumulative_hazard_starts_at_zero():
-    assert step_values([0.5], np.array([1.0]), np.array([0.2]), before=0.0).tolist() == [0.0]
-
-
-def test_without_an_event_the_step_never_comes():
-    assert step_values([1.0, 9.0], np.empty(0), np.empty(0), before=1.0).tolist() == [1.0, 1.0]
 
 
 def test_median_is_the_first_time_at_or_below_one_half():
