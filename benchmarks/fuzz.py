@@ -505,7 +505,7 @@ def main() -> None:
     (root / "mlruns").mkdir()
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
     # Imported once, before the first fork.
-    from pipelines import check, model_cohort, predict, train, training  # noqa: F401
+    from pipelines.training import run as training  # noqa: F401
 
     model = _model(root / "model")
     counted: Counter[str] = Counter()

@@ -15,17 +15,25 @@ from sksurv.metrics import concordance_index_ipcw
 from sksurv.util import Surv
 
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
-from evaluation.auc import replicate_auc
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.brier import brier_losses, brier_score, replicate_scores
-from evaluation.calibration import calibration_slope, grouped_calibration, observed_expected
-from evaluation.calibration_curve import calibration_curve, replicate_calibration_errors
-from evaluation.calibration_in_time import calibration_in_time
-from evaluation.calibration_intercept import replicate_intercepts_at_horizon
-from evaluation.d_calibration import d_calibration_test
-from evaluation.decision_curve import decision_curve
-from evaluation.discrimination import harrell_c, uno_c
-from evaluation.risk_distribution import discrimination_slope, risk_distribution, risk_summary
+from evaluation.metrics.auc import replicate_auc
+from evaluation.metrics.brier import brier_losses, brier_score, replicate_scores
+from evaluation.metrics.calibration.at_horizon import (
+    calibration_slope,
+    grouped_calibration,
+    observed_expected,
+)
+from evaluation.metrics.calibration.curve import calibration_curve, replicate_calibration_errors
+from evaluation.metrics.calibration.d_calibration import d_calibration_test
+from evaluation.metrics.calibration.in_time import calibration_in_time
+from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
+from evaluation.metrics.calibration.risk_distribution import (
+    discrimination_slope,
+    risk_distribution,
+    risk_summary,
+)
+from evaluation.metrics.decision_curve import decision_curve
+from evaluation.metrics.discrimination import harrell_c, uno_c
 from features.outcome import Outcome
 
 TAU = 36.0

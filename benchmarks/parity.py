@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.regimen_parity import regimen_rows
-from evaluation.auc import replicate_auc
-from evaluation.brier import brier_losses, brier_score, integrated_brier
-from evaluation.calibration import calibration_slope, observed_expected
-from evaluation.calibration_curve import replicate_calibration_errors
-from evaluation.competing_incidence import incidence_by_cause
-from evaluation.d_calibration import d_calibration_test
-from evaluation.decision_curve import replicate_treated
-from evaluation.discrimination import harrell_c, uno_c
+from evaluation.metrics.auc import replicate_auc
+from evaluation.metrics.brier import brier_losses, brier_score, integrated_brier
+from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
+from evaluation.metrics.calibration.curve import replicate_calibration_errors
+from evaluation.metrics.calibration.d_calibration import d_calibration_test
+from evaluation.metrics.decision_curve import replicate_treated
+from evaluation.metrics.discrimination import harrell_c, uno_c
+from evaluation.statistics.competing_incidence import incidence_by_cause
 from features.outcome import Outcome
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

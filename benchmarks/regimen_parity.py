@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.adjustment_design import adjustment_design
-from evaluation.cumulative_incidence import competing_as_event, gray_test
-from evaluation.fine_gray import fine_gray
-from evaluation.firth_cox import fit_firth_cox
-from evaluation.hazard_ratio import cox_hazard_ratio
-from evaluation.propensity import Kind, balancing_weights, fit_propensity
-from evaluation.proportions import TwoProportions, proportion
-from evaluation.rank_tests import log_rank
-from evaluation.rmst import restricted_mean
-from evaluation.weighted_cox import fit_weighted_cox
-from evaluation.weighted_kaplan_meier import weighted_survival
+from evaluation.regimens.adjusted.design import adjustment_design
+from evaluation.regimens.adjusted.propensity import Kind, balancing_weights, fit_propensity
+from evaluation.regimens.crude.cumulative_incidence import competing_as_event, gray_test
+from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
+from evaluation.regimens.crude.rank_tests import log_rank
+from evaluation.regimens.crude.rmst import restricted_mean
+from evaluation.statistics.fine_gray import fine_gray
+from evaluation.statistics.firth_cox import fit_firth_cox
+from evaluation.statistics.proportions import TwoProportions, proportion
+from evaluation.statistics.weighted_cox import fit_weighted_cox
+from evaluation.statistics.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
 
 Value = tuple[str, float, float]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
-from evaluation.explanation import Sides
-from evaluation.tree_shap import interventional_shap
-from models.forest import SurvivalForest
+from evaluation.explanation.trees import interventional_shap
+from evaluation.explanation.values import Sides
+from models.learners.forest import SurvivalForest
 
 PATIENTS, BACKGROUND, HORIZONS = 200, 100, np.linspace(3.0, 30.0, 10)
 # PermutationExplainer explains these patients; its time grows with their number.

@@ -2,8 +2,8 @@
 
 python -m benchmarks.validity [--cohorts 1000] [--n 300] [--interval sandwich] [SCENARIO ...]
 
-Cohorts of features/simulate.py, every estimator against the truth of its own population on its own
-scale; prints a table and writes benchmarks/validity.json. About 20 minutes on one core.
+Cohorts of features/simulated/scenario.py, every estimator against the truth of its own population
+on its own scale; prints a table and writes benchmarks/validity.json. About 20 minutes on one core.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.adjusted_estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
-from evaluation.adjustment_design import adjustment_design
-from evaluation.propensity import fit_propensity
-from evaluation.regimen_adjusted import AdjustedSettings, compare_adjusted
-from evaluation.robust_cox import fit_robust_cox
-from evaluation.weighted_kaplan_meier import weighted_survival
+from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_adjusted
+from evaluation.regimens.adjusted.design import adjustment_design
+from evaluation.regimens.adjusted.estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
+from evaluation.regimens.adjusted.propensity import fit_propensity
+from evaluation.statistics.robust_cox import fit_robust_cox
+from evaluation.statistics.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
-from features.simulate import Scenario, SimulatedCohort, read_scenario, simulate_cohort
+from features.simulated.scenario import Scenario, SimulatedCohort, read_scenario, simulate_cohort
 from models.card import software_versions
 
 RESULTS = Path(__file__).with_name("validity.json")

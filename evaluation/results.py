@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from features.number_text import fixed
+from features.text.numbers import fixed
 
 MODEL_BASED = "model-based"
 # Headers of printed estimates. What a model's refits range over is no interval of a treatment

@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_serializer, field_validator
 
-from features.codes import Codes, read_codes
-from features.columns import ColumnSource, check_columns, read_covariates
-from features.covariates import derive_covariates, describe_covariates, needed_inputs
+from features.covariates.codes import Codes, read_codes
+from features.covariates.columns import ColumnSource, check_columns, read_covariates
+from features.covariates.derived import derive_covariates, describe_covariates, needed_inputs
+from features.covariates.dictionary import Covariate
 from features.dataset import Dataset
-from features.dictionary import Covariate
-from features.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
-from features.endpoints import Derived, Endpoint, check_deaths, death_key, derive_endpoint
+from features.endpoints.forms import Derived, Endpoint, check_deaths, death_key, derive_endpoint
+from features.endpoints.transplant import TransplantColumn, derive_transplant
 from features.errors import InputError, Problem, collect, refuse, wrong_names
 from features.outcome import Outcome
-from features.regimens import RegimenColumn, derive_regimen
+from features.regimens.column import RegimenColumn, derive_regimen
+from features.regimens.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
 from features.specs import Settings
-from features.transplant import TransplantColumn, derive_transplant
-from features.wrong_cells import name_cells, table_rows
+from features.text.wrong_cells import name_cells, table_rows
 
 NOT_EVALUATED = (
     "not evaluated", "not evaluable", "not assessed", "unknown", "missing", "ne", "na", "nd", "n/a",
@@ -219,7 +219,7 @@ def read_cohort(
     Parameters
     ----------
     table : DataFrame of shape (n, any)
-        One row a patient, as `features.sources.read_table` returns it.
+        One row a patient, as `features.sources.source.read_table` returns it.
     columns : CohortColumns
     covariates : sequence of str
         Covariates that the models will see; their inputs are read and checked.

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from pydantic import field_validator, model_validator
 
-from features.columns import check_columns
+from features.covariates.columns import check_columns
 from features.errors import InputError, Problem, refuse
-from features.guard_text import as_number, as_text
 from features.specs import Settings, codes_or_truths
-from features.wrong_cells import rows_of, wrong_cells
+from features.text.cells import as_number, as_text
+from features.text.wrong_cells import rows_of, wrong_cells
 
 
 class Condition(Settings):

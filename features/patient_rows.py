@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.codes import read_codes
+from features.covariates.codes import read_codes
 from features.errors import refuse
-from features.wrong_cells import wrong_cells
+from features.text.wrong_cells import wrong_cells
 
 
 class PatientRows(NamedTuple):

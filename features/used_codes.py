@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from features.cohort import CohortColumns
-from features.dated_endpoints import DatedEndpoint
-from features.dictionary import Covariate
-from features.drug_regimens import DrugRecords
-from features.drug_tables import DRUG_NAMES, LongRecords
-from features.efs_eln2022 import EfsEln2022
-from features.endpoints import AnyEndpoint, Endpoint
-from features.guard_settings import Guard
+from features.covariates.dictionary import Covariate
+from features.endpoints.dated import DatedEndpoint
+from features.endpoints.efs_eln2022 import EfsEln2022
+from features.endpoints.forms import AnyEndpoint, Endpoint
+from features.guard.settings import Guard
 from features.inclusion import InclusionRule
-from features.missing_words import merged
-from features.regimens import RegimenColumn
+from features.regimens.column import RegimenColumn
+from features.regimens.drug_regimens import DrugRecords
+from features.regimens.drug_tables import DRUG_NAMES, LongRecords
+from features.text.missing_words import merged
 
 Codes = Mapping[str, Iterable[str]]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.columns import ColumnSource
-from features.dictionary import Covariate
-from features.regimens import RegimenColumn
+from features.covariates.columns import ColumnSource
+from features.covariates.dictionary import Covariate
+from features.regimens.column import RegimenColumn
 
 PACKAGES = (
     "vensurv",

@@ -12,7 +12,7 @@ from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
-from models.learners import LEARNERS, STACK, Learner, SurvivalEstimator
+from models.learners.registry import LEARNERS, STACK, Learner, SurvivalEstimator
 from models.prediction import (
     OpenedModel,
     SurvivalModel,

@@ -41,12 +41,12 @@ def check(
 
 
 def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
-    from features.guard_settings import Severity
-    from pipelines.cohorts import check_cohort
+    from features.guard.settings import Severity
+    from pipelines.cohort.data_check import print_check, worst_severity, write_check
+    from pipelines.cohort.reading import check_cohort
     from pipelines.config import configured
-    from pipelines.data_check import print_check, worst_severity, write_check
-    from pipelines.output import check_out, replaced
-    from pipelines.plan import with_training_problems
+    from pipelines.output.folder import check_out, replaced
+    from pipelines.training.plan import with_training_problems
 
     config: TrainConfig = configured(config_path, table_path)
     check_out(out, "check")

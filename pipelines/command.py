@@ -158,7 +158,7 @@ def _refused(error: OSError) -> Problem:
 def _store_problem(error: Exception) -> Problem | None:
     """What to say of an error of the MLflow store or of a database; None of any other."""
     if _is_a(error, "mlflow.exceptions", "MlflowException"):
-        from pipelines.tracking import problem_of
+        from pipelines.tracking.runs import problem_of
 
         return problem_of(error).problems[0]
     for module, name, where in DATABASE_ERRORS:

@@ -57,7 +57,7 @@ def _compare(
     workers: int | None,
 ) -> None:
     from pipelines.config import configured
-    from pipelines.output import check_out
+    from pipelines.output.folder import check_out
 
     config = configured(config_path, table_path)
     check_out(out, "compare")
@@ -67,12 +67,13 @@ def _compare(
 def _run(config: TrainConfig, out: Path | None, with_learners: bool, workers: int | None) -> None:
     import os
 
-    from features.guard_findings import raise_failures
-    from pipelines import summary, tracking
-    from pipelines.cohorts import check_cohort
-    from pipelines.comparison import ComparisonPlan, compare, covariates_read, fit_effects
-    from pipelines.comparison_record import ComparisonRecord
-    from pipelines.comparison_summary import print_comparison, print_comparison_start
+    from features.guard.findings import raise_failures
+    from pipelines import summary
+    from pipelines.cohort.reading import check_cohort
+    from pipelines.comparison.record import ComparisonRecord
+    from pipelines.comparison.run import ComparisonPlan, compare, covariates_read, fit_effects
+    from pipelines.comparison.summary import print_comparison, print_comparison_start
+    from pipelines.tracking import runs as tracking
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.

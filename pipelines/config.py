@@ -10,16 +10,16 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from features.cohort import CohortColumns
+from features.covariates.dictionary import CONFIGS
 from features.dataset import REGIMEN
-from features.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
-from features.guard_settings import Guard
+from features.guard.settings import Guard
 from features.inclusion import InclusionRule
-from features.joined_tables import JoinedTable
-from features.long_rows import LongRows
-from features.one_row import OneRow
 from features.paths import absolute
-from features.sources import FileSource, Source, source_name
+from features.sources.joined_tables import JoinedTable
+from features.sources.long_rows import LongRows
+from features.sources.one_row import OneRow
+from features.sources.source import FileSource, Source, source_name
 from features.specs import Settings
 from features.times import Months
 from features.yaml_files import read_yaml, write_yaml
@@ -173,7 +173,7 @@ class TuningConfig(Settings):
     def _parameters_exist(
         cls, fixed: dict[str, dict[str, int | float | str]]
     ) -> dict[str, dict[str, int | float | str]]:
-        from models.learners import LEARNERS, STACK
+        from models.learners.registry import LEARNERS, STACK
 
         for learner, params in fixed.items():
             make = LEARNERS[learner].make

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from pipelines.command import program, run_command
-from pipelines.model_address import DEFAULT_MODEL, load_any
+from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 # What MLflow takes as an alias, and what it keeps for itself.
 ALIAS = re.compile(r"[\w-]+", re.ASCII)
@@ -84,18 +84,19 @@ def _evaluate(
     anyway: bool,
 ) -> None:
     from features.errors import InputError, Problem
-    from models.registry import CHAMPION
-    from pipelines import summary, tracking
+    from models.store.registry import CHAMPION
+    from pipelines import summary
+    from pipelines.cohort.model_cohort import read_for_model
     from pipelines.config import configured
-    from pipelines.external_validation import (
+    from pipelines.output.folder import check_out, replaced
+    from pipelines.tracking import runs as tracking
+    from pipelines.training.promotion import find_rival
+    from pipelines.validation.external_validation import (
         beside_champion,
         keep,
         registered_name,
         validate_externally,
     )
-    from pipelines.model_cohort import read_for_model
-    from pipelines.output import check_out, replaced
-    from pipelines.promotion import find_rival
 
     started = time.monotonic()
     if alias is not None and kind is None:

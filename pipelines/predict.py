@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from features.errors import InputError, Problem, first_line
-from pipelines.command import program, run_command
-from pipelines.model_address import DEFAULT_MODEL, load_any
-from pipelines.table_options import (
+from pipelines.cohort.table_options import (
     DecimalOption,
     EncodingOption,
     MissingOption,
     SeparatorOption,
     SheetOption,
 )
+from pipelines.command import program, run_command
+from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from models.card import ModelCard
     from models.prediction import SurvivalModel
-    from models.stored import StoredModel
+    from models.store.stored import StoredModel
     from pipelines.config import TrainConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -111,10 +111,10 @@ def _predict(
     output: Format,
     out: Path | None,
 ) -> None:
-    from features.plain_text import shown
-    from pipelines.files import csv_text
-    from pipelines.output import check_file
-    from pipelines.terminal import is_terminal
+    from features.text.plain import shown
+    from pipelines.output.files import csv_text
+    from pipelines.output.folder import check_file
+    from pipelines.output.terminal import is_terminal
 
     check_file(out, given[0], given[1])
     months = None if horizons is None else _read_horizons(horizons)
@@ -140,7 +140,7 @@ def _reading(
     patients: str | None, config_path: Path | None, form: dict[str, Any], ignore_extra: bool
 ) -> Callable[[SurvivalModel, ModelCard, Sequence[float]], pd.DataFrame]:
     """How the patients are read and predicted, everything that can be checked before checked."""
-    from pipelines.table_options import read_format
+    from pipelines.cohort.table_options import read_format
 
     table_format = read_format(form)
     if config_path is not None:
@@ -159,7 +159,7 @@ def _reading(
     def predict_table(
         model: SurvivalModel, card: ModelCard, months: Sequence[float]
     ) -> pd.DataFrame:
-        from features.sources import read_table
+        from features.sources.source import read_table
         from models.patients import known_codes, predict_patients
 
         table = read_table(patients, sys.stdin, table_format, known_codes(card))
@@ -170,7 +170,7 @@ def _reading(
 
 def _configuration(path: Path, patients: str | None, form: dict[str, Any]) -> TrainConfig:
     """The configuration that describes the patients, with their file in place of its table."""
-    from features.sources import FileSource
+    from features.sources.source import FileSource
     from pipelines.config import configured
 
     if patients == "-" or (patients is None and form):
@@ -194,7 +194,7 @@ def _predict_configured(
     config: TrainConfig, model: SurvivalModel, card: ModelCard, months: Sequence[float]
 ) -> pd.DataFrame:
     from models.patients import predict_for
-    from pipelines.new_patients import configured_patients
+    from pipelines.cohort.new_patients import configured_patients
 
     patients, left_out = configured_patients(config, card)
     # Not among the results: they may be read by a program.
@@ -245,7 +245,7 @@ def _nowhere() -> InputError:
 def _as_json(result: pd.DataFrame, stored: StoredModel) -> str:
     import json
 
-    from pipelines.files import records
+    from pipelines.output.files import records
 
     card = stored.card
     content = {
@@ -263,9 +263,9 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     import pandas as pd
     from rich.table import Table
 
-    from features.number_text import significant
-    from features.plain_text import LONGEST_NAME, one_line
-    from pipelines.terminal import PlainConsole
+    from features.text.numbers import significant
+    from features.text.plain import LONGEST_NAME, one_line
+    from pipelines.output.terminal import PlainConsole
 
     buffer = StringIO()
     console = PlainConsole(buffer)
@@ -329,7 +329,7 @@ def _description(card: ModelCard) -> dict[str, object]:
 
 
 def _write(path: Path, text: str) -> None:
-    from pipelines.files import write_text
+    from pipelines.output.files import write_text
 
     try:
         write_text(path, text)

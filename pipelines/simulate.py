@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from features.plain_text import shown
-from pipelines.command import guarded, program
-from pipelines.table_options import (
+from features.text.plain import shown
+from pipelines.cohort.table_options import (
     DecimalOption,
     EncodingOption,
     MissingOption,
     SeparatorOption,
     SheetOption,
 )
+from pipelines.command import guarded, program
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def cohort(
     _check_suffix(out, "--out")
     _check_no_others(out)
 
-    from features.simulate import read_scenario, scenario_names, simulate_cohort
+    from features.simulated.scenario import read_scenario, scenario_names, simulate_cohort
 
     if scenario not in scenario_names():
         _refuse(f"unknown --scenario {scenario!r}; use {', '.join(scenario_names())}")
@@ -114,7 +114,7 @@ def claims(
     if study_file is not None and cohort is None:
         _refuse("--study FILE needs --cohort FILE: only the embedded study can be rebuilt")
 
-    from evaluation.published import check_published_claims
+    from evaluation.regimens.published import check_published_claims
 
     study = _read_study(study_file)
     told = "" if study_file is None else f", --study {study_file}"
@@ -138,15 +138,15 @@ def claims(
 
 
 def _check_no_others(out: Path) -> None:
-    from pipelines.output import check_file
+    from pipelines.output.folder import check_file
 
     check_file(out)
 
 
 def _read_study(path: Path | None) -> dict[str, Any]:
-    from evaluation.published_study import check_study
+    from evaluation.regimens.published_study import check_study
     from features.errors import InputError
-    from features.reference_study import read_reference_study
+    from features.simulated.reference_study import read_reference_study
 
     try:
         study: Any = read_reference_study(path)
@@ -163,7 +163,7 @@ def _read_study(path: Path | None) -> dict[str, Any]:
 
 
 def _rebuild(seed: int) -> pd.DataFrame:
-    from features.reference_study import rebuild_reference_study
+    from features.simulated.reference_study import rebuild_reference_study
 
     try:
         return rebuild_reference_study(seed)
@@ -172,7 +172,7 @@ def _rebuild(seed: int) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
-    from pipelines.files import write_bytes, write_csv
+    from pipelines.output.files import write_bytes, write_csv
 
     try:
         if out.suffix.lower() == ".csv":
@@ -196,8 +196,8 @@ def _check_suffix(path: Path, option: str) -> None:
 def _read_table(path: Path, flags: Mapping[str, Any]) -> pd.DataFrame:
     """The table with its numbers and truth values as such: claims are computed, not checked."""
     from features.errors import InputError
-    from features.sources import read_table
-    from pipelines.table_options import read_format
+    from features.sources.source import read_table
+    from pipelines.cohort.table_options import read_format
 
     try:
         table = read_table(path, form=read_format(flags))
@@ -228,7 +228,7 @@ def _provenance(table: pd.DataFrame) -> str:
 def _print_claims(checked: pd.DataFrame, caption: str) -> None:
     from rich.table import Table
 
-    from pipelines.terminal import console
+    from pipelines.output.terminal import console
 
     told = Table(title="Published claims, recomputed", title_justify="left")
     for column in checked.columns:

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from evaluation.report import describe_arms, metrics_by_learner
+from evaluation.report.training import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
-from features.number_text import months_text
-from features.plain_text import one_line
-from models.learners import LEARNERS
-from pipelines.cohorts import cohort_name, endpoint_label
-from pipelines.terminal import console, print_findings, print_heading, print_table
+from features.text.numbers import months_text
+from features.text.plain import one_line
+from models.learners.registry import LEARNERS
+from pipelines.cohort.reading import cohort_name, endpoint_label
+from pipelines.output.terminal import console, print_findings, print_heading, print_table
 
 if TYPE_CHECKING:
-    from models.registry import Version
-    from pipelines.external_validation import Kept, Validation
-    from pipelines.plan import TrainingPlan
-    from pipelines.promotion import Promotion
-    from pipelines.training import Advance
-    from pipelines.training_result import TrainingResult
-    from pipelines.unfinished import Unfinished
+    from models.store.registry import Version
+    from pipelines.training.plan import TrainingPlan
+    from pipelines.training.promotion import Promotion
+    from pipelines.training.result import TrainingResult
+    from pipelines.training.run import Advance
+    from pipelines.training.unfinished import Unfinished
+    from pipelines.validation.external_validation import Kept, Validation
 
 PROGRESS_COLUMNS = (
     TextColumn("{task.description:<36}", markup=False),
@@ -173,7 +173,7 @@ def print_promotion(own: Version, promotion: Promotion, *, moved: bool) -> None:
 
 def print_both(promotion: Promotion) -> None:
     """Print the comparison of a promotion, and what flatters one of the two."""
-    from pipelines.promotion import readable
+    from pipelines.training.promotion import readable
 
     if promotion.table is not None:
         title = (
@@ -233,7 +233,7 @@ def _regimen_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _print_places(result: TrainingResult, out: Path | None, seconds: float) -> None:
-    from pipelines.tracking import connected_store, experiment_page
+    from pipelines.tracking.runs import connected_store, experiment_page
 
     file = connected_store()
     store = f"sqlite:///{short(file)}" if isinstance(file, Path) else file

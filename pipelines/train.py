@@ -66,7 +66,7 @@ def _train(
     anyway: bool,
 ) -> None:
     from pipelines.config import configured
-    from pipelines.output import check_out
+    from pipelines.output.folder import check_out
 
     if anyway and not promote:
         raise InputError(
@@ -82,11 +82,11 @@ def _run(
 ) -> None:
     import os
 
-    from features.guard_findings import raise_failures
+    from features.guard.findings import raise_failures
     from pipelines import summary
-    from pipelines.cohorts import check_cohort
-    from pipelines.plan import TrainingPlan
-    from pipelines.training import check_storage, claim_training, find_rival_of, run_training
+    from pipelines.cohort.reading import check_cohort
+    from pipelines.training.plan import TrainingPlan
+    from pipelines.training.run import check_storage, claim_training, find_rival_of, run_training
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.

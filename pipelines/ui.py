@@ -35,8 +35,8 @@ def ui(
 
 
 def _serve(port: int) -> None:
-    from features.sql import shown_address
-    from pipelines.tracking import (
+    from features.sources.sql import shown_address
+    from pipelines.tracking.runs import (
         artifact_location,
         connect,
         experiment_page,
@@ -87,7 +87,7 @@ def check_free(port: int) -> None:
 
 def _run_until_stopped(command: list[str], **settings: str) -> None:
     """Run a server, and end it with all of its processes however this command ends."""
-    from pipelines.processes import end_group_with_this
+    from pipelines.output.processes import end_group_with_this
 
     own_group = os.name == "posix"
     environment = {**os.environ, **settings}

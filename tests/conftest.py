@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.covariates import derive_covariates, needed_inputs
+from features.covariates.derived import derive_covariates, needed_inputs
+from features.covariates.dictionary import read_dictionary
 from features.dataset import Dataset
-from features.dictionary import read_dictionary
 from features.outcome import Outcome
-from features.regimens import RegimenColumn
+from features.regimens.column import RegimenColumn
 from models.card import ModelCard, covariate_ranges, software_versions
 from models.fitted import fit_model
-from models.learners import LEARNERS
+from models.learners.registry import LEARNERS
 
 # Of the throwaway PostgreSQL server.
 PASSWORD = "s3cr/t@pass%wörd"
@@ -167,7 +167,7 @@ def card(dataset, known_inputs, dictionary):
 @pytest.fixture(scope="session")
 def store_folder(tmp_path_factory):
     """A migrated SQLite store, made once because the migration takes seconds."""
-    from pipelines.store import make
+    from pipelines.tracking.store import make
 
     folder = tmp_path_factory.mktemp("store")
     make(folder / "mlflow.db")

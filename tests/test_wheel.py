@@ -14,9 +14,9 @@ PACKAGES = ("features", "models", "evaluation", "pipelines", "configs")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 # What a command reads before it works, and where a training would keep its runs.
 READ = """
-from features.simulate import read_scenario
+from features.simulated.scenario import read_scenario
 from pipelines.config import configured
-from pipelines.tracking import store_folder
+from pipelines.tracking.runs import store_folder
 print(configured(None, None).cohort.name, read_scenario("randomised").n, store_folder(), sep="|")
 """
 

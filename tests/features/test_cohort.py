@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.cohort import CohortColumns, read_cohort
-from features.dictionary import read_dictionary
+from features.covariates.dictionary import read_dictionary
 from features.errors import InputError
 
 DICTIONARY = read_dictionary()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.endpoints import derive_outcome, read_endpoint
-from features.landmark import landmark
+from features.endpoints.forms import derive_outcome, read_endpoint
+from features.endpoints.landmark import landmark
 from features.outcome import MONTHS, Outcome
 from features.times import PARTS_A_MONTH, one_time, one_time_each, step_values
 

@@ -8,18 +8,18 @@ import pytest
 import yaml
 from openpyxl import Workbook
 
-from features.cbioportal import CbioportalSource, read_cbioportal
 from features.cohort import CohortColumns
-from features.dictionary import read_dictionary
-from features.drug_regimens import DrugRecords
+from features.covariates.dictionary import read_dictionary
 from features.errors import InputError
-from features.guard_settings import Guard
+from features.guard.settings import Guard
 from features.inclusion import InclusionRule
-from features.missing_words import MissingWords, merged
-from features.redcap import RedcapSource, read_redcap
+from features.regimens.drug_regimens import DrugRecords
+from features.sources.cbioportal import CbioportalSource, read_cbioportal
+from features.sources.redcap import RedcapSource, read_redcap
+from features.text.missing_words import MissingWords, merged
 from features.used_codes import drug_codes, used_codes
 from models.patients import known_codes
-from pipelines.cohorts import check_cohort, load_table
+from pipelines.cohort.reading import check_cohort, load_table
 from pipelines.config import read_config
 
 ROWS = [  # `None` is a drug that was not given, `NA` a site; an empty cell is not known

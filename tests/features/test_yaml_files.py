@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.dictionary import CONFIGS
+from features.covariates.dictionary import CONFIGS
 from features.errors import InputError
 from features.yaml_files import (
     MAX_BYTES,

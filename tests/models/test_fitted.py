@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.fitted import fit_model
-from models.learners import LEARNERS, STACK
+from models.learners.registry import LEARNERS, STACK
 from models.prediction import LinkedScore, SurvivalTrees
 
 TIMES = np.array([1.0, 6.0, 12.0, 20.0])

@@ -5,13 +5,16 @@ import pandas as pd
 import pytest
 import skops.io
 
-from evaluation.calibration import calibration_slope, observed_expected, observed_probability
+from evaluation.metrics.calibration.at_horizon import (
+    calibration_slope,
+    observed_expected,
+    observed_probability,
+)
 from features.dataset import Dataset
 from features.errors import InputError
 from features.outcome import Outcome
-from models.artifact import COMMON_TYPES
 from models.fitted import fit_model
-from models.learners import LEARNERS
+from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
 from models.recalibration import (
     MIN_EVENTS,
@@ -19,6 +22,7 @@ from models.recalibration import (
     RecalibratedModel,
     recalibrate,
 )
+from models.store.artifact import COMMON_TYPES
 
 HORIZONS = [3.0, 6.0, 12.0]
 

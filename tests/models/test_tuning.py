@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models import fitted
-from models.learners import LEARNERS, Learner
+from models.learners.registry import LEARNERS, Learner
 from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
 from models.tuning import (

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from models.artifact import save_model
+from models.store.artifact import save_model
 from pipelines import predict, train
 
 CONFIG = {
@@ -602,7 +602,7 @@ def test_the_untouched_table_configuration_and_patient_are_good(
     capsys, monkeypatch, tmp_path, table, model_folder, no_store
 ):
     # Otherwise the refusals above could have another reason than the one they name.
-    from pipelines.cohorts import check_cohort
+    from pipelines.cohort.reading import check_cohort
     from pipelines.config import read_config
 
     table.to_csv(tmp_path / "patients.csv", index=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from features.guard_settings import read_rules
+from features.guard.settings import read_rules
 from pipelines import check
 
 HERE = Path(__file__).parents[1] / "broken_tables"
@@ -39,7 +39,7 @@ def one_line(text):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Spare most of the time; tests/pipelines/test_check.py looks at whole reports."""
-    monkeypatch.setattr("pipelines.data_check._pictures", lambda *_: {})
+    monkeypatch.setattr("pipelines.cohort.data_check._pictures", lambda *_: {})
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines import check, output
-from pipelines.cohorts import check_cohort
+from pipelines import check
+from pipelines.cohort.reading import check_cohort
 from pipelines.config import read_config
-from pipelines.plan import TrainingPlan
+from pipelines.output import folder as output
+from pipelines.training.plan import TrainingPlan
 
 BROKEN = Path(__file__).parents[1] / "broken_tables"
 FILES = ("data_report.html", "findings.csv", "table_one.csv")

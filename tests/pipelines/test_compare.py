@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from evaluation.results import ADJUSTED_COLUMNS
-from features.dictionary import CONFIGS
-from pipelines import compare, comparison_record
-from pipelines.comparison_record import ComparisonRecord
+from features.covariates.dictionary import CONFIGS
+from pipelines import compare
+from pipelines.comparison import record as comparison_record
+from pipelines.comparison.record import ComparisonRecord
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"
 QUICK = {"replicates": 100, "imputations": 2}

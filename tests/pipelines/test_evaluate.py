@@ -13,15 +13,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.discrimination import harrell_c
-from evaluation.kaplan_meier import survival_at
+from evaluation.metrics.discrimination import harrell_c
 from evaluation.results import METRIC_COLUMNS
-from features.dictionary import CONFIGS
+from evaluation.statistics.kaplan_meier import survival_at
+from features.covariates.dictionary import CONFIGS
 from features.outcome import MONTHS, Outcome
-from models.artifact import load_model, save_model
 from models.recalibration import RecalibratedModel
-from models.registry import load
-from pipelines import evaluate, predict, tracking, train
+from models.store.artifact import load_model, save_model
+from models.store.registry import load
+from pipelines import evaluate, predict, train
+from pipelines.tracking import runs as tracking
 
 SMALL = {
     "learners": ["cox"],
@@ -415,7 +416,7 @@ def test_a_killed_recalibration_is_taken_up_again_and_registers_once(hospitals, 
     options = ("--recalibrate", "slope")
     before = runs()
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.external_validation._log", stop)
+        patch.setattr("pipelines.validation.external_validation._log", stop)
         assert hospitals.evaluate(*options)[0] == 130
     (killed,) = set(runs()) - set(before)
     assert runs()[killed] == "FAILED"

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from features.errors import InputError
-from features.guard_findings import raise_failures
+from features.guard.findings import raise_failures
 from pipelines import check, compare, evaluate, predict, train
-from pipelines.cohorts import check_cohort
+from pipelines.cohort.reading import check_cohort
 from pipelines.config import read_config
 
 DRAWS = True

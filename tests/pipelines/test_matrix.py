@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.kaplan_meier import survival_at
+from evaluation.statistics.kaplan_meier import survival_at
 from features.outcome import MONTHS, Outcome
-from pipelines import check, compare, comparison_record, evaluate, predict, train
+from pipelines import check, compare, evaluate, predict, train
+from pipelines.comparison import record as comparison_record
 
 KINDS = ("path", "file", "redcap", "cbioportal", "sql", "omop")
 COMMANDS = ("check", "train", "compare", "evaluate", "predict")

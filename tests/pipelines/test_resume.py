@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from features.dictionary import CONFIGS
+from features.covariates.dictionary import CONFIGS
 
 PROJECT = CONFIGS.parent
 TABLES = ("metrics.csv", "regimen_effects.csv")
@@ -30,7 +30,7 @@ SMALL = {
 # Each training is forked from a server that has imported what all need, which takes seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["pipelines.training", "pipelines.summary", "mlflow.pyfunc", "xgboost", "sklearn.compose"]
+    ["pipelines.training.run", "pipelines.summary", "mlflow.pyfunc", "xgboost", "sklearn.compose"]
 )
 # The command, with a dot for each picture: drawing them would take most of its time.
 TRAIN = """

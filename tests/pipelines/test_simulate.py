@@ -4,8 +4,8 @@ import sys
 import pandas as pd
 import pytest
 
-from evaluation.published_study import check_study
-from features.reference_study import read_reference_study
+from evaluation.regimens.published_study import check_study
+from features.simulated.reference_study import read_reference_study
 from pipelines.simulate import main
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"

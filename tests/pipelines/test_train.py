@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from evaluation.results import METRIC_COLUMNS, REGIMEN_COLUMNS
-from features.dictionary import CONFIGS
-from models.artifact import load_model
-from pipelines import predict, tracking, train
+from features.covariates.dictionary import CONFIGS
+from models.store.artifact import load_model
+from pipelines import predict, train
+from pipelines.tracking import runs as tracking
 
 PROVENANCE = "reconstructed from published aggregates; no real patient"
 # Small, and otherwise the shipped configurations.
@@ -495,7 +496,7 @@ def test_published_claims_are_checked_against_the_table(reference):
 
 
 def test_a_learner_that_cannot_be_fitted_is_told_and_the_others_go_on(store, tmp_path, monkeypatch):
-    from pipelines import training
+    from pipelines.training import run as training
 
     validate = training.validate_learner
 
@@ -519,7 +520,7 @@ def test_a_learner_that_cannot_be_fitted_is_told_and_the_others_go_on(store, tmp
 
 
 def test_a_failure_marks_the_runs_and_keeps_them(store, tmp_path, monkeypatch):
-    from pipelines import training
+    from pipelines.training import run as training
 
     def fail(*args, **kwargs):
         raise RuntimeError("the learner broke")

@@ -8,10 +8,10 @@ import math
 import pandas as pd
 import pytest
 
-from features.columns import read_covariates
-from features.covariates import derive_covariates, needed_inputs
-from features.dictionary import read_dictionary
-from features.endpoints import Endpoint, derive_outcome
+from features.covariates.columns import read_covariates
+from features.covariates.derived import derive_covariates, needed_inputs
+from features.covariates.dictionary import read_dictionary
+from features.endpoints.forms import Endpoint, derive_outcome
 from features.errors import InputError
 
 MISSING = None

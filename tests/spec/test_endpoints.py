@@ -7,7 +7,7 @@ day 0, unless a table says otherwise; 2024 has 366 days.
 import pandas as pd
 import pytest
 
-from features.endpoints import derive_endpoint, read_endpoint
+from features.endpoints.forms import derive_endpoint, read_endpoint
 from features.errors import InputError
 
 DAYS_A_MONTH = 365.25 / 12

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.covariates import DERIVATIONS, derive_covariates
-from features.dictionary import read_dictionary
+from features.covariates.derived import DERIVATIONS, derive_covariates
+from features.covariates.dictionary import read_dictionary
+from features.covariates.genetic_risk import RISKS, derive_genetic_risk, read_genetic_risk
 from features.errors import InputError
-from features.genetic_risk import RISKS, derive_genetic_risk, read_genetic_risk
 
 MISSING = float("nan")
 # Everything looked for and nothing found.

@@ -7,8 +7,8 @@ Day 0 is the first dose of venetoclax. HMA is azacitidine or decitabine, LDAC cy
 import pandas as pd
 import pytest
 
-from features.drug_regimens import DrugRecords, derive_regimens
 from features.errors import InputError
+from features.regimens.drug_regimens import DrugRecords, derive_regimens
 
 ZERO = pd.Timestamp("2024-01-01")
 DRUGS = {

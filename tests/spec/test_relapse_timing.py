@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from features.covariates import derive_covariates
-from features.dictionary import read_dictionary
+from features.covariates.derived import derive_covariates
+from features.covariates.dictionary import read_dictionary
 
 MISSING = np.nan
 

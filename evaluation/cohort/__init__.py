@@ -1,0 +1,1 @@
+"""Who the patients are, and what is not known of them."""

@@ -1,0 +1,1 @@
+"""Pictures: the numbers in `.frame`, the drawing in `.plot(ax)`."""

@@ -1,0 +1,1 @@
+"""What each covariate adds to a prediction: SHAP values."""

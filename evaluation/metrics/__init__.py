@@ -1,0 +1,1 @@
+"""How well predictions tell patients apart and how far they are off."""

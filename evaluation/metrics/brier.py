@@ -1,0 +1,213 @@
+"""Brier score: how far predicted survival is from what happened, under censoring.
+
+Losses per patient -> score at each time -> integrated score. The losses are computed once; a
+bootstrap replicate is one product of its counts with them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from evaluation.statistics.censoring import (
+    CensoringModel,
+    censoring_of,
+    censoring_weights,
+    replicate_survival,
+)
+from evaluation.statistics.kaplan_meier import survival_at
+from features.outcome import Outcome
+
+
+def brier_losses(
+    outcome: Outcome,
+    survival: np.ndarray,
+    times: ArrayLike,
+    censoring: CensoringModel | None = None,
+) -> np.ndarray:
+    """Squared error of each patient at each time, weighted for censoring.
+
+    With the event at T <= t the loss is S(t)^2 / G(T-), followed beyond t it is
+    (1 - S(t))^2 / G(t), censored by t it is 0: the weights make up for those.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    survival : ndarray of shape (n, n_times)
+        Predicted probability of being event-free after each time. Not an event probability, and
+        not a risk score.
+    times : array-like of shape (n_times,)
+        Months, increasing.
+    censoring : CensoringModel, optional
+        Of the outcome itself by default; by arm or covariates from `conditional_censoring`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_times)
+        Their mean over patients is the Brier score. NaN where the survival is NaN, and for every
+        patient at times beyond both the outcome's follow-up and that behind the weights; also of a
+        patient censored by t where G(t) is 0 or unknown, so that the score is not too good there.
+        The caller says why.
+
+    Raises
+    ------
+    ValueError
+        When times are not increasing, or survival has another shape or leaves [0, 1].
+
+    References
+    ----------
+    Graf et al., Stat Med 1999, 18:2529-2545. Weights as in R's `riskRegression::Score`; at tied
+    event and censoring times scikit-survival has G(T) instead of G(T-).
+    """
+    times = increasing_times(times)
+    survival = _checked_survival(outcome, survival, times)
+    return _losses(outcome, survival, times, _weights(outcome, times, censoring))
+
+
+def null_losses(
+    outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
+) -> np.ndarray:
+    """Losses of the same Kaplan-Meier survival predicted for everyone, shape (n, n_times).
+
+    It is fitted on the very patients it is judged on, so the null model is a little too good.
+    """
+    times = increasing_times(times)
+    survival = _everyones_survival(outcome, times)
+    return _losses(outcome, survival, times, _weights(outcome, times, censoring))
+
+
+def replicate_scores(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean loss in each bootstrap replicate.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n, n_times)
+        From `brier_losses`; the censoring weights in them stay fixed over replicates.
+    counts : ndarray of shape (B, n)
+        How often each replicate holds each patient.
+
+    Returns
+    -------
+    ndarray of shape (B, n_times)
+        NaN in every replicate where the loss of any patient is NaN, drawn or not.
+    """
+    counts = np.asarray(counts, dtype=float)
+    return counts @ losses / counts.sum(axis=1, keepdims=True)
+
+
+def brier_score(
+    outcome: Outcome,
+    survival: np.ndarray,
+    times: ArrayLike,
+    censoring: CensoringModel | None = None,
+) -> pd.DataFrame:
+    """Brier score at each time beside that of the Kaplan-Meier null model.
+
+    Parameters, errors and missing values are those of `brier_losses`.
+
+    Returns
+    -------
+    DataFrame, one row a time
+        `time`; `brier` and `brier_null`, lower is better; `ipa`, the index of prediction accuracy
+        1 - brier / brier_null, higher is better, NaN when the null model is never wrong;
+        `n_at_risk`, patients followed beyond the time.
+
+    References
+    ----------
+    Kattan and Gerds, Diagn Progn Res 2018, 10.1186/s41512-018-0029-2
+    """
+    times = increasing_times(times)
+    weights = _weights(outcome, times, censoring)
+    predicted = _checked_survival(outcome, survival, times)
+    score = _losses(outcome, predicted, times, weights).mean(axis=0)
+    same = _everyones_survival(outcome, times)
+    null = _losses(outcome, same, times, weights).mean(axis=0)
+    return pd.DataFrame(
+        {
+            "time": times,
+            "brier": score,
+            "brier_null": null,
+            "ipa": scaled_brier(score, null),
+            "n_at_risk": (outcome.time[:, None] > times).sum(axis=0),
+        }
+    )
+
+
+def scaled_brier(score: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """1 - score / null, of the same shape; NaN where null is 0."""
+    undefined = np.full(np.shape(score), np.nan)
+    return 1.0 - np.divide(score, null, out=undefined, where=null > 0)
+
+
+def integrated_brier(scores: np.ndarray, times: ArrayLike) -> np.ndarray:
+    """Integrate by the trapezoid rule over the given times and divide by their range.
+
+    The interval from 0 to the first time is left out: start the grid near 0. R's
+    `riskRegression` sums left steps from time 0 instead, with a score of 0 there.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (..., n_times)
+        Brier scores or losses: (n_times,) of a cohort, (B, n_times) of its replicates,
+        (n, n_times) of its patients.
+    times : array-like of shape (n_times,), n_times >= 2
+        Months, increasing.
+
+    Returns
+    -------
+    ndarray of shape (...,)
+        Lower is better; NaN when the score at any time is NaN.
+
+    Raises
+    ------
+    ValueError
+        When times are fewer than two or not increasing.
+    """
+    times = increasing_times(times)
+    if len(times) < 2:
+        raise ValueError(f"times needs at least two values to integrate over; got {times}")
+    return np.trapezoid(scores, times, axis=-1) / (times[-1] - times[0])
+
+
+def increasing_times(times: ArrayLike) -> np.ndarray:
+    """Times as an array, refused with a ValueError when they are none or do not increase."""
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1 or not len(times) or not (np.diff(times) > 0).all():
+        raise ValueError(f"times must be a one-dimensional, increasing list; got {times.tolist()}")
+    return times
+
+
+def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> np.ndarray:
+    survival = np.asarray(survival, dtype=float)
+    if survival.shape != (len(outcome), len(times)):
+        raise ValueError(
+            f"survival has shape {survival.shape}; expected one row a patient and one column a "
+            f"time, ({len(outcome)}, {len(times)})"
+        )
+    if (survival < 0).any() or (survival > 1).any():
+        raise ValueError("survival must lie in [0, 1]; pass probabilities, not risk scores")
+    return survival
+
+
+def _weights(outcome: Outcome, times: np.ndarray, censoring: CensoringModel | None) -> np.ndarray:
+    """Weights for censoring (n, n_times), NaN for everyone beyond both follow-ups."""
+    censoring = censoring or censoring_of(outcome)
+    weights = censoring_weights(outcome, times, censoring)
+    weights[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
+    return weights
+
+
+def _everyones_survival(outcome: Outcome, times: np.ndarray) -> np.ndarray:
+    if outcome.censoring is None:
+        return survival_at(outcome, times)["survival"].to_numpy()
+    return replicate_survival(outcome, times, np.ones((1, len(outcome))))[0]
+
+
+def _losses(
+    outcome: Outcome, survival: np.ndarray, times: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    losses: np.ndarray = (outcome.time[:, None] > times) - survival
+    losses *= losses
+    losses *= weights
+    return losses

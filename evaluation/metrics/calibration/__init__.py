@@ -1,0 +1,1 @@
+"""Whether predicted risks are as large as observed ones."""

@@ -1,0 +1,1 @@
+"""Regimens compared among patients made alike."""

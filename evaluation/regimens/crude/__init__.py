@@ -1,0 +1,1 @@
+"""Regimens compared as the patients came."""

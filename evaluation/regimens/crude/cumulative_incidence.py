@@ -1,0 +1,356 @@
+"""Cumulative incidence where another event can come first: Aalen-Johansen, Gray, Fine-Gray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import greenwood as gw
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from evaluation.regimens.arms import Row, Z, join_notes, outcomes_by_arm
+from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.statistics.competing_incidence import incidence_by_cause
+from evaluation.statistics.fine_gray import fine_gray
+from evaluation.statistics.kaplan_meier import number_at_risk
+from evaluation.statistics.proportions import HypothesisTest
+from features.outcome import Outcome
+
+_CENSORED, _EVENT, _COMPETING = "censored", "event", "competing"
+
+
+class SubdistributionHazardRatio(NamedTuple):
+    """Fine-Gray ratio with Wald limits; above 1 the arm's cumulative incidence is higher."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+
+
+def competing_as_event(outcome: Outcome) -> Outcome:
+    """Exchange the event and the competing one, to ask about the other."""
+    other = _competing(outcome)
+    return Outcome(outcome.time, other, outcome.reason, outcome.source, outcome.event)
+
+
+def cumulative_incidence(outcome: Outcome) -> pd.DataFrame:
+    """Aalen-Johansen cumulative incidence of the event, with 95% pointwise limits.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Time in months, event and competing event of at least one patient. Without competing events
+        the curve is 1 - Kaplan-Meier.
+
+    Returns
+    -------
+    DataFrame
+        One row a distinct observed time (months), increasing: time, incidence (probability of the
+        event by `time`), std_error, ci_low, ci_high, n_risk (just before `time`), n_event,
+        n_competing, n_censor. Limits are symmetric for log(-log(1 - incidence)), as in R's etm;
+        NaN where the incidence is 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        Without patients.
+
+    References
+    ----------
+    Aalen and Johansen, 1978; variance of Greenwood's type, as R's survfit and etm have it. cmprsk's
+    differs by about one part in a hundred.
+    """
+    if len(outcome) == 0:
+        raise ValueError("outcome holds no patients; a cumulative incidence needs at least one")
+    other = _competing(outcome)
+    times = np.unique(outcome.time)
+    fit = incidence_by_cause(outcome, times)
+    fit = fit[fit["cause"] == "event"]
+    incidence = fit["estimate"].to_numpy()
+    error = np.nan_to_num(fit["std_error"].to_numpy())
+    low, high = _log_log_limits(incidence, error)
+    counted = {
+        "n_event": outcome.event,
+        "n_competing": other,
+        "n_censor": ~outcome.event & ~other,
+    }
+    counts = {
+        name: np.bincount(np.searchsorted(times, outcome.time[which]), minlength=len(times))
+        for name, which in counted.items()
+    }
+    return pd.DataFrame(
+        {
+            "time": times,
+            "incidence": incidence,
+            "std_error": error,
+            "ci_low": low,
+            "ci_high": high,
+            "n_risk": number_at_risk(outcome, times),
+            **counts,
+        }
+    )
+
+
+def incidence_at(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
+    """Cumulative incidence of the event at each horizon.
+
+    Returns
+    -------
+    DataFrame
+        One row a horizon, in the order given: horizon, incidence, std_error, ci_low, ci_high,
+        n_event (events up to and including it). NaN beyond the longest follow-up.
+    """
+    curve = cumulative_incidence(outcome)
+    horizons = np.atleast_1d(np.asarray(horizons, dtype=float))
+    start = pd.DataFrame(
+        {"incidence": [0.0], "std_error": [0.0], "ci_low": np.nan, "ci_high": np.nan}
+    )
+    steps = pd.concat([start, curve[list(start)]], ignore_index=True)
+    at = steps.iloc[np.searchsorted(curve["time"], horizons, side="right")].reset_index(drop=True)
+    at[horizons > outcome.follow_up] = np.nan
+    at.insert(0, "horizon", horizons)
+    at["n_event"] = np.searchsorted(np.sort(outcome.time[outcome.event]), horizons, side="right")
+    return at
+
+
+def gray_test(outcome: Outcome, regimen: ArrayLike) -> HypothesisTest:
+    """Gray's test that the cumulative incidence of the event is the same in all arms.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    regimen : array-like of shape (n,)
+
+    Returns
+    -------
+    HypothesisTest
+        Chi-square on k - 1 degrees of freedom (no direction) and p; NaN without an event, with one
+        arm, or where the statistic has no variance.
+
+    References
+    ----------
+    Gray, Ann Stat 1988, 10.1214/aos/1176350951; as R's cmprsk::cuminc.
+    """
+    labels = np.asarray(regimen)
+    if not outcome.n_events or len(np.unique(labels)) < 2:
+        return UNDEFINED
+    # An arm whose patients have all left before the first event is in no risk set.
+    at_risk = outcome.time >= outcome.time[outcome.event].min()
+    still = np.unique(labels[at_risk])
+    if len(still) < len(np.unique(labels)):
+        kept = np.isin(labels, still)
+        return gray_test(outcome.take(kept), labels[kept])
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result = gw.grays_test(_multistate(outcome), labels, cause=_EVENT)
+    except np.linalg.LinAlgError:
+        return UNDEFINED
+    statistic = float(result.statistic)
+    if not np.isfinite(statistic) or statistic < 0:
+        return UNDEFINED
+    return HypothesisTest(statistic, float(result.p_value))
+
+
+def subdistribution_hazard_ratio(arm: Outcome, reference: Outcome) -> SubdistributionHazardRatio:
+    """Fine-Gray hazard ratio of the event, arm over reference arm.
+
+    Parameters
+    ----------
+    arm, reference : Outcome
+        The two arms' patients. The censoring distribution is taken to be the same in both.
+
+    Returns
+    -------
+    SubdistributionHazardRatio
+        Above 1 the event is more frequent in the arm. It says which cumulative incidence is higher,
+        not how fast the event comes to those still at risk. All NaN where an arm has no event.
+
+    References
+    ----------
+    Fine and Gray, JASA 1999, 10.1080/01621459.1999.10474144; as R's cmprsk::crr.
+    """
+    both = _concatenate(arm, reference)
+    label = np.repeat([1.0, 0.0], [len(arm), len(reference)])
+    undefined = SubdistributionHazardRatio(np.nan, np.nan, np.nan, np.nan)
+    if not _ratio_has_maximum(both, label):
+        return undefined
+    model = fine_gray(both, label[:, np.newaxis])
+    log_ratio, error = float(model.coef[0]), float(np.sqrt(model.covariance[0, 0]))
+    if not error > 1e-8:
+        return undefined
+    return SubdistributionHazardRatio(
+        float(np.exp(log_ratio)),
+        float(np.exp(log_ratio - Z * error)),
+        float(np.exp(log_ratio + Z * error)),
+        float(2 * stats.norm.sf(abs(log_ratio) / error)),
+    )
+
+
+def incidence_rows(
+    outcome: Outcome,
+    regimen: np.ndarray,
+    arms: Sequence[str],
+    horizons: Sequence[float],
+    names: tuple[str, str],
+) -> Iterator[Row]:
+    """Cumulative incidences of both events, Gray's tests and Fine-Gray ratios, as rows.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients, with competing events
+    regimen : ndarray of shape (n,), object
+    arms : sequence of str
+        The reference arm last.
+    horizons : sequence of float
+        Months.
+    names : (str, str)
+        Labels of the event and of the competing event, which become the rows' endpoints.
+
+    Yields
+    ------
+    dict
+        Differences are arm minus reference arm; above 0 the event is more frequent in the arm.
+    """
+    for name, of in zip(names, (outcome, competing_as_event(outcome)), strict=True):
+        for row in _one_cause_rows(of, regimen, list(arms), horizons):
+            yield {"endpoint": name} | row
+
+
+def _one_cause_rows(
+    outcome: Outcome, regimen: np.ndarray, arms: list[str], horizons: Sequence[float]
+) -> Iterator[Row]:
+    by_arm = outcomes_by_arm(outcome, regimen, arms)
+    *others, reference = arms
+    yield from _horizon_rows(by_arm, horizons)
+    test = gray_test(outcome, regimen)
+    yield {
+        "estimator": "Gray test",
+        "scale": "chi-square",
+        "arm": " / ".join(others),
+        "reference_arm": reference,
+        "estimate": test.statistic,
+        "p_value": test.p_value,
+        "n": len(outcome),
+        "events": outcome.n_events,
+        "note": join_notes(
+            f"global test of {len(arms)} arms" if len(arms) > 2 else "",
+            ""
+            if np.isfinite(test.statistic)
+            else "not estimable: no event while two arms are at risk",
+        ),
+    }
+    for arm in others:
+        ratio = subdistribution_hazard_ratio(by_arm[arm], by_arm[reference])
+        yield {
+            "estimator": "Fine-Gray hazard ratio",
+            "scale": "subdistribution hazard ratio",
+            "arm": arm,
+            "reference_arm": reference,
+            **ratio._asdict(),
+            "ci_method": "Wald, robust",
+            "n": len(by_arm[arm]) + len(by_arm[reference]),
+            "events": by_arm[arm].n_events + by_arm[reference].n_events,
+            "note": f"above 1: higher cumulative incidence than {reference}"
+            if np.isfinite(ratio.estimate)
+            else "not estimable: one arm has no event while the other could have one",
+        }
+
+
+def _horizon_rows(by_arm: dict[str, Outcome], horizons: Sequence[float]) -> Iterator[Row]:
+    tables = {arm: incidence_at(outcome, horizons) for arm, outcome in by_arm.items()}
+    *others, reference = by_arm
+    for at, horizon in enumerate(horizons):
+        points = {arm: table.iloc[at] for arm, table in tables.items()}
+        beyond = {
+            arm: f"follow-up of {arm} ends at {by_arm[arm].follow_up:.1f} months"
+            for arm, point in points.items()
+            if np.isnan(point["incidence"])
+        }
+        for arm, point in points.items():
+            unbounded = arm not in beyond and np.isnan(point["ci_low"])
+            yield {
+                "estimator": "cumulative incidence",
+                "scale": "probability",
+                "horizon": horizon,
+                "arm": arm,
+                "estimate": point["incidence"],
+                "ci_low": point["ci_low"],
+                "ci_high": point["ci_high"],
+                "ci_method": "log-log",
+                "n": len(by_arm[arm]),
+                "events": int(point["n_event"]),
+                "note": beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
+            }
+        for arm in others:
+            point, base = points[arm], points[reference]
+            difference = point["incidence"] - base["incidence"]
+            errors = np.array([point["std_error"], base["std_error"]], dtype=float)
+            margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
+            bounded = np.isnan(difference) or np.isfinite(margin)
+            yield {
+                "estimator": "cumulative incidence difference",
+                "scale": "event probability difference",
+                "horizon": horizon,
+                "arm": arm,
+                "reference_arm": reference,
+                "estimate": difference,
+                "ci_low": difference - margin,
+                "ci_high": difference + margin,
+                "ci_method": "normal, Aalen-Johansen",
+                "n": len(by_arm[arm]) + len(by_arm[reference]),
+                "events": int(point["n_event"] + base["n_event"]),
+                "note": join_notes(
+                    f"above 0: more events than {reference}",
+                    *(beyond[a] for a in (arm, reference) if a in beyond),
+                    "" if bounded else "no interval with an arm at 0% or 100%",
+                ),
+            }
+
+
+def _competing(outcome: Outcome) -> np.ndarray:
+    if outcome.competing is None:
+        return np.zeros(len(outcome), dtype=bool)
+    return outcome.competing
+
+
+def _multistate(outcome: Outcome) -> Any:
+    states = np.where(outcome.event, _EVENT, np.where(_competing(outcome), _COMPETING, _CENSORED))
+    return gw.Surv(
+        time=outcome.time,
+        event=pd.Categorical(states, categories=[_CENSORED, _EVENT, _COMPETING]),
+    )
+
+
+def _concatenate(arm: Outcome, reference: Outcome) -> Outcome:
+    return Outcome(
+        np.concatenate([arm.time, reference.time]),
+        np.concatenate([arm.event, reference.event]),
+        competing=np.concatenate([_competing(arm), _competing(reference)]),
+    )
+
+
+def _ratio_has_maximum(both: Outcome, label: np.ndarray) -> bool:
+    """Whether each arm has an event while somebody of the other is in the risk set.
+
+    Patients with a competing event stay in the risk set of the subdistribution hazard.
+    """
+    other = _competing(both)
+    for arm in (0.0, 1.0):
+        last = np.where(other, np.inf, both.time)[label != arm].max()
+        mine = both.event & (label == arm) & (both.time <= last)
+        if not mine.any():
+            return False
+    return True
+
+
+def _log_log_limits(incidence: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    inside = (incidence > 0) & (incidence < 1) & (error > 0)
+    free = np.where(inside, 1 - incidence, 0.5)
+    # Near 100% the width grows beyond what exp can take; both limits are long at their ends then.
+    width = np.minimum(Z * error / (free * -np.log(free)), 100)
+    low, high = 1 - free ** np.exp(-width), 1 - free ** np.exp(width)
+    return np.where(inside, low, np.nan), np.where(inside, high, np.nan)

@@ -1,0 +1,148 @@
+"""Hazard ratio of two arms as it runs over time: a smooth through scaled Schoenfeld residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from evaluation.regimens.arms import Z
+from evaluation.regimens.crude.hazard_ratio import has_hazard_ratio, two_arm_cox
+from evaluation.statistics.kaplan_meier import kaplan_meier
+from features.outcome import Outcome
+
+SMOOTH_COLUMNS = ("time", "hazard_ratio", "ci_low", "ci_high", "log_hazard_ratio", "std_error")
+DEGREES_OF_FREEDOM = 4
+# Fewer events a degree of freedom than this bend the curve after single patients.
+EVENTS_PER_DEGREE = 5
+
+
+def why_no_smooth(arm: Outcome, reference: Outcome, df: int = DEGREES_OF_FREEDOM) -> str:
+    """Say why there is no smooth hazard ratio; empty where there is one."""
+    if not has_hazard_ratio(arm, reference):
+        return "not estimable: one arm has no event while the other is at risk"
+    times = np.concatenate([o.time[o.event] for o in (arm, reference)])
+    distinct = len(np.unique(times))
+    needed = EVENTS_PER_DEGREE * df
+    if len(times) < needed or distinct <= df:
+        return (
+            f"not estimable: {len(times)} events at {distinct} times; {df} degrees of freedom "
+            f"need {needed} events"
+        )
+    return ""
+
+
+def smooth_hazard_ratio(
+    arm: Outcome, reference: Outcome, df: int = DEGREES_OF_FREEDOM, points: int = 200
+) -> pd.DataFrame:
+    """Estimate the hazard ratio over time, with pointwise 95% limits.
+
+    Parameters
+    ----------
+    arm, reference : Outcome
+        The two arms' patients.
+    df : int
+        Degrees of freedom of the natural cubic spline, the intercept included; at least 2, which is
+        a straight line.
+    points : int
+        Times at which the curve is given.
+
+    Returns
+    -------
+    DataFrame with SMOOTH_COLUMNS
+        From the first to the last event time (months, increasing); hazard ratio of arm over
+        reference arm, above 1 worse. No rows where `why_no_smooth` says why.
+
+    Notes
+    -----
+    The scaled Schoenfeld residuals plus the Cox coefficient scatter around log HR(t). A natural
+    spline in the scale of cox.zph's km transform, 1 - S(t-), so that each event counts alike, is
+    fitted to them by least squares, with boundary knots at the first and last event and the others
+    at quantiles of the events. Standard errors as in R's plot.cox.zph: sqrt(d V x'(X'X)^-1 x) with
+    d events and variance V of the Cox coefficient; they take V as constant over time.
+
+    References
+    ----------
+    Grambsch and Therneau, Biometrika 1994, 10.1093/biomet/81.3.515
+    """
+    if df < 2:
+        raise ValueError(f"df must be at least 2, a straight line; got {df}")
+    if why_no_smooth(arm, reference, df):
+        return pd.DataFrame(columns=list(SMOOTH_COLUMNS), dtype=float)
+    times, residuals, variance = scaled_schoenfeld(arm, reference)
+    scale = _event_scale(arm, reference)
+    knots = np.quantile(scale(times), np.linspace(0, 1, df))
+    if len(np.unique(knots)) < df:  # heavy ties: spread the knots over the distinct times
+        knots = np.quantile(np.unique(scale(times)), np.linspace(0, 1, df))
+    design = natural_spline(scale(times), knots)
+    grid = np.linspace(times[0], times[-1], points)
+    basis = natural_spline(scale(grid), knots)
+    # The fit hangs on the space alone, so an orthonormal basis of it keeps the numbers small.
+    q, r = np.linalg.qr(design)
+    basis = np.linalg.solve(r.T, basis.T).T
+    log_ratio = basis @ (q.T @ residuals)
+    error = np.sqrt(len(times) * variance * (basis**2).sum(axis=1))
+    return pd.DataFrame(
+        {
+            "time": grid,
+            "hazard_ratio": np.exp(log_ratio),
+            "ci_low": np.exp(log_ratio - Z * error),
+            "ci_high": np.exp(log_ratio + Z * error),
+            "log_hazard_ratio": log_ratio,
+            "std_error": error,
+        }
+    )
+
+
+def scaled_schoenfeld(arm: Outcome, reference: Outcome) -> tuple[np.ndarray, np.ndarray, float]:
+    """Event times in order, one scaled residual plus coefficient each, and the variance V.
+
+    Returns
+    -------
+    tuple of ndarray of shape (d,), ndarray of shape (d,), float
+        As R's residuals(fit, "scaledsch"): their mean is the Cox coefficient.
+    """
+    model = two_arm_cox(arm, reference)
+    times = np.sort(np.concatenate([o.time[o.event] for o in (arm, reference)]))
+    residuals = model.residuals("scaledsch", format="pandas").to_numpy()[:, 0]
+    return times, residuals, float(model.vcov_[0, 0])
+
+
+def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Basis of the natural cubic splines with these knots, the constant included.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+    knots : ndarray of shape (k,)
+        Increasing, k >= 2; linear beyond the outer two.
+
+    Returns
+    -------
+    ndarray of shape (n, k)
+
+    References
+    ----------
+    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, eq. 5.4
+    """
+    last = knots[-1]
+
+    def slope(knot: float) -> np.ndarray:
+        cubes = np.maximum(x - knot, 0) ** 3 - np.maximum(x - last, 0) ** 3
+        return np.asarray(cubes / (last - knot))
+
+    bends = [slope(knot) - slope(knots[-2]) for knot in knots[:-2]]
+    return np.column_stack([np.ones_like(x), x, *bends])
+
+
+def _event_scale(arm: Outcome, reference: Outcome) -> Callable[[np.ndarray], np.ndarray]:
+    """Map time to 1 - S(t-) of all patients, linearly between event times."""
+    both = Outcome(
+        np.concatenate([arm.time, reference.time]), np.concatenate([arm.event, reference.event])
+    )
+    curve = kaplan_meier(both)
+    events = curve["n_event"].to_numpy() > 0
+    before = np.append(1.0, curve["survival"].to_numpy()[:-1])
+    times, values = curve["time"].to_numpy()[events], 1 - before[events]
+    return lambda time: np.interp(time, times, values)

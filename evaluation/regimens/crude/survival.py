@@ -1,0 +1,90 @@
+"""Kaplan-Meier medians, event probabilities at horizons and their differences, by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from evaluation.regimens.arms import Row, Z, join_notes
+from evaluation.statistics.kaplan_meier import median_time, survival_at
+from features.outcome import Outcome
+
+
+def median_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
+    """Median months of each arm with log-log limits."""
+    for arm, outcome in by_arm.items():
+        median = median_time(outcome)
+        yield {
+            "estimator": "median",
+            "scale": "months",
+            "arm": arm,
+            "estimate": median.median,
+            "ci_low": median.ci_low,
+            "ci_high": median.ci_high,
+            "ci_method": "log-log",
+            "n": len(outcome),
+            "events": outcome.n_events,
+            "note": "" if np.isfinite(median.median) else "not reached",
+        }
+
+
+def survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> Iterator[Row]:
+    """Kaplan-Meier event probability of each arm at each horizon, then differences.
+
+    Parameters
+    ----------
+    by_arm : mapping of arm -> Outcome
+        The reference arm last.
+    horizons : sequence of float
+        Months.
+    """
+    tables = {arm: survival_at(outcome, horizons) for arm, outcome in by_arm.items()}
+    *others, reference = by_arm
+    for at, horizon in enumerate(horizons):
+        points = {arm: table.iloc[at] for arm, table in tables.items()}
+        beyond = {
+            arm: f"follow-up of {arm} ends at {by_arm[arm].follow_up:.1f} months"
+            for arm, point in points.items()
+            if np.isnan(point["survival"])
+        }
+        for arm, point in points.items():
+            unbounded = arm not in beyond and np.isnan(point["ci_low"])
+            yield {
+                "estimator": "event probability",
+                "scale": "probability",
+                "horizon": horizon,
+                "arm": arm,
+                "estimate": 1 - point["survival"],
+                "ci_low": 1 - point["ci_high"],
+                "ci_high": 1 - point["ci_low"],
+                "ci_method": "log-log",
+                "n": len(by_arm[arm]),
+                "events": int(point["n_event"]),
+                "note": beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
+            }
+        for arm in others:
+            point, base = points[arm], points[reference]
+            difference = base["survival"] - point["survival"]
+            # An arm at 0% or 100% has no Greenwood error, so the difference has no interval.
+            errors = np.array([point["std_error"], base["std_error"]], dtype=float)
+            margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
+            bounded = np.isnan(difference) or np.isfinite(margin)
+            yield {
+                "estimator": "Kaplan-Meier difference",
+                "scale": "event probability difference",
+                "horizon": horizon,
+                "arm": arm,
+                "reference_arm": reference,
+                "estimate": difference,
+                "ci_low": difference - margin,
+                "ci_high": difference + margin,
+                "ci_method": "normal, Greenwood",
+                "n": len(by_arm[arm]) + len(by_arm[reference]),
+                "events": int(point["n_event"] + base["n_event"]),
+                "note": join_notes(
+                    f"above 0: more events than {reference}",
+                    *(beyond[a] for a in (arm, reference) if a in beyond),
+                    "" if bounded else "no interval with an arm at 0% or 100%",
+                ),
+            }

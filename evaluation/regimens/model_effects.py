@@ -1,0 +1,530 @@
+"""Model-based regimen effects: what a fitted model's predictions owe to the regimen.
+
+A SHAP value is a contribution of a covariate to one model's prediction, not the effect of changing
+it (10.1186/s41512-025-00213-8); nothing here is causal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evaluation.bootstrap import percentile_interval
+from evaluation.explanation.contributions import (
+    Background,
+    explain_curve,
+    is_exact,
+    outputs_under,
+    step_times,
+)
+from evaluation.explanation.values import CurveOutputs
+from evaluation.results import MODEL_BASED, regimen_table
+from features.dataset import REGIMEN
+from features.outcome import Outcome
+from models.prediction import SurvivalModel
+
+ESTIMATORS = ("SHAP contrast", "standardised contrast")
+SCALES = {
+    "event probability": "event probability difference",
+    "RMST": "RMST difference (months)",
+}
+# Patients explained for a contrast; of more a draw.
+MOST_READ = 250
+CONTRIBUTION = "contribution of the regimen to this model's prediction"
+
+
+@dataclass(frozen=True)
+class RegimenReading:
+    """What one model's predictions for n patients owe to the regimen, in K outputs.
+
+    Attributes
+    ----------
+    outputs : CurveOutputs
+        Event probability at each horizon, then RMST where asked for.
+    rows : ndarray of shape (n,), int
+        Places in the table of the patients explained: all, or a draw of more than 250.
+    regimen : ndarray of shape (n,)
+    contribution : ndarray of shape (n, K)
+        SHAP value of the regimen for each patient. For event probabilities +.05 means that the
+        regimen raises this prediction by five points over the table's average; for RMST months,
+        and positive is longer.
+    error : ndarray of shape (n, K)
+        Standard error where it was sampled; 0 where it is exact.
+    under : dict of arm -> ndarray of shape (K,)
+        Mean prediction with every patient under the arm.
+    method : str
+        How the SHAP values were computed.
+    """
+
+    outputs: CurveOutputs
+    rows: np.ndarray
+    regimen: np.ndarray
+    contribution: np.ndarray
+    error: np.ndarray
+    under: dict[str, np.ndarray]
+    method: str
+
+    def mean_by_arm(self) -> dict[str, np.ndarray]:
+        """Mean contribution among each arm's own patients, shape (K,) an arm."""
+        return {arm: self.contribution[self.regimen == arm].mean(axis=0) for arm in self.under}
+
+    def contrasts(self) -> np.ndarray:
+        """Both contrasts of every arm with the first, shape (2, n_arms - 1, K)."""
+        reference, *others = self.under
+        return np.array(
+            [
+                [mean[arm] - mean[reference] for arm in others]
+                for mean in (self.mean_by_arm(), self.under)
+            ]
+        )
+
+    def contrast_error(self) -> np.ndarray:
+        """Standard error that sampling leaves in the SHAP contrasts, shape (n_arms - 1, K)."""
+        variance = {}
+        for arm in self.under:
+            own = self.error[self.regimen == arm]
+            variance[arm] = (own**2).sum(axis=0) / len(own) ** 2
+        reference, *others = self.under
+        return np.sqrt([variance[arm] + variance[reference] for arm in others])
+
+
+def read_regimen(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    arms: Sequence[str],
+    outputs: CurveOutputs,
+    seed: int,
+) -> RegimenReading:
+    """Contribution of the regimen for each patient, and the mean prediction under each arm.
+
+    The covariates before encoding are the players; those outside a coalition take the values of
+    another patient of the same table (interventional, or marginal, SHAP: Lundberg and Lee 2017).
+
+    Parameters
+    ----------
+    model : SurvivalModel
+    predictors : DataFrame of shape (n, p)
+        With the column 'regimen'. The patients explained are also the background: of more than 250
+        a draw is both, since the error of a contrast comes from either side alike. The standardised
+        contrast is over all.
+    arms : sequence of str
+        The reference arm first.
+    outputs : CurveOutputs
+    seed : int
+        Of what is drawn: 250 of more patients, within each regimen, and coalitions of a model that
+        has no exact method.
+
+    Returns
+    -------
+    RegimenReading
+        NaN for outputs beyond the model's follow-up; 0 where the model does not see the regimen.
+    """
+    drawn = Background.of(predictors, seed, most=MOST_READ)
+    explained = predictors.iloc[drawn.rows].reset_index(drop=True)
+    against = Background(np.arange(len(explained)), drawn.weights)
+    explanation = explain_curve(model, explained, outputs, seed, player=REGIMEN, background=against)
+    at = explanation.columns.index(REGIMEN) if REGIMEN in explanation.columns else None
+    contribution = explanation.of(REGIMEN)
+    error = np.zeros(contribution.shape) if at is None else explanation.error[:, at]
+    known = outputs.within(model.follow_up)
+    wanted = outputs.take(known)
+    told = outputs_under(model, predictors, REGIMEN, arms, wanted)
+    under = {arm: np.full(len(known), np.nan) for arm in arms}
+    for arm, values in zip(arms, told, strict=True):
+        under[arm][known] = values.mean(axis=0)
+    regimen = explained[REGIMEN].to_numpy(dtype=object)
+    return RegimenReading(
+        outputs, drawn.rows, regimen, contribution, error, under, explanation.method
+    )
+
+
+def curve_outputs(
+    model: SurvivalModel, horizons: Sequence[float], tau: float | None = None
+) -> CurveOutputs:
+    """Event probability at horizons and RMST to tau, in months, on the steps of this model."""
+    return CurveOutputs.read(horizons, tau, step_times(model))
+
+
+def regimen_contribution(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    horizons: Sequence[float],
+    seed: int,
+    tau: float | None = None,
+) -> np.ndarray:
+    """Shapley value of the regimen for each patient, on the event probability and the RMST.
+
+    Parameters as `read_regimen`; horizons and tau in months.
+
+    Returns
+    -------
+    ndarray of shape (n, n_horizons), or (n, n_horizons + 1) with tau
+        In probability; the last column with tau in months.
+    """
+    outputs = curve_outputs(model, horizons, tau)
+    return explain_curve(model, predictors, outputs, seed, player=REGIMEN).of(REGIMEN)
+
+
+def model_contrasts(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    arms: Sequence[str],
+    horizons: Sequence[float],
+    seed: int,
+    tau: float | None = None,
+) -> np.ndarray:
+    """Contrast of each arm with the reference arm in one model.
+
+    Parameters
+    ----------
+    arms : sequence of str
+        The reference arm first.
+    tau : float, optional
+        Months; adds the restricted mean survival time up to it as one more output.
+
+    Returns
+    -------
+    ndarray of shape (2, n_arms - 1, n_horizons), or one more output with tau
+        First the SHAP contrast: mean contribution of the regimen among the arm's patients minus
+        that among the reference arm's. Then the standardised contrast: mean prediction with
+        every patient under the arm minus the same under the reference arm. In probability, where
+        negative means fewer events under the arm; RMST in months, where positive is longer.
+    """
+    outputs = curve_outputs(model, horizons, tau)
+    return read_regimen(model, predictors, arms, outputs, seed).contrasts()
+
+
+def contribution_table(
+    learner: str, reading: RegimenReading, replicates: np.ndarray | None = None
+) -> pd.DataFrame:
+    """One row a patient and output: the contribution of the regimen and how steady it is.
+
+    Parameters
+    ----------
+    reading : RegimenReading
+    replicates : ndarray of shape (n_replicates, n, K), optional
+        Contributions for the same patients by models refitted to bootstrap samples.
+
+    Returns
+    -------
+    DataFrame
+        learner, row (in the table, from 1), regimen, scale, horizon, contribution, error (of
+        sampling), refit_sd, refit_low, refit_high (percentiles over refits; NaN without them),
+        method, note.
+    """
+    n, count = reading.contribution.shape
+    frames = []
+    for k in range(count):
+        spread, low, high = (np.full(n, np.nan) for _ in range(3))
+        if replicates is not None:
+            spread = _spread(replicates[:, :, k])
+            low, high = np.transpose([percentile_interval(one) for one in replicates[:, :, k].T])
+        frames.append(
+            pd.DataFrame(
+                {
+                    "learner": learner,
+                    "row": reading.rows + 1,
+                    "regimen": reading.regimen,
+                    "scale": reading.outputs.names[k],
+                    "horizon": reading.outputs.horizons[k],
+                    "contribution": reading.contribution[:, k],
+                    "error": reading.error[:, k],
+                    "refit_sd": spread,
+                    "refit_low": low,
+                    "refit_high": high,
+                    "method": reading.method,
+                    "note": f"{CONTRIBUTION}; not causal",
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def heterogeneity_table(contributions: pd.DataFrame) -> pd.DataFrame:
+    """Whether patients' contributions differ by more than one patient's does between refits.
+
+    Parameters
+    ----------
+    contributions : DataFrame
+        From `contribution_table`, with refits.
+
+    Returns
+    -------
+    DataFrame
+        One row a learner, scale, horizon and regimen: n, mean, between_sd (of patients within the
+        regimen), within_sd (median over patients of the spread over refits), ratio, note.
+    """
+    rows = []
+    keys = ["learner", "scale", "horizon", "regimen"]
+    for place, own in contributions.groupby(keys, sort=False):
+        between = float(own["contribution"].std(ddof=1)) if len(own) > 1 else np.nan
+        within = float(own["refit_sd"].median())
+        ratio = between / within if within > 0 else np.nan
+        if not np.isfinite(between) or not np.isfinite(within):
+            note = "not estimable: fewer than two patients, or no refits"
+        elif within == 0:
+            note = "the regimen is in no refit"
+        elif ratio < 1:
+            note = "patients differ by less than one patient does between refits: do not interpret"
+        else:
+            note = "patients differ by more than one patient does between refits; not causal"
+        rows.append(
+            dict(zip(keys, place, strict=True))
+            | {
+                "n": len(own),
+                "mean": float(own["contribution"].mean()),
+                "between_sd": between,
+                "within_sd": within,
+                "ratio": ratio,
+                "note": note,
+            }
+        )
+    columns = [*keys, "n", "mean", "between_sd", "within_sd", "ratio", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def course_table(
+    learner: str,
+    arms: Sequence[str],
+    times: Sequence[float],
+    estimate: np.ndarray,
+    replicates: np.ndarray,
+) -> pd.DataFrame:
+    """Course over time of the regimen's contribution, by arm and as contrasts.
+
+    Parameters
+    ----------
+    arms : sequence of str
+        The reference arm first.
+    estimate : ndarray of shape (n_arms, n_times)
+        Mean contribution of the regimen among each arm's patients, on the event probability; NaN
+        beyond the model's follow-up.
+    replicates : ndarray of shape (n_replicates, n_arms, n_times)
+        The same from models refitted to bootstrap samples, each on its own sample.
+
+    Returns
+    -------
+    DataFrame
+        learner, kind ("mean in arm" or "contrast"), arm, reference_arm, time, estimate, ci_low,
+        ci_high, ci_method, note.
+    """
+    kinds: list[tuple[str, str, str, np.ndarray, np.ndarray]] = [
+        ("mean in arm", arm, "", estimate[a], replicates[:, a]) for a, arm in enumerate(arms)
+    ]
+    kinds += [
+        ("contrast", arm, arms[0], estimate[a] - estimate[0], replicates[:, a] - replicates[:, 0])
+        for a, arm in enumerate(arms)
+        if a
+    ]
+    method = _refit_method(len(replicates))
+    rows = [
+        {
+            "learner": learner,
+            "kind": kind,
+            "arm": arm,
+            "reference_arm": reference,
+            "time": time,
+            "estimate": values[t],
+            **dict(zip(("ci_low", "ci_high"), percentile_interval(refits[:, t]), strict=True)),
+            "ci_method": method,
+            "note": f"{CONTRIBUTION}, event probability; not causal",
+        }
+        for kind, arm, reference, values, refits in kinds
+        for t, time in enumerate(times)
+    ]
+    return pd.DataFrame(rows)
+
+
+def within_arms(table: pd.DataFrame, outcome: Outcome, regimen: np.ndarray) -> pd.DataFrame:
+    """Take back the contrasts beyond the follow-up of an arm: the model goes on along the other's.
+
+    Parameters
+    ----------
+    table : DataFrame with REGIMEN_COLUMNS
+    outcome : Outcome of n patients
+    regimen : ndarray of shape (n,)
+    """
+    reach = {arm: float(outcome.time[regimen == arm].max()) for arm in np.unique(regimen)}
+    numbers = ["estimate", "ci_low", "ci_high"]
+    found = table.copy()
+    for row in table.index:
+        horizon = table.loc[row, "horizon"]
+        short = [
+            whose
+            for whose, column in (("the arm", "arm"), ("the reference arm", "reference_arm"))
+            if horizon > reach.get(table.loc[row, column], np.inf)
+        ]
+        if short:
+            whose = "both arms" if len(short) == 2 else short[0]
+            found.loc[row, numbers] = np.nan
+            found.loc[row, "note"] = f"not estimable: beyond the follow-up of {whose}"
+    return found
+
+
+def regimen_effect_table(
+    learner: str,
+    endpoint: str,
+    arms: Sequence[str],
+    horizons: Sequence[float],
+    estimate: np.ndarray,
+    replicates: np.ndarray,
+    n: int,
+    events: int,
+    tau: float | None = None,
+    sampling_error: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Tabulate a learner's contrasts with their bootstrap intervals.
+
+    Parameters
+    ----------
+    estimate : ndarray of shape (2, n_arms - 1, n_horizons)
+        From the model fitted to all patients, as `model_contrasts` returns it.
+    replicates : ndarray of shape (n_replicates, 2, n_arms - 1, n_horizons)
+        The same from models refitted to bootstrap samples with the same parameters.
+    tau : float, optional
+        Months; then the last output of both arrays is the RMST up to it.
+    sampling_error : ndarray of shape (n_arms - 1, n_horizons), optional
+        `RegimenReading.contrast_error`, told where it is not 0.
+
+    Returns
+    -------
+    DataFrame
+        With REGIMEN_COLUMNS.
+    """
+    outputs = [("event probability", horizon) for horizon in horizons]
+    if tau is not None:
+        outputs.append(("RMST", tau))
+    if estimate.shape != (2, len(arms) - 1, len(outputs)):
+        raise ValueError(
+            f"estimate has shape {estimate.shape}; expected {(2, len(arms) - 1, len(outputs))}: "
+            "contrast, arm, output"
+        )
+    method = _refit_method(len(replicates))
+    notes = (
+        f"{CONTRIBUTION}; not causal",
+        "mean prediction with everyone under each regimen; not causal",
+    )
+    rows = []
+    for which, (estimator, note) in enumerate(zip(ESTIMATORS, notes, strict=True)):
+        for a, arm in enumerate(arms[1:]):
+            for h, (scale, horizon) in enumerate(outputs):
+                refits = replicates[:, which, a, h]
+                low, high = percentile_interval(refits)
+                parts = [note]
+                if which == 0 and sampling_error is not None and sampling_error[a, h] > 0:
+                    parts.append(f"sampled, standard error {sampling_error[a, h]:.2g}")
+                without = float(np.mean(refits == 0))
+                if without:
+                    parts.append(f"the regimen left the model in {without:.0%} of refits")
+                if np.isnan(estimate[which, a, h]):
+                    parts.append("beyond the follow-up")
+                rows.append(
+                    {
+                        "family": MODEL_BASED,
+                        "estimator": f"{estimator}, {learner}",
+                        "endpoint": endpoint,
+                        "scale": SCALES[scale],
+                        "horizon": horizon,
+                        "arm": arm,
+                        "reference_arm": arms[0],
+                        "estimate": estimate[which, a, h],
+                        "ci_low": low,
+                        "ci_high": high,
+                        "ci_method": method,
+                        "n": n,
+                        "events": events,
+                        "note": "; ".join(parts),
+                    }
+                )
+    return regimen_table(rows)
+
+
+def agreement_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """Whether the two readings of each model say the same of the regimen.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        From `regimen_effect_table`, of any number of learners.
+
+    Returns
+    -------
+    DataFrame
+        One row a learner, endpoint, scale, horizon and arm: shap, standardised, difference,
+        largest_gap (half the width of the narrower interval), verdict.
+    """
+    parted = effects["estimator"].str.partition(", ")
+    named = effects.assign(reading=parted[0], learner=parted[2])
+    named = named[named["reading"].isin(ESTIMATORS)]
+    keys = ["learner", "endpoint", "scale", "horizon", "arm", "reference_arm"]
+    rows = []
+    for place, own in named.groupby(keys, sort=False):
+        shap, standardised = (own[own["reading"] == name].iloc[0] for name in ESTIMATORS)
+        width = min(one["ci_high"] - one["ci_low"] for one in (shap, standardised)) / 2
+        rows.append(
+            dict(zip(keys, place, strict=True))
+            | {
+                "shap": shap["estimate"],
+                "standardised": standardised["estimate"],
+                "difference": shap["estimate"] - standardised["estimate"],
+                "largest_gap": width,
+                "verdict": _verdict(shap, standardised, width),
+            }
+        )
+    columns = [*keys, "shap", "standardised", "difference", "largest_gap", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _verdict(shap: pd.Series, standardised: pd.Series, gap: float) -> str:
+    estimates = np.array([shap["estimate"], standardised["estimate"]])
+    if not np.isfinite(estimates).all():
+        return "not estimable"
+    if (estimates == 0).all():
+        return "the regimen is not in this model"
+    none = all(one["ci_low"] <= 0 <= one["ci_high"] for one in (shap, standardised))
+    uncertain = "; neither is told apart from no difference" if none else ""
+    if estimates.prod() < 0:
+        return "opposite directions" + uncertain
+    if np.isfinite(gap) and abs(estimates[0] - estimates[1]) > gap:
+        return "same direction, sizes apart by more than half an interval" + uncertain
+    return "agree" + uncertain
+
+
+def covariate_contributions(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    horizon: float,
+    seed: int,
+    background: int = 30,
+) -> pd.DataFrame:
+    """SHAP values of every covariate on the event probability at one horizon.
+
+    Parameters
+    ----------
+    background : int
+        For a model that has no exact method: so many of the same patients, drawn within each
+        regimen, stand in for covariates outside a coalition. An exact method takes all of them.
+
+    Returns
+    -------
+    DataFrame of shape (n, p)
+        Contributions in probability, one column a covariate; 0 for one the model does not see, NaN
+        beyond the follow-up.
+    """
+    against = None if is_exact(model) else Background.of(predictors, seed, most=background)
+    outputs = CurveOutputs.read([horizon])
+    found = explain_curve(model, predictors, outputs, seed, background=against)
+    return pd.DataFrame({name: found.of(name)[:, 0] for name in predictors}, predictors.index)
+
+
+def _refit_method(count: int) -> str:
+    return f"percentiles over {count} bootstrap refits, parameters fixed"
+
+
+def _spread(replicates: np.ndarray) -> np.ndarray:
+    """Standard deviation over replicates that have an estimate, shape (n,)."""
+    known = replicates[~np.isnan(replicates).any(axis=1)]
+    return known.std(axis=0, ddof=1) if len(known) > 1 else np.full(replicates.shape[1], np.nan)

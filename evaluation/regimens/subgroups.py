@@ -1,0 +1,249 @@
+"""The regimen's hazard ratio within subgroups, with tests of interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import greenwood as gw
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from evaluation.regimens.arms import (
+    Row,
+    aligned_regimen,
+    comparison_arms,
+    join_notes,
+    outcomes_by_arm,
+)
+from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio, fit_cox, has_hazard_ratio
+from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.results import REGIMEN_COLUMNS, regimen_table
+from evaluation.statistics.proportions import HypothesisTest
+from features.outcome import Outcome
+
+SUBGROUP_COLUMNS = ("subgroup", "level", *REGIMEN_COLUMNS)
+ALL_LEVELS = "all patients"
+MAX_LEVELS = 8
+
+
+def subgroup_effects(
+    outcome: Outcome,
+    regimen: ArrayLike,
+    reference_arm: str,
+    subgroups: pd.DataFrame,
+    endpoint: str = "OS",
+    limits: tuple[int, int] = (10, 5),
+) -> pd.DataFrame:
+    """Cox hazard ratio of each arm within each level of each subgroup, and its interaction.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+        Months.
+    regimen : array-like of shape (n,), str
+    reference_arm : str
+    subgroups : DataFrame of shape (n, n_subgroups)
+        One categorical, text or true/false column a subgroup; baseline covariates. Numbers are
+        binned by the caller ("age < 60"), since where to cut is a clinical choice.
+    endpoint : str
+        Label of the rows.
+    limits : (int, int)
+        The smallest number of patients in each arm, and of events in both, with which a level is
+        shown; below, its estimate and counts are suppressed and the note says so.
+
+    Returns
+    -------
+    DataFrame with SUBGROUP_COLUMNS
+        A row for all patients and for each level, then one a subgroup with the estimator
+        "interaction test": likelihood-ratio chi-square of the product of arm and subgroup in a Cox
+        model (Efron ties) that holds both, over the levels shown. Patients without a value are in
+        no level and counted in the interaction's note. Crude, and many: a subgroup's own p-value
+        is not evidence of a different effect there, the interaction's is weak evidence.
+
+    Raises
+    ------
+    ValueError
+        For a numeric column with more than 8 values, or inputs of different lengths.
+    """
+    labels = aligned_regimen(regimen, {"outcome": outcome, "subgroups": subgroups})
+    arms = comparison_arms(labels, reference_arm)
+    everybody = np.ones(len(outcome), dtype=bool)
+    rows = list(_level_rows(outcome, labels, arms, everybody, (ALL_LEVELS, ""), limits))
+    for name, values in subgroups.items():
+        rows += _subgroup_rows(outcome, labels, arms, (str(name), values), limits)
+    table = regimen_table(
+        {"family": "classical", "endpoint": endpoint}
+        | {key: value for key, value in row.items() if key not in ("subgroup", "level")}
+        for row in rows
+    )
+    table.insert(0, "subgroup", [row["subgroup"] for row in rows])
+    table.insert(1, "level", [row["level"] for row in rows])
+    return table
+
+
+def interaction_test(
+    outcome: Outcome, regimen: ArrayLike, reference_arm: str, subgroup: ArrayLike
+) -> HypothesisTest:
+    """Likelihood-ratio test that the regimen's hazard ratio is the same in every level.
+
+    Parameters
+    ----------
+    outcome : Outcome of n patients
+    regimen, subgroup : array-like of shape (n,)
+        Without missing values.
+    reference_arm : str
+
+    Returns
+    -------
+    HypothesisTest
+        Chi-square on (arms - 1)(levels - 1) degrees of freedom and p, of R's anova(coxph(arm +
+        subgroup), coxph(arm * subgroup)); NaN where a level has no hazard ratio.
+    """
+    labels = np.asarray(regimen, dtype=object)
+    levels = np.asarray(subgroup).astype(str)
+    *others, reference = comparison_arms(labels, reference_arm)
+    names = np.unique(levels)
+    if len(names) < 2:
+        return UNDEFINED
+    for level in names:
+        within = outcomes_by_arm(
+            outcome.take(levels == level), labels[levels == level], [*others, reference]
+        )
+        if not all(_usable(within[arm], within[reference]) for arm in others):
+            return UNDEFINED
+    arm_columns = np.column_stack([labels == arm for arm in others]).astype(float)
+    level_columns = np.column_stack([levels == level for level in names[1:]]).astype(float)
+    products = np.column_stack([a * b for a in arm_columns.T for b in level_columns.T])
+    surv = gw.Surv(time=outcome.time, event=outcome.event)
+    main = fit_cox(surv, np.column_stack([arm_columns, level_columns]))
+    full = fit_cox(surv, np.column_stack([arm_columns, level_columns, products]))
+    if main is None or full is None:
+        return UNDEFINED
+    statistic = max(2 * float(full.loglik_ - main.loglik_), 0.0)
+    return HypothesisTest(statistic, float(stats.chi2.sf(statistic, products.shape[1])))
+
+
+def _subgroup_rows(
+    outcome: Outcome,
+    regimen: np.ndarray,
+    arms: Sequence[str],
+    subgroup: tuple[str, pd.Series],
+    limits: tuple[int, int],
+) -> Iterator[Row]:
+    name, values = subgroup
+    known = values.notna().to_numpy()
+    levels = _levels(name, values)
+    text = values.astype(object).map(_level_text).to_numpy(dtype=object)
+    shown = []
+    for level in levels:
+        within = known & (text == level)
+        for row in _level_rows(outcome, regimen, arms, within, (name, level), limits):
+            suppressed = row["note"].startswith("suppressed")
+            yield row
+        if not suppressed:
+            shown.append(level)
+    *others, reference = arms
+    used = known & np.isin(text, shown)
+    test = UNDEFINED
+    if len(shown) > 1:
+        test = interaction_test(outcome.take(used), regimen[used], reference, text[used])
+    left_out = int((~known).sum())
+    dropped = [level for level in levels if level not in shown]
+    yield {
+        "subgroup": name,
+        "level": "",
+        "estimator": "interaction test",
+        "scale": "chi-square",
+        "arm": " / ".join(others),
+        "reference_arm": reference,
+        "estimate": test.statistic,
+        "p_value": test.p_value,
+        "n": int(used.sum()),
+        "events": int((outcome.event & used).sum()),
+        "note": join_notes(
+            f"{name}: likelihood ratio of the product with the regimen",
+            f"over {', '.join(shown)}" if dropped and shown else "",
+            ""
+            if np.isfinite(test.statistic)
+            else "not estimable: fewer than two levels with a hazard ratio"
+            if len(shown) < 2
+            else "not estimable: a level has an arm without events",
+            f"{left_out} without a value left out" if left_out else "",
+        ),
+    }
+
+
+def _level_rows(
+    outcome: Outcome,
+    regimen: np.ndarray,
+    arms: Sequence[str],
+    within: np.ndarray,
+    subgroup: tuple[str, str],
+    limits: tuple[int, int],
+) -> Iterator[Row]:
+    name, level = subgroup
+    by_arm = outcomes_by_arm(outcome.take(within), regimen[within], arms)
+    *others, reference = arms
+    for arm in others:
+        mine, base = by_arm[arm], by_arm[reference]
+        n, events = len(mine) + len(base), mine.n_events + base.n_events
+        row: Row = {
+            "subgroup": name,
+            "level": level,
+            "estimator": f"Cox hazard ratio, {name}: {level}" if level else "Cox hazard ratio",
+            "scale": "hazard ratio",
+            "arm": arm,
+            "reference_arm": reference,
+            "ci_method": "Wald",
+            "n": n,
+            "events": events,
+        }
+        least_n, least_events = limits
+        if level and (min(len(mine), len(base)) < least_n or events < least_events):
+            # Its counts are small ones, so they are not told either.
+            yield row | {
+                "n": None,
+                "events": None,
+                "note": f"suppressed: fewer than {least_n} patients in an arm, or than "
+                f"{least_events} events",
+            }
+            continue
+        ratio = cox_hazard_ratio(mine, base) if _usable(mine, base) else None
+        yield row | {
+            "estimate": np.nan if ratio is None else ratio.estimate,
+            "ci_low": np.nan if ratio is None else ratio.ci_low,
+            "ci_high": np.nan if ratio is None else ratio.ci_high,
+            "p_value": np.nan if ratio is None else ratio.p_value,
+            "note": f"above 1: worse than {reference}"
+            if ratio is not None
+            else "not estimable: one arm has no event while the other is at risk",
+        }
+
+
+def _usable(arm: Outcome, reference: Outcome) -> bool:
+    return bool(len(arm) and len(reference) and has_hazard_ratio(arm, reference))
+
+
+def _levels(name: str, values: pd.Series) -> list[str]:
+    """Levels as text: a categorical's own order, others sorted."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values.dropna())
+        found = [level for level in values.cat.categories if level in present]
+    else:
+        found = sorted(pd.unique(values.dropna()))
+    if len(found) > MAX_LEVELS:
+        raise ValueError(
+            f"subgroup {name} has {len(found)} values, at most {MAX_LEVELS} allowed; bin it first"
+        )
+    return [_level_text(level) for level in found]
+
+
+def _level_text(value: object) -> str:
+    """'yes' and 'no' for true and false, whole numbers without a decimal point."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:.0f}"
+    return str(value)

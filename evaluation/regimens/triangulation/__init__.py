@@ -1,0 +1,1 @@
+"""Every estimate of one contrast, and what they agree on."""

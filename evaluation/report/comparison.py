@@ -1,0 +1,357 @@
+"""The HTML report of a regimen comparison: one file, pictures inside, nothing else loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from evaluation.regimens.arms import p_text
+from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
+from evaluation.report.page import embed_png, html_findings, html_table, write_page
+from evaluation.report.training import describe_arms
+from evaluation.results import format_estimate, format_p, format_row, under_true_header
+from features.text.numbers import fixed, months_text
+
+SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
+_SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """What the report of a comparison shows. A table that is None has no section.
+
+    Attributes
+    ----------
+    title : str
+    provenance : str
+        Printed on top when the patients are not real.
+    facts : mapping of label -> text
+    cautions : sequence of str
+    paragraphs : sequence of str
+        One a contrast, the modelled endpoint first.
+    adjustment_set : str
+        What the adjusted rows adjust for.
+    endpoint : str
+        Label of the modelled endpoint.
+    table : DataFrame with ADJUSTED_COLUMNS
+    classical : DataFrame with REGIMEN_COLUMNS
+        With the rows of single arms.
+    target_trial : DataFrame with TARGET_COLUMNS
+    transplant : DataFrame with REGIMEN_COLUMNS, or None
+    subgroups : DataFrame with SUBGROUP_COLUMNS, or None
+    agreement : DataFrame, or None
+        As `agreement_table` gives it.
+    heterogeneity : DataFrame, or None
+        As `heterogeneity_table` gives it.
+    pictures : mapping of caption -> PNG, by section
+        Drawn already, since the same pictures are kept as files too.
+    findings : DataFrame, or None
+        What the checks of the table found.
+    randomised : bool
+        The arms were drawn at random.
+    """
+
+    title: str
+    provenance: str
+    facts: Mapping[str, str]
+    cautions: Sequence[str]
+    paragraphs: Sequence[str]
+    adjustment_set: str
+    endpoint: str
+    table: pd.DataFrame
+    classical: pd.DataFrame
+    target_trial: pd.DataFrame
+    transplant: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+    agreement: pd.DataFrame | None = None
+    heterogeneity: pd.DataFrame | None = None
+    pictures: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    findings: pd.DataFrame | None = None
+    randomised: bool = False
+
+
+def write_comparison_report(path: Path, report: ComparisonReport) -> None:
+    """Write the report as one HTML file."""
+    pictures = {
+        section: {caption: embed_png(drawn) for caption, drawn in own.items()}
+        for section, own in report.pictures.items()
+    }
+    own = report.table[report.table["endpoint"] == report.endpoint]
+    shared = own["scale"].isin(SHARED)
+    by_arm = report.classical[report.classical["reference_arm"].isna()]
+    adverse = by_arm["estimator"].str.startswith("adverse event")
+    compared_adverse = report.table["estimator"].str.startswith("adverse event")
+    rest = report.table[~compared_adverse & ~report.table.index.isin(own[shared].index)]
+    write_page(
+        path,
+        "comparison.html",
+        report=report,
+        pictures=pictures,
+        findings=html_findings(report.findings),
+        # What they agree on, and how surely, stands out.
+        paragraphs=[lead_of(paragraph) for paragraph in report.paragraphs],
+        together=[
+            (heading, _html(readable_shared(rows))) for heading, rows in by_scale(own[shared])
+        ],
+        rest=_html(readable_rest(rest)),
+        e_values=_html(readable_e_values(own)),
+        arms=_html(readable_arms(by_arm[~adverse])),
+        adverse=_html(readable_adverse(report.classical)),
+        target_trial=html_table(report.target_trial, "table target"),
+        transplant=_html(None if report.transplant is None else readable_ratios(report.transplant)),
+        subgroups=_html(None if report.subgroups is None else readable_subgroups(report.subgroups)),
+        agreement=_html(None if report.agreement is None else readable_agreement(report.agreement)),
+        heterogeneity=_html(
+            None if report.heterogeneity is None else readable_heterogeneity(report.heterogeneity)
+        ),
+    )
+
+
+def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows that can be laid beside each other, under a heading each."""
+    parts = []
+    for scale in SHARED:
+        rows = table[table["scale"] == scale]
+        for months in sorted(rows["horizon"].unique()):
+            at = rows["horizon"].isna() if np.isnan(months) else rows["horizon"] == months
+            heading = scale if np.isnan(months) else f"{scale}, {months:g} months"
+            parts.append((heading[0].upper() + heading[1:], rows[at]))
+    return parts
+
+
+def readable_shared(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one scale and horizon: what is the same for all of them is left out."""
+    shown = readable_contrasts(table).drop(columns=["endpoint", "scale", "months"])
+    if len(set(table["arm"])) == 1:
+        shown = shown.drop(columns="arms")
+    # Which side is better stands under the picture; the trend is the check.
+    notes = [
+        "; ".join(part for part in note.split("; ") if not part.startswith(_SAID_ELSEWHERE))
+        for note in shown["note"]
+    ]
+    shown = shown.assign(note=notes)
+    if not any(notes):
+        shown = shown.drop(columns="note")
+    return shown
+
+
+def readable_rest(table: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts that stand alone: without what the rows on a shared scale say of themselves."""
+    shown = readable_contrasts(table)
+    if not (table["family"] != "classical").any():
+        shown = shown.drop(columns="family")
+    return shown.drop(columns=["population", "assumes", "check"])
+
+
+def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts of any family, one row each, with assumption and check."""
+    sure = table["estimate"].notna() | table["p_value"].notna()
+    cells = [
+        _estimate(row) if known else "not estimable"
+        for row, known in zip(table.itertuples(), sure, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "family": table["family"],
+            "endpoint": table["endpoint"],
+            "estimator": table["estimator"],
+            "arms": describe_arms(table),
+            "scale": table["scale"],
+            "months": _months(table["horizon"]),
+            **under_true_header(table["family"], cells),
+            "p": [format_p(p) for p in table["p_value"]],
+            "n (effective)": [
+                _sizes(row.n, row.effective_n) for row in table.itertuples()
+            ],
+            "population": table["population"],
+            "assumes": table["assumption"],
+            "check": table["verdict"],
+            "interval": table["ci_method"],
+            "note": table["note"],
+        }
+    )  # fmt: skip
+
+
+def readable_arms(classical: pd.DataFrame) -> pd.DataFrame:
+    """What happened in each arm: one row an estimate, one column an arm."""
+    return _wide(classical, classical["endpoint"])
+
+
+def readable_adverse(classical: pd.DataFrame) -> pd.DataFrame:
+    """Adverse events: rate in each arm with exact limits, and the difference."""
+    rows = classical[classical["estimator"].str.startswith("adverse event")]
+    rates = rows[rows["reference_arm"].isna()]
+    if rates.empty:
+        return rates
+    table = _wide(rates, rates["endpoint"]).drop(columns=["estimate", "months"])
+    differences = rows[rows["reference_arm"].notna()]
+    for pair, own in differences.groupby(["arm", "reference_arm"], sort=True):
+        arm, reference = pair
+        shown = {
+            row.endpoint: f"{_estimate(row)}, {p_text(row.p_value)}" for row in own.itertuples()
+        }
+        table[f"{arm} minus {reference} (Newcombe)"] = table["endpoint"].map(shown)
+    return table.rename(columns={"endpoint": "adverse event"})
+
+
+def readable_e_values(table: pd.DataFrame) -> pd.DataFrame:
+    """E-values: one row a hazard ratio."""
+    rows = table[table["scale"] == "risk ratio"]
+    return pd.DataFrame(
+        {
+            "of": rows["estimator"].str.removeprefix("E-value of "),
+            "arms": describe_arms(rows),
+            "E-value of the estimate": [
+                format_estimate(e, np.nan, np.nan) for e in rows["estimate"]
+            ],
+            "of the limit nearer to 1": [
+                format_estimate(e, np.nan, np.nan) for e in rows["ci_low"]
+            ],
+        }
+    )
+
+
+def readable_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Hazard ratios of the transplant analyses."""
+    return pd.DataFrame(
+        {
+            "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
+            "landmark, months": _months(table["horizon"]),
+            "compared": describe_arms(table),
+            "hazard ratio (95% interval)": [_estimate(row) for row in table.itertuples()],
+            "p": [format_p(p) for p in table["p_value"]],
+            "n": [_whole(n) for n in table["n"]],
+            "events": [_whole(n) for n in table["events"]],
+            "note": table["note"],
+        }
+    )
+
+
+def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
+    """Interaction tests: one row a subgroup."""
+    rows = table[table["estimator"] == "interaction test"]
+    return pd.DataFrame(
+        {
+            "subgroup": rows["subgroup"],
+            "interaction p": [format_p(p) or "not estimable" for p in rows["p_value"]],
+            "n": [_whole(n) for n in rows["n"]],
+            "note": [
+                note.partition(": likelihood ratio of the product with the regimen")[2].lstrip("; ")
+                for note in rows["note"]
+            ],
+        }
+    )
+
+
+def readable_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """The two readings of each model beside each other; probabilities in percentage points."""
+    if table.empty:
+        return table
+    return pd.DataFrame(
+        {
+            "learner": table["learner"],
+            "arms": describe_arms(table),
+            "output": _outputs(table),
+            "SHAP contrast": _in_units(table, "shap", signed=True),
+            "standardised contrast": _in_units(table, "standardised", signed=True),
+            "apart by": _in_units(table, "difference", signed=True),
+            "half the narrower interval": _in_units(table, "largest_gap"),
+            "the two readings": table["verdict"],
+        }
+    )
+
+
+def readable_heterogeneity(table: pd.DataFrame) -> pd.DataFrame:
+    """Spread of contributions between patients beside that between refits; points or months."""
+    if table.empty:
+        return table
+    table = table[table["mean"] != 0]
+    return pd.DataFrame(
+        {
+            "learner": table["learner"],
+            "patients of": table["regimen"],
+            "output": _outputs(table),
+            "n": [_whole(n) for n in table["n"]],
+            "mean contribution": _in_units(table, "mean", signed=True),
+            "SD between patients": _in_units(table, "between_sd"),
+            "SD of one patient between refits": _in_units(table, "within_sd"),
+            "ratio": ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in table["ratio"]],
+            # What the ratio says already stands below the table.
+            "verdict": [
+                "do not interpret" if note.endswith("do not interpret") else note
+                for note in table["note"]
+            ],
+        }
+    )
+
+
+def _outputs(table: pd.DataFrame) -> list[str]:
+    return [
+        f"RMST to {horizon:g} months, months"
+        if str(scale).startswith("RMST")
+        else f"event by {horizon:g} months, points"
+        for scale, horizon in zip(table["scale"], table["horizon"], strict=True)
+    ]
+
+
+def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[str]:
+    """Months with two decimals, probabilities as percentage points with one."""
+    cells = []
+    for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
+        unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
+        cells.append("" if np.isnan(value) else fixed(unit * value, digits, signed))
+    return cells
+
+
+def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:
+    if rows.empty:
+        return pd.DataFrame(columns=["endpoint", "estimate", "months"])
+    shown = pd.DataFrame(
+        {
+            "endpoint": endpoint,
+            "estimate": [
+                row.estimator + (", months" if row.scale == "months" else "")
+                for row in rows.itertuples()
+            ],
+            # The day of an early death stands in its name.
+            "months": _months(rows["horizon"].where(rows["estimator"] != "early death rate")),
+            "interval": rows["ci_method"].fillna(""),
+            "arm": rows["arm"],
+            "cell": [_estimate(row) for row in rows.itertuples()],
+        }
+    )
+    keys = ["endpoint", "estimate", "months", "interval"]
+    order = shown[keys].drop_duplicates()
+    wide = shown.pivot_table(index=keys, columns="arm", values="cell", aggfunc="first", sort=False)
+    found = order.merge(wide.reset_index(), on=keys, how="left")
+    found = found[[*keys[:3], *[c for c in found if c not in keys], "interval"]]
+    return found.rename_axis(columns=None)
+
+
+def _estimate(row: Any) -> str:
+    return "" if row.scale == "p-value" else format_row(row)
+
+
+def _months(horizon: pd.Series) -> list[str]:
+    return [months_text(h) for h in horizon.astype(float)]
+
+
+def _sizes(n: float, effective: float) -> str:
+    whole = _whole(n)
+    if not np.isfinite(effective) or round(effective) == n:
+        return whole
+    return f"{whole} ({effective:.0f})"
+
+
+def _whole(value: object) -> str:
+    return "" if pd.isna(value) else f"{float(value):.0f}"  # type: ignore[arg-type]
+
+
+def _html(table: pd.DataFrame | None) -> Markup | None:
+    return None if table is None or table.empty else html_table(table)

@@ -1,0 +1,1 @@
+"""Estimates of survival analysis, held to R."""

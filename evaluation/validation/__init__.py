@@ -1,0 +1,1 @@
+"""How well a learner would do on other patients."""

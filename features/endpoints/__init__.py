@@ -1,0 +1,1 @@
+"""From columns or dates to what happened to each patient, and when."""

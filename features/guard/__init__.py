@@ -1,0 +1,1 @@
+"""What is wrong with a table or a cohort, before anybody reads a number."""

@@ -1,0 +1,1 @@
+"""The checks of the guard, a kind of fault a file."""

@@ -1,0 +1,1 @@
+"""Which regimen each patient received."""

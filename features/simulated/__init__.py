@@ -1,0 +1,1 @@
+"""Cohorts of no real patients: a known truth, or a published study rebuilt."""

@@ -1,0 +1,1 @@
+"""One file, in whatever form, into a table of text."""

@@ -1,0 +1,1 @@
+"""Text and numbers of cells: compared, shown, made harmless."""

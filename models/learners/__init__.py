@@ -1,0 +1,1 @@
+"""The survival learners, and the list of them."""

@@ -1,0 +1,242 @@
+"""Survival forests, kept as trees and one table of leaf survival."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from optuna.trial import Trial
+from sklearn.base import BaseEstimator
+from sksurv.util import Surv
+
+from features.outcome import Outcome
+from features.times import step_values
+from models.learners.binning import quantile_edges, to_bins
+from models.learners.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
+from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees
+from models.preprocessing import FeatureColumns
+from models.search import SearchSize
+
+GRID_SIZE = 100
+# Below this the start of threads costs more than they save.
+THREADS_FROM = 2000
+
+
+class SurvivalForest(BaseEstimator):
+    """Random survival forest (Ishwaran et al. 2008), with log-rank splits.
+
+    The trees are grown by scikit-survival in its low-memory mode, on event times and covariates of
+    few distinct values: a covariate is cut into at most 32 bins, and event times are kept on a grid
+    of at most 100. An event between two times of the grid counts at the next one and a
+    censoring at the last one before it, so that nobody is at risk at an event that came later.
+    What each leaf predicts, the Kaplan-Meier curve of the training patients in it, stands in one
+    table over the grid. No patient's row or place in a tree is kept; the grid holds event times
+    of the training patients, as every survival curve does.
+
+    Parameters
+    ----------
+    n_estimators, min_samples_leaf : int
+    max_features : float
+        Share of the features tried at each split.
+    seed : int
+
+    Attributes
+    ----------
+    times_ : ndarray of shape (n_times,)
+        The grid, in months. Beyond its last time a leaf's curve stays where it is up to the end of
+        the training follow-up, as Kaplan-Meier does; `FittedModel` gives NaN after that.
+    leaf_survival_ : ndarray of shape (n_leaves, n_times), float32
+        The leaves of all trees, one below the other.
+    leaf_mortality_ : ndarray of shape (n_leaves,)
+    leaf_row_ : list of ndarray of shape (n_nodes,), one a tree
+        Row of each leaf in these tables; -1 for a node that is split.
+    """
+
+    engine: ClassVar[Any] = QuickSurvivalForest
+
+    def __init__(
+        self,
+        n_estimators: int = 100,
+        min_samples_leaf: int = 5,
+        max_features: float = 0.4,
+        seed: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.seed = seed
+
+    def fit(
+        self,
+        X: np.ndarray,
+        outcome: Outcome,
+        weights: np.ndarray | None = None,
+        columns: FeatureColumns | None = None,
+    ) -> SurvivalForest:
+        """Grow the forest on features of shape (n, p); NaN is allowed and learned from.
+
+        With weights, shape (n,), each tree draws its patients in proportion to them.
+        """
+        self.edges_ = quantile_edges(X)
+        binned = to_bins(X, self.edges_)
+        self.times_ = _event_time_grid(outcome)
+        step = _grid_step(outcome, self.times_)
+        time = np.concatenate([[self.times_[0] / 2], self.times_])[step]
+        engine = self.engine(
+            n_estimators=self.n_estimators,
+            min_samples_leaf=self.min_samples_leaf,
+            min_samples_split=2 * self.min_samples_leaf,
+            max_features=self.max_features,
+            bootstrap=True,
+            low_memory=True,
+            random_state=self.seed,
+            n_jobs=None if len(X) < THREADS_FROM else -1,
+        ).fit(binned, Surv.from_arrays(outcome.event, time), sample_weight=weights)
+        self.trees_ = [member.tree_ for member in engine.estimators_]
+        self.leaf_row_, survival, mortality, start = [], [], [], 0
+        for tree, drawn in zip(self.trees_, engine.estimators_samples_, strict=True):
+            is_leaf = tree.children_left == -1
+            rows = np.where(is_leaf, np.cumsum(is_leaf) - 1, -1)
+            curves, totals = _leaf_tables(
+                rows[tree.apply(binned)],
+                np.bincount(drawn, minlength=len(X)),
+                step,
+                outcome.event,
+                int(is_leaf.sum()),
+                len(self.times_),
+            )
+            # float32 halves the stored model and keeps seven digits of a probability.
+            survival.append(curves.astype(np.float32))
+            mortality.append(totals)
+            self.leaf_row_.append(np.where(is_leaf, rows + start, -1).astype(np.int32))
+            start += len(curves)
+        self.leaf_survival_ = np.concatenate(survival)
+        self.leaf_mortality_ = np.concatenate(mortality)
+        return self
+
+    def risk_score(self, X: np.ndarray) -> np.ndarray:
+        """Ensemble mortality: expected events if all were like this patient, shape (n,)."""
+        return self.predict(X, np.empty(0)).risk_score
+
+    def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
+        """Event-free probability, shape (n, n_times): the mean of the leaf curves."""
+        return self.predict(X, np.atleast_1d(np.asarray(times, dtype=float))).survival
+
+    def predict(self, X: np.ndarray, times: np.ndarray) -> SurvivalPrediction:
+        """Risk score and survival, with each patient's leaves looked up once."""
+        binned = to_bins(X, self.edges_)
+        at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
+        mortality, survival = np.zeros(len(binned)), np.zeros((len(binned), len(times)))
+        for tree, rows in zip(self.trees_, self.leaf_row_, strict=True):
+            leaf = rows[tree.apply(binned)]
+            mortality += self.leaf_mortality_[leaf]
+            survival += at_times[leaf]
+        return SurvivalPrediction(mortality / len(self.trees_), survival / len(self.trees_), times)
+
+    def inside(self) -> SurvivalTrees:
+        """The trees on the features as they are, before the bins."""
+        return SurvivalTrees(self._trees_at)
+
+    @property
+    def jumps(self) -> np.ndarray:
+        """Where survival steps, in months."""
+        return self.times_
+
+    def _trees_at(self, times: np.ndarray) -> tuple[DecisionTree, ...]:
+        """Each tree with its share of the survival at the times as leaf values."""
+        at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
+        at_times = at_times.astype(float) / len(self.trees_)
+        return tuple(
+            DecisionTree(
+                left=tree.children_left,
+                right=tree.children_right,
+                feature=tree.feature,
+                threshold=_unbinned(tree.feature, tree.threshold, self.edges_),
+                missing_left=tree.missing_go_to_left.astype(bool),
+                value=np.where((rows >= 0)[:, None], at_times[rows], 0.0),
+            )
+            for tree, rows in zip(self.trees_, self.leaf_row_, strict=True)
+        )
+
+
+class ExtraTreesForest(SurvivalForest):
+    """Extremely randomised survival trees (Geurts et al. 2006): thresholds are drawn, not sought.
+
+    Parameters and attributes are those of `SurvivalForest`.
+    """
+
+    engine: ClassVar[Any] = QuickExtraSurvivalTrees
+
+
+def _unbinned(feature: np.ndarray, threshold: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
+    """Thresholds between bins as thresholds between values, shape (n_nodes,), single precision.
+
+    A value lies in bin k or below when it is smaller than edge k.
+    """
+    found = np.full(len(feature), np.inf, dtype=np.float32)
+    for node in np.flatnonzero(feature >= 0):
+        cuts = edges[feature[node]]
+        if threshold[node] < len(cuts):
+            found[node] = np.nextafter(cuts[int(threshold[node])], np.float32(-np.inf))
+    return found
+
+
+def _event_time_grid(outcome: Outcome) -> np.ndarray:
+    event_times = np.unique(outcome.time[outcome.event])
+    if len(event_times) <= GRID_SIZE:
+        return event_times
+    # Quantiles of the events, not of the distinct times, so that each step holds as many events.
+    share = np.linspace(0, 1, GRID_SIZE)
+    return np.unique(np.quantile(outcome.time[outcome.event], share, method="higher"))
+
+
+def _grid_step(outcome: Outcome, times: np.ndarray) -> np.ndarray:
+    """Steps of the grid a patient is at risk in, shape (n,): 0 for none, k for the first k."""
+    reached = np.searchsorted(times, outcome.time, side="right")
+    return reached + (outcome.event & ~np.isin(outcome.time, times))
+
+
+def _leaf_tables(
+    leaf: np.ndarray,
+    count: np.ndarray,
+    step: np.ndarray,
+    event: np.ndarray,
+    n_leaves: int,
+    n_times: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kaplan-Meier curve (n_leaves, n_times) and summed Nelson-Aalen hazard (n_leaves,).
+
+    `count` holds how often the tree drew each patient.
+    """
+    shape = (n_leaves, n_times + 1)
+    cell = leaf * shape[1] + step
+    leaving = np.bincount(cell, count, minlength=shape[0] * shape[1]).reshape(shape)
+    events = np.bincount(cell, count * event, minlength=shape[0] * shape[1]).reshape(shape)
+    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    hazard = np.divide(events[:, 1:], at_risk, out=np.zeros((n_leaves, n_times)), where=at_risk > 0)
+    return np.cumprod(1 - hazard, axis=1), np.cumsum(hazard, axis=1).sum(axis=1)
+
+
+def make(params: dict[str, Any], seed: int) -> SurvivalForest:
+    """Make the estimator with its seed."""
+    return SurvivalForest(**params, seed=seed)
+
+
+def make_extra_trees(params: dict[str, Any], seed: int) -> ExtraTreesForest:
+    """Make the estimator with its seed."""
+    return ExtraTreesForest(**params, seed=seed)
+
+
+def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
+    """Leaves from 3 patients, more where events are few, to a third of the events.
+
+    One feature in ten to all of them are tried at a split.
+    """
+    smallest = 3 if size.events_per_variable >= 10 else 5
+    return {
+        "min_samples_leaf": trial.suggest_int(
+            "min_samples_leaf", smallest, max(10, size.n_events // 3), log=True
+        ),
+        "max_features": trial.suggest_float("max_features", 0.1, 1.0),
+    }

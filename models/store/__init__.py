@@ -1,0 +1,1 @@
+"""Models in files and in the MLflow registry, without pickle."""

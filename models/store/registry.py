@@ -1,0 +1,529 @@
+"""The MLflow model registry: register a model without pickle, give it an alias, load it back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+import pandas as pd
+from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import TensorSpec
+
+from features.errors import InputError, Problem, first_line, name_some
+from features.sources.sql import shown_address
+from models.card import ModelCard, software_versions
+from models.patients import predict_patients
+from models.store.artifact import load_model, save_model
+from models.store.stored import SHORT, StoredModel
+
+if TYPE_CHECKING:
+    from models.prediction import SurvivalModel
+
+# The tag of a version that holds the fingerprint of its content.
+CONTENT = "content"
+# Of a name: what predictions are asked of, and what was registered last. The champion moves by
+# promotion alone.
+CHAMPION = "champion"
+CANDIDATE = "candidate"
+REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
+# What MLflow's error codes say of a name, number, alias or address that leads to nothing.
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND")
+ENTRY = Path(__file__).with_name("mlflow_entry.py")
+
+
+class RegisteredModel(PythonModel):
+    """What `mlflow.pyfunc.load_model` gives: patients in, a table of predictions out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load our own folder, with our own list of allowed types."""
+        self.model, self.card = load_model(Path(context.artifacts["model"]))
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Predict at `params["horizons"]`, by default the evaluated ones."""
+        horizons = (params or {}).get("horizons") or list(self.card.horizons)
+        return predict_patients(self.model, self.card, model_input, horizons)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered name, or a model that is none; without its files.
+
+    Attributes
+    ----------
+    tags : mapping
+        What was noted when it was registered: learner, endpoint, cohort, patients, fingerprint.
+    """
+
+    uri: str
+    name: str = ""
+    version: str = ""
+    run_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Any) -> Version:
+        """From MLflow's own description."""
+        number = str(found.version)
+        uri = f"models:/{found.name}/{number}"
+        return cls(uri, str(found.name), number, str(found.run_id or ""), dict(found.tags or {}))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What files and programs are told of which model it is."""
+        return {
+            "model": self.uri,
+            "model_version": self.version,
+            "model_run_id": self.run_id,
+            "model_data_fingerprint": str(self.tags.get("data_fingerprint", "")),
+        }
+
+    @property
+    def told(self) -> str:
+        """What a person is told of it: 'version 1 (cox for OS, trained on AML, ...)'."""
+        known = {
+            name: str(self.tags.get(name, "")) for name in (*VERSION_TAGS, *RECALIBRATION_TAGS)
+        }
+        parts = [
+            " for ".join(filter(None, (known["learner"], known["endpoint"]))),
+            known["cohort"] and f"trained on {known['cohort']}",
+            known["patients"] and f"{known['patients']} patients",
+            known["data_fingerprint"] and f"data {known['data_fingerprint'][:SHORT]}",
+            known["recalibrated_on"]
+            and f"recalibrated on {known['recalibrated_on']}, data "
+            f"{known['recalibration_fingerprint'][:SHORT]}",
+            self.run_id and f"run {self.run_id[:SHORT]}",
+        ]
+        return f"version {self.version} ({', '.join(filter(None, parts))})"
+
+
+VERSION_TAGS = ("learner", "endpoint", "cohort", "patients", "data_fingerprint")
+RECALIBRATION_TAGS = ("recalibrated_on", "recalibration_fingerprint")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a model became in the registry.
+
+    Attributes
+    ----------
+    version : Version
+        Its own.
+    champion : Version or None
+        That of the name after the registration; None when it has none.
+    first : bool
+        Whether the name had no version before it.
+    """
+
+    version: Version
+    champion: Version | None
+    first: bool = False
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether it became the champion, as the first of its name does."""
+        return self.champion is not None and self.champion.version == self.version.version
+
+    @property
+    def told(self) -> str:
+        """What a person is told of it."""
+        if self.is_champion:
+            first = ", the first of its name" if self.first else ""
+            return f"registered as version {self.version.version}{first}: champion"
+        start = f"registered as version {self.version.version}, candidate"
+        if self.champion is None:
+            return f"{start}; the name has no champion"
+        return f"{start}; champion stays {self.champion.told}"
+
+
+def register(
+    model: SurvivalModel,
+    card: ModelCard,
+    *,
+    run_id: str,
+    model_name: str,
+    folder: Path,
+    alias: str | None = None,
+    content: str = "",
+) -> Registration:
+    """Store a model under a run and register it as a new version, once a run and once a content.
+
+    It becomes the name's candidate, and its champion when it is the first of the name; another
+    champion is never replaced. Called again for a run that has its version, or for the same
+    content, as after a kill, it only moves the aliases.
+
+    Parameters
+    ----------
+    run_id : str
+        The run that the model belongs to.
+    folder : Path
+        Empty folder in which the model is written before MLflow copies it.
+    alias : str, optional
+        Moved to the new version too.
+    content : str
+        Fingerprint of what the model was made of and how; empty where each run is one of its own.
+    """
+    client = mlflow.MlflowClient()
+    known = client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
+    if not known and content:
+        known = client.search_model_versions(
+            f"name = '{model_name}' and tags.{CONTENT} = '{content}'"
+        )
+    if known:
+        return _given_aliases(client, Version.of(known[0]), alias)
+    stored = _stored_model(client, run_id)
+    if stored is None:
+        save_model(folder, model, card)
+        stored = _store_model(card, run_id, folder)
+    # The client's calls, because mlflow.register_model prints.
+    if not client.search_registered_models(f"name = '{model_name}'"):
+        # Another training may have made it meanwhile.
+        with contextlib.suppress(mlflow.MlflowException):
+            client.create_registered_model(model_name)
+    version = client.create_model_version(
+        model_name,
+        source=f"models:/{stored}",
+        run_id=run_id,
+        model_id=stored,
+        tags=_version_tags(card) | ({CONTENT: content} if content else {}),
+        description=describe_card(card),
+    )
+    return _given_aliases(client, Version.of(version), alias)
+
+
+def _stored_model(client: mlflow.MlflowClient, run_id: str) -> str | None:
+    """Identifier of the model that a run has stored, where it was killed before it registered it.
+
+    What it had not stored to the end is deleted.
+    """
+    experiment = client.get_run(run_id).info.experiment_id
+    found = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    for stored in found:
+        if stored.status != LoggedModelStatus.READY:
+            client.delete_logged_model(stored.model_id)
+    return next((str(m.model_id) for m in found if m.status == LoggedModelStatus.READY), None)
+
+
+def _store_model(card: ModelCard, run_id: str, folder: Path) -> str:
+    mlflow.start_run(run_id=run_id)
+    try:
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(ENTRY),
+            artifacts={"model": str(folder)},
+            signature=make_signature(card),
+            input_example=synthetic_patient(card),
+            # Stated, because guessing them would start the model in a process of its own.
+            pip_requirements=_requirements(),
+        )
+    finally:
+        # Whoever started the run ends it: killed before that, it is not to look finished.
+        mlflow.end_run("RUNNING")
+    return str(info.model_id)
+
+
+def _version_tags(card: ModelCard) -> dict[str, str]:
+    told = {"learner": card.learner, "endpoint": card.endpoint}
+    told |= {name: str(card.training[name]) for name in VERSION_TAGS if name in card.training}
+    if not card.recalibration:
+        return told
+    made = card.recalibration
+    on = (str(made["cohort"]), str(made["data_fingerprint"]))
+    return (
+        told | {"recalibration": str(made["kind"])} | dict(zip(RECALIBRATION_TAGS, on, strict=True))
+    )
+
+
+def _given_aliases(client: mlflow.MlflowClient, own: Version, alias: str | None) -> Registration:
+    client.set_registered_model_alias(own.name, CANDIDATE, own.version)
+    if alias is not None and alias != CANDIDATE:
+        client.set_registered_model_alias(own.name, alias, own.version)
+    champion = champion_of(own.name)
+    # Of two that are registered at once, the lower number is the first.
+    first = all(int(v.version) >= int(own.version) for v in versions(own.name))
+    if champion is None and first:
+        client.set_registered_model_alias(own.name, CHAMPION, own.version)
+        champion = own
+    return Registration(own, champion, first)
+
+
+def versions(model_name: str) -> list[Version]:
+    """Every version of a name, the oldest first; none where the store does not know the name."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{model_name}'")
+    return sorted((Version.of(v) for v in found), key=lambda v: int(v.version))
+
+
+def champion_of(model_name: str) -> Version | None:
+    """The version that predictions are asked of by default; None where the name has none."""
+    client = mlflow.MlflowClient()
+    found = client.search_registered_models(f"name = '{model_name}'")
+    number = found[0].aliases.get(CHAMPION) if found else None
+    return None if number is None else Version.of(client.get_model_version(model_name, number))
+
+
+def promote(own: Version, replaces: Version | None) -> None:
+    """Make a version the champion of its name.
+
+    Parameters
+    ----------
+    replaces : Version, optional
+        The champion that it was shown beside; None when there was none.
+
+    Raises
+    ------
+    InputError
+        When another version has become champion meanwhile.
+    """
+    client = mlflow.MlflowClient()
+    now = champion_of(own.name)
+    if (now and now.version) not in (replaces and replaces.version, own.version):
+        raise InputError(
+            Problem(
+                what="Another version has become champion meanwhile; nothing was promoted",
+                where=f"models:/{own.name}@{CHAMPION}",
+                got="none" if now is None else now.told,
+                allowed="none" if replaces is None else replaces.told,
+                remedy=f"look at both: python -m pipelines.promote --name {own.name} "
+                f"--to {own.version}",
+            )
+        )
+    client.set_model_version_tag(
+        own.name, own.version, "promoted", datetime.now(UTC).isoformat(timespec="seconds")
+    )
+    if replaces is not None:
+        client.set_model_version_tag(own.name, own.version, "replaced", replaces.version)
+    client.set_registered_model_alias(own.name, CHAMPION, own.version)
+
+
+def _requirements() -> list[str]:
+    """The packages that a model needs, as they are installed here."""
+    installed = {name for name in ("xgboost", "xgboost-cpu") if _is_installed(name)}
+    names = {"xgboost": "xgboost-cpu" if "xgboost-cpu" in installed else "xgboost"}
+    return [
+        f"{names.get(package, package)}=={version}"
+        for package, version in software_versions().items()
+        if package != "vensurv"
+    ]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def make_signature(card: ModelCard) -> ModelSignature:
+    """Columns of the model's input, in the dictionary's names and units, and its parameter."""
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec("double" if c.is_numeric else "string", c.name, required=True) for c in card.inputs
+    ]
+    if card.arms:
+        columns.append(ColSpec("string", "regimen", required=True))
+    outputs: list[ColSpec | TensorSpec] = [ColSpec("long", "row")]
+    if card.arms:
+        outputs.append(ColSpec("string", "regimen"))
+    outputs.append(ColSpec("double", "risk_score"))
+    outputs += [ColSpec("double", f"event_probability_{h:g}m") for h in card.horizons]
+    outputs += [ColSpec("double", "median_months"), ColSpec("string", "note")]
+    horizons = ParamSpec("horizons", "double", list(card.horizons), shape=(-1,))
+    return ModelSignature(Schema(columns), Schema(outputs), ParamSchema([horizons]))
+
+
+def synthetic_patient(card: ModelCard) -> pd.DataFrame:
+    """One row that fits the model's input and is nobody: the middle of every range."""
+    values: dict[str, object] = {}
+    for covariate in card.inputs:
+        if not covariate.is_numeric:
+            known = card.levels.get(covariate.name) or covariate.vocabulary
+            values[covariate.name] = known[0]
+            continue
+        low, high = card.ranges.get(covariate.name, (0.0, 0.0))
+        middle = (low + high) / 2
+        values[covariate.name] = float(round(middle) if covariate.kind == "integer" else middle)
+    if card.arms:
+        values["regimen"] = card.arms[0]
+    return pd.DataFrame([values])
+
+
+def describe_card(card: ModelCard) -> str:
+    """The card as the registry's page shows it, in Markdown."""
+    training = card.training
+    lines = [
+        f"**{card.learner_label}** for {card.endpoint}, trained on {training.get('cohort', '')}: "
+        f"{training.get('patients', '?')} patients, {training.get('events', '?')} events.",
+        *(
+            [f"**Not for patients: {training['provenance']}.**"]
+            if training.get("provenance")
+            else []
+        ),
+        "",
+        *(
+            [f"**Recalibrated:** {card.recalibration['statement']}.", ""]
+            if card.recalibration
+            else []
+        ),
+        f"Predicts up to {card.follow_up:.1f} months; evaluated at "
+        + ", ".join(f"{h:g}" for h in card.horizons)
+        + " months.",
+        "",
+        f"| {card.measured} | estimate (95% interval) |",
+        "|---|---|",
+        *(f"| {metric} | {value} |" for metric, value in card.performance.items()),
+        "",
+        "What the data cannot support:",
+        *(f"- {caution}" for caution in card.cautions),
+    ]
+    return "\n".join(lines)
+
+
+def load(uri: str) -> StoredModel:
+    """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
+
+    An alias is resolved once: what is loaded is the version that it pointed to at that moment.
+
+    Raises
+    ------
+    InputError
+        When the store has no such model, or its files are gone or damaged.
+    """
+    which = resolve(uri)
+    with _files_of(which) as folder:
+        card = next(folder.rglob("card.json"), None)
+        if card is None:
+            raise InputError(
+                Problem(
+                    what="This MLflow model was not written by vensurv, or its files are gone",
+                    where=which.uri,
+                    allowed="a model that a training or a recalibration registered",
+                    remedy="name another version",
+                )
+            )
+        model, told = load_model(card.parent)
+    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id)
+
+
+@contextlib.contextmanager
+def _files_of(which: Version) -> Iterator[Path]:
+    """The folder of a model's files: where they lie on this machine, else fetched for the moment.
+
+    Nothing is written beside them, as MLflow does for an address of its own: the store may be
+    protected, and others read from it at the same time.
+    """
+    client = mlflow.MlflowClient()
+    with tempfile.TemporaryDirectory() as fetched:
+        try:
+            address = (
+                client.get_model_version_download_uri(which.name, which.version)
+                if which.name
+                else _logged_model(client, which.uri).artifact_location
+            )
+            is_here = urlsplit(address).scheme in ("", "file")
+            folder = mlflow.artifacts.download_artifacts(
+                artifact_uri=address, dst_path=None if is_here else fetched
+            )
+        except (mlflow.MlflowException, OSError) as error:
+            raise InputError(
+                Problem(
+                    what="The files of this model are gone, or cannot be read",
+                    where=shown_address(mlflow.get_tracking_uri()),
+                    got=f"{which.uri}: {first_line(error)}",
+                    remedy="bring them back from a copy of the store, or name another version",
+                )
+            ) from error
+        yield Path(folder)
+
+
+def resolve(uri: str) -> Version:
+    """Say which version an address means at this moment.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`; or `models:/m-ID` and
+        `runs:/RUN/NAME`, which are no version of a name.
+
+    Raises
+    ------
+    InputError
+        When the store has no such model.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        found = REGISTERED.fullmatch(uri)
+        if found is None:
+            return Version(uri=uri, run_id=_logged_model(client, uri).source_run_id or "")
+        name, alias, number = found["name"], found["alias"], found["number"]
+        if number is not None and number.lower() == "latest":
+            every = client.search_model_versions(f"name = '{name}'")
+            number = str(max((int(v.version) for v in every), default=0))
+        if alias is not None:
+            return Version.of(client.get_model_version_by_alias(name, alias))
+        return Version.of(client.get_model_version(name, number))
+    except (mlflow.MlflowException, ValueError) as error:
+        if getattr(error, "error_code", NOT_THERE[0]) not in NOT_THERE:
+            raise
+        raise _no_such_model(client, uri) from error
+
+
+def _logged_model(client: mlflow.MlflowClient, uri: str) -> LoggedModel:
+    """The model of `models:/m-ID` or `runs:/RUN/NAME`; a ValueError of any other address."""
+    if uri.startswith("models:/m-"):
+        return client.get_logged_model(uri.removeprefix("models:/"))
+    run_id, _, name = uri.removeprefix("runs:/").strip("/").partition("/")
+    found: list[LoggedModel] = []
+    if uri.startswith("runs:/"):
+        experiment = client.get_run(run_id).info.experiment_id
+        found = client.search_logged_models(
+            [experiment], f"source_run_id = '{run_id}' and name = '{name}'"
+        )
+    ready = [model for model in found if model.status == LoggedModelStatus.READY]
+    if not ready:
+        raise ValueError(f"{uri} is no address of a model")
+    return ready[0]
+
+
+def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
+    found = REGISTERED.fullmatch(uri)
+    there: list[Version] = []
+    # The store has just answered; where it does not any more, the first error is the one to tell.
+    with contextlib.suppress(mlflow.MlflowException):
+        there = [] if found is None else versions(found["name"])
+    allowed = "models:/NAME@champion, models:/NAME/VERSION, or a folder"
+    remedy = "train first (python -m pipelines.train), or correct the name"
+    if there and found is not None:
+        allowed = name_some(f"models:/{v.name}/{v.version}" for v in there)
+        remedy = "name one of its versions"
+        if found["alias"] == CHAMPION:
+            remedy = (
+                "nobody is champion: name a version, or make one champion "
+                "(python -m pipelines.promote --to VERSION)"
+            )
+    return InputError(
+        Problem(
+            what="No such model in the MLflow store",
+            where=shown_address(mlflow.get_tracking_uri()),
+            got=uri,
+            allowed=allowed,
+            remedy=remedy,
+        )
+    )

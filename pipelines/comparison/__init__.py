@@ -1,0 +1,1 @@
+"""One comparison of the regimens, from its plan to its record."""

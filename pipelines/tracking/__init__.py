@@ -1,0 +1,1 @@
+"""The MLflow store, and what a reviewer sees in it."""

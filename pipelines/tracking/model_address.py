@@ -1,0 +1,56 @@
+"""From what a user gives as `--model` to the model: of the registry, a run or a folder alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from features.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from models.store.stored import StoredModel
+
+DEFAULT_MODEL = "models:/vensurv@champion"
+ALLOWED = "models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder"
+# One letter alone is a drive of Windows.
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def load_any(uri: str) -> StoredModel:
+    """Load a model from the registry, from a run, or from a folder of this machine.
+
+    Nothing is fetched from anywhere else: a model decides what is told of patients, so that its
+    origin is to be known.
+
+    Raises
+    ------
+    InputError
+        When the address is of another kind, or leads to no model.
+    """
+    scheme = SCHEME.match(uri)
+    kind = scheme[1].lower() if scheme else ""
+    if kind in ("models", "runs") and uri.startswith(f"{kind}:/"):
+        from models.store.registry import load
+        from pipelines.tracking.runs import connect, quiet
+
+        connect(writes=False)
+        with quiet():
+            return load(uri)
+    if kind not in ("", "file") or not uri.strip() or "\0" in uri:
+        raise InputError(
+            Problem(
+                what="No model can be loaded from there",
+                where="--model",
+                got=uri or "nothing",
+                allowed=ALLOWED,
+                remedy="copy the model's folder to this machine and name it, or register it",
+            )
+        )
+    from models.store.artifact import load_model
+    from models.store.stored import StoredModel
+
+    folder = unquote(urlsplit(uri).path) if kind == "file" else uri
+    model, card = load_model(Path(folder))
+    return StoredModel(model, card, uri, uri)

@@ -1,0 +1,218 @@
+"""What is told of the champion beyond its metrics: groups, centers, what it adds, how stable it is.
+
+Everything rests on the out-of-fold predictions and on seeded refits; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from evaluation.displays.performance.centers import CenterForestDisplay
+from evaluation.displays.performance.instability import (
+    CalibrationInstabilityDisplay,
+    ClassificationInstabilityDisplay,
+    PredictionInstabilityDisplay,
+)
+from evaluation.displays.performance.subgroups import SubgroupForestDisplay
+from evaluation.estimates import NEAR_1, is_by_construction
+from evaluation.metrics.extended import has_competing
+from evaluation.metrics.metric import harrell_c_metric, ibs_metric, standard_metrics
+from evaluation.report.assessment import Assessment, Judged, assess
+from evaluation.report.training import metric_label
+from evaluation.validation.centers import center_table
+from evaluation.validation.incremental_value import incremental_value
+from evaluation.validation.instability import instability_table
+from evaluation.validation.learner_differences import split_variation
+from evaluation.validation.optimism import optimism_table
+from evaluation.validation.subgroups import subgroup_table
+from models.learners.registry import STACK
+from models.tuning import Search
+from pipelines.training.checkpoint import Checkpoint
+from pipelines.training.nested_validation import FINAL, LearnerFit, refit_to_bootstrap, task_seed
+from pipelines.training.plan import TrainingPlan
+
+# What a model is asked to improve on, where it was trained beside it.
+REFERENCES = ("cox_clinical", "genetic_risk", "kaplan_meier")
+
+
+def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) -> Assessment:
+    """C and O/E by subgroup, as a table and as forest plots; nothing without groupings."""
+    found = Assessment()
+    if not groups or has_competing(judged.outcome):
+        return found
+    table = subgroup_table(
+        learner,
+        judged.outcome,
+        judged.learners[learner],
+        judged.folds,
+        groups,
+        judged.horizons,
+        judged.counts,
+    )
+    found.tables["subgroups"] = table
+    for metric, horizon in (("harrell_c", np.nan), ("calibration_oe", judged.tau)):
+        # What is suppressed stands in the table.
+        shown = table[table["estimate"].notna()]
+        there = shown["horizon"].isna() if np.isnan(horizon) else shown["horizon"] == horizon
+        shown = shown[there & (shown["metric"] == metric)]
+        if (shown["variable"] != "all").sum() < 2:
+            continue
+        display = SubgroupForestDisplay.from_table(shown, metric, horizon)
+        if display.frame["estimate"].notna().any():
+            words = "Harrell's C" if metric == "harrell_c" else f"O/E at {judged.tau:g} months"
+            if metric != "harrell_c" and is_by_construction(judged.metrics):
+                words += f" (of all patients together {NEAR_1})"
+            found.draw("subgroups", f"{words} by subgroup; suppressed where unstable",
+                       display.plot())  # fmt: skip
+    return found
+
+
+def about_champion(
+    plan: TrainingPlan,
+    judged: Judged,
+    fits: Mapping[str, LearnerFit],
+    learner: str,
+    reference: str,
+    search: Search,
+    checkpoint: Checkpoint,
+    workers: int,
+    advance: Callable[[str, int], None],
+) -> Assessment:
+    """Everything about the champion that the report shows beside the metrics.
+
+    Parameters
+    ----------
+    reference : str
+        The Cox model that it is drawn beside.
+    search : Search
+        How parameters are searched anew in every refit that measures the optimism.
+    """
+    found = assess(judged, learner, [_beside(judged, learner, reference)])
+    if has_competing(judged.outcome):
+        return found
+    if len(judged.folds) > 1:
+        found.tables["split_variation"] = split_variation(
+            learner,
+            judged.outcome,
+            judged.learners[learner],
+            judged.folds,
+            [harrell_c_metric(), ibs_metric(judged.tau)],
+            judged.counts,
+        )
+    found.join(subgroups(judged, learner, plan.subgroups))
+    found.join(_centers(plan, judged, learner))
+    added = [name for name in REFERENCES if name in judged.learners and name != learner]
+    if added:
+        found.tables["incremental_value"] = pd.concat(
+            [
+                incremental_value(
+                    judged.outcome,
+                    (name, judged.learners[name]),
+                    (learner, judged.learners[learner]),
+                    judged.folds,
+                    judged.horizons,
+                    judged.thresholds,
+                    judged.counts,
+                ).assign(reference=name)
+                for name in added
+            ],
+            ignore_index=True,
+        )
+    found.join(_refitted(plan, fits, learner, search, checkpoint, workers, advance))
+    return found
+
+
+def _beside(judged: Judged, learner: str, reference: str) -> str:
+    """The Cox model; where that is the champion, the best of the other learners."""
+    if learner != reference:
+        return reference
+    rows = judged.metrics[judged.metrics["metric"].isin(["ibs", "competing_ibs"])]
+    rows = rows[(rows["learner"] != learner) & rows["learner"].isin(list(judged.learners))]
+    rows = rows.dropna(subset="estimate")
+    return learner if rows.empty else str(rows.loc[rows["estimate"].idxmin(), "learner"])
+
+
+def _centers(plan: TrainingPlan, judged: Judged, learner: str) -> Assessment:
+    found = Assessment()
+    if plan.resampling.kind != "leave_one_center_out" or plan.dataset.center is None:
+        return found
+    table = center_table(
+        learner,
+        judged.outcome,
+        judged.learners[learner][0],
+        plan.dataset.center,
+        judged.horizons,
+        seed=task_seed(plan.config.seed, "centers"),
+    )
+    found.tables["centers"] = table
+    shown = [("harrell_c", np.nan)]
+    shown += [(m, judged.tau) for m in ("calibration_oe", "calibration_slope")]
+    for metric, horizon in shown:
+        display = CenterForestDisplay.from_table(table, metric, horizon)
+        if display.frame["estimate"].notna().any():
+            words = metric_label(metric, horizon)
+            found.draw("centers", f"{words}: each center left out, and pooled", display.plot())
+    return found
+
+
+def _refitted(
+    plan: TrainingPlan,
+    fits: Mapping[str, LearnerFit],
+    learner: str,
+    search: Search,
+    checkpoint: Checkpoint,
+    workers: int,
+    advance: Callable[[str, int], None],
+) -> Assessment:
+    """Optimism of the whole pipeline, and instability, where asked for."""
+    found = Assessment()
+    wanted, fit = plan.config.evaluation, fits[learner]
+    thresholds = wanted.thresholds
+    members = None
+    if learner == STACK:
+        able = [name for name in plan.config.stacked if name in fits]
+        members = {name: fits[name].params[FINAL] for name in able}
+    settings = (fit.model, plan.view(learner), plan.times, search)
+    if wanted.optimism:
+        refits = refit_to_bootstrap(
+            *settings,
+            replicates=wanted.optimism,
+            tuned=True,
+            workers=workers,
+            advance=lambda: advance(f"{learner}: optimism", 1),
+            checkpoint=checkpoint,
+            members=members,
+        )
+        metrics = standard_metrics(plan.horizons, max(plan.horizons))
+        refits = replace(refits, outcome=plan.judged)
+        found.tables["optimism"] = optimism_table(learner, refits, metrics)
+    if wanted.instability:
+        refits = refit_to_bootstrap(
+            *settings,
+            replicates=wanted.instability,
+            tuned=False,
+            workers=workers,
+            advance=lambda: advance(f"{learner}: instability", 1),
+            checkpoint=checkpoint,
+        )
+        refits = replace(refits, outcome=plan.judged)
+        table = instability_table(learner, refits, plan.horizons, thresholds)
+        found.tables["instability"] = table
+        for horizon in plan.horizons:
+            caption = f"{horizon:g} months, {len(refits.fitted)} bootstrap refits"
+            display = PredictionInstabilityDisplay.from_refits(refits, horizon)
+            if display.frame["mape"].isna().all():
+                continue
+            found.draw("instability", f"Predictions of refits, {caption}", display.plot())
+            calibration = CalibrationInstabilityDisplay.from_refits(refits, horizon)
+            if not calibration.frame.empty:
+                found.draw("instability", f"Calibration of refits, {caption}", calibration.plot())
+            if thresholds:
+                threshold = thresholds[len(thresholds) // 2]
+                classes = ClassificationInstabilityDisplay.from_refits(refits, horizon, threshold)
+                found.draw("instability", f"Classification of refits, {caption}", classes.plot())
+    return found

@@ -1,0 +1,155 @@
+"""Kaplan-Meier against R's survfit and against hand arithmetic."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.statistics.kaplan_meier import (
+    kaplan_meier,
+    median_time,
+    number_at_risk,
+    survival_at,
+)
+from features.outcome import Outcome
+
+SHARED = Path(__file__).parents[3].parent / "shared"
+
+# t: 1 event, 2 censored, 3 event and censored (the event first), 5 event.
+# S: 4/5 = .8 at 1; x 2/3 at 3 = .533 (3 at risk at 3: the censoring at 2 left); x 0 at 5.
+SMALL = Outcome([1, 2, 3, 3, 5], [1, 0, 1, 0, 1])
+
+# The inline cohorts of the reference file.
+EDGE = {
+    "km_edge_even_uncensored": Outcome(np.arange(1, 11), np.ones(10)),
+    "km_edge_flat_at_half_to_end": Outcome(np.arange(1, 11), [1] * 5 + [0] * 5),
+    "km_edge_zero_times_ties": Outcome(np.repeat(range(5), 2), [1, 0] * 5),
+    "km_edge_no_events": Outcome([2, 4, 6, 8], [0] * 4),
+}
+COHORT = {
+    "km_leuksurv_all": ("leuksurv.csv", "time", "event", None),
+    "km_leuksurv_sex": ("leuksurv.csv", "time", "event", "sex"),
+    "km_bmt_dfs_group": ("bmt.csv", "t2", "d3", "group"),
+    "km_bmt_os_group": ("bmt.csv", "t1", "d1", "group"),
+    "km_mdacc_os_regimen": ("mdacc_venhma_ldac.csv", "os_months", "os_event", "regimen"),
+    "km_aml_maint": ("leukemia_aml.csv", "time", "status", "x"),
+}
+
+
+def r_result(name):
+    path = SHARED / "references" / "km.json"
+    if not path.exists():
+        pytest.skip("the R references are not beside this checkout")
+    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
+
+
+def groups_of(name):
+    if name in EDGE:
+        return {"all": EDGE[name]}
+    file, time, event, by = COHORT[name]
+    table = pd.read_csv(SHARED / "data" / file)
+    whole = Outcome(table[time], table[event])
+    if by is None:
+        return {"all": whole}
+    return {f"{by}={level}": whole.take(table[by] == level) for level in table[by].unique()}
+
+
+def as_floats(values):
+    return np.array([np.nan if v is None else v for v in np.atleast_1d(values)], dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("name", "conf_type"),
+    [(name, conf_type) for name in [*EDGE, *COHORT] for conf_type in ("log-log", "log")]
+    + [(name, "plain") for name in COHORT],
+)
+def test_matches_r_survfit(name, conf_type):
+    reference = r_result(name)[conf_type]
+    groups = groups_of(name)
+    at = pd.DataFrame(reference["at_times"])
+    summary = {k: np.atleast_1d(reference[k]) for k in ("group", "median", "lcl", "ucl")}
+    for i, group in enumerate(summary["group"]):
+        outcome = groups[group]
+        expected = as_floats([summary[k][i] for k in ("median", "lcl", "ucl")])
+        np.testing.assert_allclose(median_time(outcome, conf_type), expected, rtol=1e-9)
+
+        # R carries the curve beyond the last observation; this project does not.
+        r = at[(at["group"] == group) & (at["time"] <= outcome.follow_up)]
+        ours = survival_at(outcome, r["time"], conf_type)
+        assert ours["n_risk"].tolist() == r["n_risk"].tolist()
+        for mine, theirs in {
+            "survival": "surv",
+            "std_error": "se_greenwood",
+            "ci_low": "lower",
+            "ci_high": "upper",
+        }.items():
+            np.testing.assert_allclose(ours[mine], as_floats(r[theirs]), rtol=1e-6, atol=1e-9)
+
+
+def test_curve_of_a_small_cohort():
+    curve = kaplan_meier(SMALL)
+    assert curve["time"].tolist() == [1, 2, 3, 5]
+    assert curve["n_risk"].tolist() == [5, 4, 3, 1]
+    assert curve["n_event"].tolist() == [1, 0, 1, 1]
+    assert curve["n_censor"].tolist() == [0, 1, 1, 0]
+    np.testing.assert_allclose(curve["survival"], [0.8, 0.8, 0.8 * 2 / 3, 0])
+    # Greenwood at 3: S^2 (1/(5*4) + 1/(3*2)) = .2844 * .21667
+    assert curve["std_error"][2] == pytest.approx((0.8 * 2 / 3) * np.sqrt(1 / 20 + 1 / 6))
+
+
+def test_log_log_limits_by_hand():
+    # S = .8, sigma of log S = sqrt(1/20); limits S^exp(+-z sigma / |log S|).
+    first = kaplan_meier(SMALL).iloc[0]
+    width = 1.959963984540054 * np.sqrt(1 / 20) / -np.log(0.8)
+    assert first["ci_low"] == pytest.approx(0.8 ** np.exp(width))
+    assert first["ci_high"] == pytest.approx(0.8 ** np.exp(-width))
+
+
+def test_median_is_the_midpoint_of_a_flat_half():
+    # S = .5 from 2 to 3.
+    assert median_time(Outcome([1, 2, 3, 4], [1] * 4)).median == 2.5
+
+
+def test_median_is_the_first_time_when_the_half_stays_flat():
+    assert median_time(Outcome([1, 2, 3, 4], [1, 1, 0, 0])).median == 2
+
+
+def test_median_not_reached_is_missing():
+    median = median_time(Outcome([1, 2, 3, 4], [1, 0, 0, 0]))
+    assert np.isnan(median.median)
+    assert np.isnan(median.ci_high)
+
+
+def test_horizon_beyond_follow_up_is_missing_not_flat():
+    table = survival_at(Outcome([1, 4], [1, 0]), [0.5, 1, 4, 4.01])
+    np.testing.assert_allclose(table["survival"], [1, 0.5, 0.5, np.nan])
+    assert table["n_risk"].tolist() == [2, 2, 1, 0]
+    assert table["n_event"].tolist() == [0, 1, 1, 1]
+    assert table.loc[3, ["std_error", "ci_low", "ci_high"]].isna().all()
+
+
+def test_before_the_first_event_there_is_no_interval():
+    table = survival_at(SMALL, 0.5)
+    assert table["survival"][0] == 1
+    assert table[["ci_low", "ci_high"]].isna().all(axis=None)
+
+
+def test_number_at_risk_counts_patients_observed_until_the_time():
+    assert number_at_risk(SMALL, [0, 1, 3, 3.5, 6]).tolist() == [5, 5, 3, 1, 0]
+
+
+def test_order_of_patients_does_not_matter():
+    shuffled = SMALL.take([4, 2, 0, 3, 1])
+    pd.testing.assert_frame_equal(kaplan_meier(shuffled), kaplan_meier(SMALL))
+
+
+def test_no_patients_is_an_error():
+    with pytest.raises(ValueError, match="no patients"):
+        kaplan_meier(Outcome([], []))
+
+
+def test_unknown_transform_is_an_error():
+    with pytest.raises(ValueError, match="conf_type"):
+        kaplan_meier(SMALL, "logit")
