@@ -104,7 +104,9 @@ class LifeTable:
         if not len(time):
             raise ValueError("the outcome holds no patients; a life table needs at least one")
         weights = np.ones(len(time)) if weights is None else np.asarray(weights)
-        order = np.argsort(time, kind="stable")
+        order: np.ndarray | slice = slice(None)
+        if (time[1:] < time[:-1]).any():
+            order = np.argsort(time, kind="stable")
         times, first, place = _distinct(time, order)
         sorted_weights = weights[..., order]
 
@@ -411,7 +413,9 @@ def time_at_level(times: np.ndarray, curve: np.ndarray, level: float = 0.5) -> n
     return np.where(down.any(axis=-1), np.where(flat, middle, times[at]), np.nan)
 
 
-def _distinct(time: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _distinct(
+    time: np.ndarray, order: np.ndarray | slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct times, where each begins among the sorted patients, and each patient's place."""
     sorted_time = time[order]
     starts = np.append(True, sorted_time[1:] > sorted_time[:-1])

@@ -21,6 +21,7 @@ from features.covariates.dictionary import Covariate, read_dictionary
 from features.covariates.missing import as_text, structural_rules
 from features.dataset import REGIMEN
 from features.errors import InputError, Problem, name_some
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
 # Rounds of chained equations before a completed table is taken; 5 to 20 are usual.
@@ -235,11 +236,8 @@ def _outcome_features(outcome: Outcome, regimen: np.ndarray | None) -> np.ndarra
 
 def _nelson_aalen(outcome: Outcome) -> np.ndarray:
     """Cumulative hazard at each patient's own time, H(t) = sum of d_j / n_j over t_j <= t."""
-    times, place = np.unique(outcome.time, return_inverse=True)
-    deaths = np.bincount(place, weights=outcome.event, minlength=len(times))
-    leaving = np.bincount(place, minlength=len(times))
-    at_risk = len(outcome) - np.cumsum(leaving) + leaving
-    return np.cumsum(deaths / at_risk)[place]
+    table = LifeTable.count(outcome.time, outcome.event)
+    return table.at(outcome.time, table.cumulative_hazard, before=0.0)
 
 
 def _standardise(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
 from models.prediction import LinkedScore, SurvivalPrediction
@@ -31,14 +32,9 @@ class KaplanMeierNull(BaseEstimator):
         columns: FeatureColumns | None = None,
     ) -> KaplanMeierNull:
         """Fit on the outcome alone; weights, shape (n,), count as so many patients."""
-        known = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=float)
-        times, place = np.unique(outcome.time, return_inverse=True)
-        leaving = np.bincount(place, known, minlength=len(times))
-        events = np.bincount(place, known * outcome.event, minlength=len(times))
-        at_risk = np.cumsum(leaving[::-1])[::-1]
-        hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
-        jump = events > 0
-        self.event_times_, self.survival_ = times[jump], np.cumprod(1 - hazard)[jump]
+        table = LifeTable.count(outcome.time, outcome.event, weights=weights)
+        jump = table.events > 0
+        self.event_times_, self.survival_ = table.times[jump], table.survival[jump]
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
