@@ -91,7 +91,8 @@ class LifeTable:
             Months, equal where they are one time: see `features.times`.
         event, competing : ndarray of shape (n,), bool
         weights : ndarray of shape (n,) or (B, n), optional
-            Case weights or counts of bootstrap replicates, at least 0; 1 for everybody by default.
+            Case weights, counts of bootstrap replicates or flags of the patients of each of B arms;
+            1 for everybody by default.
         entry : array-like of shape (n,), optional
             Months at which each patient comes under observation, before his own time; 0, the
             default, is the start, and such a patient is at risk at month 0 as well.
@@ -104,6 +105,8 @@ class LifeTable:
         if not len(time):
             raise ValueError("the outcome holds no patients; a life table needs at least one")
         weights = np.ones(len(time)) if weights is None else np.asarray(weights)
+        if weights.dtype == bool:
+            weights = weights.astype(float)
         order: np.ndarray | slice = slice(None)
         if (time[1:] < time[:-1]).any():
             order = np.argsort(time, kind="stable")
@@ -411,6 +414,39 @@ def time_at_level(times: np.ndarray, curve: np.ndarray, level: float = 0.5) -> n
     flat = (np.abs(reached[..., 0] - level) < _TOLERANCE) & lower.any(axis=-1)
     middle = (times[at] + times[lower.argmax(axis=-1)]) / 2
     return np.where(down.any(axis=-1), np.where(flat, middle, times[at]), np.nan)
+
+
+def log_rank(arms: LifeTable) -> tuple[float, int]:
+    """Log-rank test between the rows of a table, hypergeometric variance.
+
+    Parameters
+    ----------
+    arms : LifeTable
+        Of shape (n_arms, m).
+
+    Returns
+    -------
+    statistic : float
+        Chi-square, no direction; NaN where the variance cannot be inverted.
+    degrees_of_freedom : int
+
+    References
+    ----------
+    Mantel, Cancer Chemother Rep 1966; Peto and Peto, J R Stat Soc A 1972.
+    """
+    n, d = arms.at_risk.sum(axis=0), arms.ended.sum(axis=0)
+    # Where one patient is at risk, it is certain whose event it is.
+    telling = n > 1
+    share = arms.at_risk[:, telling] / n[telling]
+    d, n = d[telling], n[telling]
+    difference = arms.ended[:, telling].sum(axis=1) - share @ d
+    weight = d * (n - d) / (n - 1)
+    covariance = np.diag(share @ weight) - (share * weight) @ share.T
+    # The differences of all arms add to 0, so one of them is left out.
+    score, part = difference[:-1], covariance[:-1, :-1]
+    if np.linalg.matrix_rank(part) < len(part):
+        return np.nan, len(part)
+    return float(score @ np.linalg.solve(part, score)), len(part)
 
 
 def _distinct(

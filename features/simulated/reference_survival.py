@@ -4,9 +4,6 @@ In each arm the pattern of deaths and censorings fixes which ordered death is th
 median and which are its log-log limits. A monotone piecewise-linear warp of time keeps the order
 and puts those deaths at the published months; whole draws are rejected until the log-rank p
 rounds to the published one.
-
-The estimators here serve the rejection loops, where speed matters; the table is checked against
-an independent implementation.
 """
 
 from __future__ import annotations
@@ -15,16 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtrc, ndtri
+from scipy.special import chdtrc
 
+from features.life_table import LifeTable, log_rank, time_at_level
 from features.simulated.reference_covariates import draw_beta
 
 Survival = tuple[np.ndarray, np.ndarray]
 
 # S(t) this close to 0.5 is a tie in floating point, where programs differ on the median.
 _TIE = 1e-6
-
-_Z_95 = float(ndtri(0.975))
 
 
 def km_median(time: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -41,37 +37,18 @@ def km_median(time: np.ndarray, event: np.ndarray) -> np.ndarray:
         Median, lower and upper limit in months; NaN where not reached, and all NaN where the
         curve has a step exactly at 0.5.
     """
-    times, deaths = np.unique(time[event], return_counts=True)
-    at_risk = len(time) - np.searchsorted(np.sort(time), times)
-    survival = np.cumprod(1.0 - deaths / at_risk)
-    if (np.abs(survival - 0.5) < _TIE).any():
+    table = LifeTable.count(time, event)
+    if (np.abs(table.survival - 0.5) < _TIE).any():
         return np.full(3, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
-        half_width = _Z_95 * np.sqrt(variance) / np.abs(np.log(survival))
-        lower = survival ** np.exp(half_width)
-        upper = survival ** np.exp(-half_width)
     # The lower limit of the median is where the lower band falls to one half. The band does not
     # exist where the last patient at risk dies.
-    return np.array([_first_time(times, curve) for curve in (survival, lower, upper)])
-
-
-def _first_time(times: np.ndarray, curve: np.ndarray) -> float:
-    below = np.flatnonzero(curve < 0.5)
-    return float(times[below[0]]) if len(below) else np.nan
+    return time_at_level(table.times, np.stack([table.survival, *table.limits()]))
 
 
 def logrank_p(time: np.ndarray, event: np.ndarray, in_arm: np.ndarray) -> float:
     """Two-sided log-rank p-value of one arm against the rest, hypergeometric variance."""
-    times, deaths = np.unique(time[event], return_counts=True)
-    at_risk = len(time) - np.searchsorted(np.sort(time), times)
-    at_risk_arm = in_arm.sum() - np.searchsorted(np.sort(time[in_arm]), times)
-    share = at_risk_arm / at_risk
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where(at_risk > 1, (at_risk - deaths) / (at_risk - 1), 0.0)
-    excess = (event & in_arm).sum() - (deaths * share).sum()
-    variance = (deaths * share * (1.0 - share) * spread).sum()
-    return float(chdtrc(1, excess**2 / variance))
+    statistic, _ = log_rank(LifeTable.count(time, event, weights=np.stack([in_arm, ~in_arm])))
+    return float(chdtrc(1, statistic))
 
 
 def harrell_c(time: np.ndarray, event: np.ndarray, risk_score: np.ndarray) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import chdtrc
@@ -11,70 +10,33 @@ from scipy.special import chdtrc
 from features.errors import name_some
 from features.guard.evidence import CohortEvidence
 from features.guard.findings import Check, Observation
+from features.life_table import LifeTable, log_rank
 from features.text.numbers import significant
 
 # Centers with fewer patients are counted, not named.
 NAMED = 11
 
 
-@dataclass(frozen=True)
-class ArmTable:
-    """Of each distinct time and arm: patients still followed, and those whose follow-up ends.
-
-    Attributes
-    ----------
-    time : ndarray of shape (n_times,)
-    at_risk, ended : ndarray of shape (n_arms, n_times)
-    """
-
-    time: np.ndarray
-    at_risk: np.ndarray
-    ended: np.ndarray
-
-    def median(self, arm: int) -> float:
-        """Reverse Kaplan-Meier median of an arm; infinite when it is not reached.
-
-        Where the curve hits exactly a half, the middle of that step, as R's survfit has it.
-        """
-        n, d = self.at_risk[arm], self.ended[arm]
-        curve = np.cumprod(1 - d / np.maximum(n, 1))
-        reached = np.flatnonzero(curve <= 0.5 + 1e-12)
-        if not len(reached):
-            return np.inf
-        below = np.flatnonzero(curve < 0.5 - 1e-12)
-        last = below[0] if len(below) else reached[0]
-        return float((self.time[reached[0]] + self.time[last]) / 2)
-
-    def log_rank_p(self) -> float:
-        """P-value of the log-rank test between all arms (Mantel 1966; Peto and Peto 1972)."""
-        n, d = self.at_risk.sum(axis=0), self.ended.sum(axis=0)
-        more = n > 1
-        share = self.at_risk[:, more] / n[more]
-        d, n = d[more], n[more]
-        difference = self.ended.sum(axis=1) - (self.ended[:, ~more].sum(axis=1) + share @ d)
-        weight = d * (n - d) / (n - 1)
-        covariance = np.diag(share @ weight) - (share * weight) @ share.T
-        # The differences of all arms add to 0, so one of them is left out.
-        score, part = difference[:-1], covariance[:-1, :-1]
-        if np.linalg.matrix_rank(part) < len(part):
-            return np.nan
-        return float(chdtrc(len(score), score @ np.linalg.solve(part, score)))
-
-
 def follow_up_table(
     time: np.ndarray, censored: np.ndarray, arm: np.ndarray, n_arms: int
-) -> ArmTable:
-    """Tabulate the end of follow-up: censoring is what ends it, an event hides it.
+) -> LifeTable:
+    """Tabulate the end of follow-up, a row an arm: censoring is what ends it, an event hides it.
 
     Schemper and Smith, Control Clin Trials 1996;17:343 (reverse Kaplan-Meier).
     """
-    times, place = np.unique(time, return_inverse=True)
-    shape = (n_arms, len(times))
-    cell = arm * len(times) + place
-    everyone = np.bincount(cell, minlength=n_arms * len(times)).reshape(shape)
-    ended = np.bincount(cell[censored], minlength=n_arms * len(times)).reshape(shape)
-    at_risk = everyone[:, ::-1].cumsum(axis=1)[:, ::-1]
-    return ArmTable(times, at_risk, ended)
+    return LifeTable.count(time, censored, weights=arm == np.arange(n_arms)[:, None])
+
+
+def median_follow_up(table: LifeTable) -> np.ndarray:
+    """Reverse Kaplan-Meier median of each arm, shape (n_arms,); infinite when not reached."""
+    median = table.quantile()
+    return np.where(np.isnan(median), np.inf, median)
+
+
+def log_rank_p(table: LifeTable) -> float:
+    """P-value of the log-rank test between all arms; NaN where there is none."""
+    statistic, degrees_of_freedom = log_rank(table)
+    return float(chdtrc(degrees_of_freedom, statistic))
 
 
 def follow_up_by_regimen(evidence: CohortEvidence) -> Iterator[Observation]:
@@ -88,11 +50,11 @@ def follow_up_by_regimen(evidence: CohortEvidence) -> Iterator[Observation]:
     for label, outcome in evidence.outcomes.items():
         rows = outcome.who
         table = follow_up_table(outcome.time[rows], outcome.censored[rows], arm[rows], len(names))
-        p = table.log_rank_p()
-        if table.ended.sum() < limits["censored"] or not p < limits["p"]:
+        p = log_rank_p(table)
+        if table.events.sum() < limits["censored"] or not p < limits["p"]:
             continue
-        medians = [table.median(k) for k in range(len(names))]
-        if max(medians) < limits["ratio"] * min(medians):
+        medians = median_follow_up(table)
+        if medians.max() < limits["ratio"] * medians.min():
             continue
         shown = ", ".join(
             f"{name} {significant(median, 2)} months"
