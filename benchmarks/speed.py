@@ -24,7 +24,7 @@ from evaluation.bootstrap import bootstrap_counts
 from evaluation.metrics.discrimination import harrell_c
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.forest import SurvivalForest
 from models.resampling import repeated_kfold
 from models.tuning import Search, default_params

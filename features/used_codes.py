@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from features.cohort import CohortColumns
 from features.covariates.dictionary import Covariate
+from features.covariates.missing_words import merged
 from features.endpoints.dated import DatedEndpoint
 from features.endpoints.efs_eln2022 import EfsEln2022
 from features.endpoints.forms import AnyEndpoint, Endpoint
@@ -14,7 +15,6 @@ from features.inclusion import InclusionRule
 from features.regimens.column import RegimenColumn
 from features.regimens.drug_regimens import DrugRecords
 from features.regimens.drug_tables import DRUG_NAMES, LongRecords
-from features.text.missing_words import merged
 
 Codes = Mapping[str, Iterable[str]]
 

@@ -12,10 +12,9 @@ from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
-from models.learners.registry import LEARNERS, STACK, Learner, SurvivalEstimator
+from models.learners.registry import LEARNERS, Learner, SurvivalEstimator
 from models.prediction import (
     OpenedModel,
-    SurvivalModel,
     SurvivalPrediction,
     increasing_times,
     within_follow_up,
@@ -98,14 +97,14 @@ class FittedModel:
         return within_follow_up(self.estimator.predict(X, months), self.follow_up)
 
 
-def fit_model(
+def fit_learner(
     learner: str,
     params: dict[str, Any],
     dataset: Dataset,
     seed: int,
     weights: np.ndarray | None = None,
-) -> SurvivalModel:
-    """Fit one learner with given parameters, preprocessing included.
+) -> FittedModel:
+    """Fit one learner that is no stack with given parameters, preprocessing included.
 
     Parameters
     ----------
@@ -135,10 +134,6 @@ def fit_model(
         # Weight 0 is not there at all: neither bins nor draws of rows may know of such a patient.
         dataset, weights = dataset.take(weights > 0), weights[weights > 0]
     check_size(learner, len(dataset))
-    if learner == STACK:
-        from models.stack import fit_stack
-
-        return fit_stack(params, dataset, seed)
     encoded = encode(LEARNERS[learner], dataset)
     estimator = LEARNERS[learner].make(params, seed)
     return FittedModel(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fitted import fit_learner
 from models.learners.registry import STACK
 from models.prediction import (
     SurvivalModel,
@@ -96,7 +96,7 @@ def fit_stack(params: Mapping[str, Any], dataset: Dataset, seed: int) -> Stacked
         learner=STACK,
         params={"members": dict(members), "weights": dict(weights)},
         columns=tuple(dataset.predictors.columns),
-        members=[fit_model(name, members[name], dataset, seed) for name in used],
+        members=[fit_learner(name, members[name], dataset, seed) for name in used],
         weights=[weights[name] for name in used],
         follow_up=dataset.outcome.follow_up,
     )
@@ -140,7 +140,7 @@ def weigh_members(
         train, test = dataset.take(folds != fold), np.flatnonzero(folds == fold)
         predictors = dataset.take(test).predictors
         for number, (name, params) in enumerate(members.items()):
-            model = fit_model(name, params, train, seed)
+            model = fit_learner(name, params, train, seed)
             survival[number, test] = model.predict(predictors, times).survival
     # Beyond the follow-up of a training part nothing is predicted; these times are left out.
     known = ~np.isnan(survival).any(axis=(0, 1))

@@ -21,7 +21,6 @@ from typing import ParamSpec
 from features.errors import InputError, Problem, first_line
 
 USER_MISTAKE = 2
-UI_PORT = 5000
 # What a shell reports of a program that a signal ended: 128 and the signal's number.
 INTERRUPTED = 128 + signal.SIGINT
 NOBODY_READS = 128 + 13  # SIGPIPE, which not every system knows

@@ -111,7 +111,7 @@ def _predict(
     output: Format,
     out: Path | None,
 ) -> None:
-    from features.text.plain import shown
+    from features.errors import shown
     from pipelines.output.files import csv_text
     from pipelines.output.folder import check_file
     from pipelines.output.terminal import is_terminal
@@ -263,8 +263,8 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     import pandas as pd
     from rich.table import Table
 
+    from features.errors import LONGEST_NAME, one_line
     from features.text.numbers import significant
-    from features.text.plain import LONGEST_NAME, one_line
     from pipelines.output.terminal import PlainConsole
 
     buffer = StringIO()

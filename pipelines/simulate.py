@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from features.text.plain import shown
+from features.errors import shown
 from pipelines.cohort.table_options import (
     DecimalOption,
     EncodingOption,

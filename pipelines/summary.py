@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from evaluation.report.training import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
+from features.errors import one_line
 from features.text.numbers import months_text
-from features.text.plain import one_line
 from models.learners.registry import LEARNERS
 from pipelines.cohort.reading import cohort_name, endpoint_label
 from pipelines.output.terminal import console, print_findings, print_heading, print_table

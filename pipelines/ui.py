@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 
 from features.errors import InputError, Problem, first_line
-from pipelines.command import UI_PORT, program, run_command
+from pipelines.command import program, run_command
+from pipelines.tracking.views import UI_PORT
 
 HOST = "127.0.0.1"
 LAST_PORT = 65_535

@@ -21,7 +21,7 @@ from features.dataset import Dataset
 from features.outcome import Outcome
 from features.regimens.column import RegimenColumn
 from models.card import ModelCard, covariate_ranges, software_versions
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 
 # Of the throwaway PostgreSQL server.

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from features.covariates.columns import check_columns
-from features.errors import Problem, name_some
+from features.errors import Problem, name_some, wrong_cells
 from features.specs import Code, Codes, code_text, code_texts
-from features.text.wrong_cells import wrong_cells
 
 __all__ = [
     "Code",

@@ -18,10 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, name_values, rows_of
 from features.outcome import Outcome
 from features.specs import Settings, codes_or_truths
-from features.text.wrong_cells import name_values, rows_of
 
 
 class Death(Settings):

@@ -24,9 +24,8 @@ from features.endpoints.clock import (
     read_origin,
     read_source,
 )
-from features.errors import InputError, Problem, collect, refuse
+from features.errors import InputError, Problem, collect, refuse, wrong_cells
 from features.outcome import MONTHS, Outcome
-from features.text.wrong_cells import wrong_cells
 
 
 class EfsEln2022(Clock):

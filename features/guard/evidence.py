@@ -15,10 +15,12 @@ from features.covariates.dictionary import Covariate
 from features.endpoints.dated import DatedEndpoint
 from features.endpoints.efs_eln2022 import EfsEln2022
 from features.endpoints.forms import Endpoint
-from features.guard.settings import Guard
+from features.guard.settings import Guard, Happened
 from features.outcome import Outcome
-from features.text.cells import as_number
+from features.text.cells import as_number, as_text
 
+# Codes that mean no, in lower case.
+NO = ("0", "0.0", "false", "no", "n")
 # A level with fewer patients than this is joined with the other rare ones.
 RARE = 5
 # More distinct numbers than this are cut into as many groups of equal size.
@@ -227,3 +229,13 @@ def inputs_of(name: str, dictionary: Mapping[str, Covariate]) -> tuple[str, ...]
     if name in dictionary or name not in DERIVATIONS:
         return (name,)
     return tuple(i for part in DERIVATIONS[name].inputs for i in inputs_of(part, dictionary))
+
+
+def happened(table: pd.DataFrame, what: Happened) -> np.ndarray:
+    """True for the patients in whom it happened; a missing cell means that it did not."""
+    text = as_text(table[what.column]).str.lower()
+    if what.values:
+        yes = text.isin([value.strip().lower() for value in what.values])
+    else:
+        yes = text.notna() & ~text.isin(NO)
+    return yes.to_numpy(dtype=bool)

@@ -10,14 +10,22 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
+from features.covariates.missing_words import MissingWords
+from features.errors import (
+    InputError,
+    Problem,
+    did_you_mean,
+    name_some,
+    refuse,
+    table_rows,
+    wrong_cells,
+    wrong_names,
+)
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8
 from features.tables.table_checks import read_bytes
 from features.tables.table_format import UTF_8, Encoding, MissingList
 from features.text.cells import words as words_of
-from features.text.missing_words import MissingWords
-from features.text.wrong_cells import table_rows, wrong_cells
 
 PATIENT, SAMPLE = "PATIENT_ID", "SAMPLE_ID"
 NOT_KNOWN = (

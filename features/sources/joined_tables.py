@@ -11,16 +11,15 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from features.covariates.columns import check_columns
-from features.errors import InputError, Problem, name_some, refuse, wrong_names
+from features.covariates.missing_words import merged
+from features.errors import InputError, Problem, name_some, refuse, rows_of, table_rows, wrong_names
 from features.guard.findings import Finding, finding_of_files
-from features.patient_rows import PatientRows, keys_of
 from features.sources.long_rows import LongRows
 from features.sources.one_row import OneRow
+from features.sources.patient_rows import PatientRows, keys_of
 from features.sources.reduced_rows import reduce_rows
 from features.tables.table_checks import ROW_NAMES
 from features.tables.table_format import TableFormat
-from features.text.missing_words import merged
-from features.text.wrong_cells import rows_of, table_rows
 
 Codes = Mapping[str, frozenset[str]]
 

@@ -10,10 +10,17 @@ from pydantic import Field
 
 from features.covariates.codes import Codes, read_codes
 from features.covariates.columns import check_columns
-from features.errors import InputError, Problem, name_some, refuse, wrong_names
-from features.patient_rows import PatientRows
+from features.errors import (
+    InputError,
+    Problem,
+    name_some,
+    refuse,
+    table_rows,
+    wrong_cells,
+    wrong_names,
+)
+from features.sources.patient_rows import PatientRows
 from features.specs import Spec
-from features.text.wrong_cells import table_rows, wrong_cells
 
 MOST_NAMES = 50
 

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from features.covariates.columns import check_columns
 from features.covariates.dictionary import CONFIGS
-from features.errors import InputError, Problem, name_some, refuse
+from features.errors import InputError, Problem, name_some, refuse, wrong_cells
 from features.sources.sql import SqlSource, read_sql
-from features.text.wrong_cells import wrong_cells
 
 DRUGS = ("azacitidine", "decitabine", "cytarabine")
 BIRTH = ("year_of_birth", "month_of_birth", "day_of_birth")

@@ -8,15 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from features.covariates.columns import check_columns
-from features.errors import InputError, Problem
+from features.errors import InputError, Problem, table_rows
 from features.guard.findings import Finding
-from features.patient_rows import PatientRows, keys_of
 from features.sources.joined_tables import JoinedTable, join_table
 from features.sources.long_rows import LongRows
 from features.sources.one_row import OneRow
+from features.sources.patient_rows import PatientRows, keys_of
 from features.sources.reduced_rows import reduce_rows
 from features.sources.source import read_table
-from features.text.wrong_cells import table_rows
 
 
 def one_row_a_patient(
@@ -78,7 +77,7 @@ def join_tables(
     folder : Path
         Where relative paths start.
     codes : mapping of column -> words
-        See `features.text.missing_words`.
+        See `features.covariates.missing_words`.
 
     Raises
     ------

@@ -13,14 +13,21 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.errors import InputError, Problem, did_you_mean, name_some, refuse
+from features.covariates.missing_words import ONLY_EMPTY, MissingWords, merged
+from features.errors import (
+    InputError,
+    Problem,
+    did_you_mean,
+    name_some,
+    refuse,
+    table_rows,
+    wrong_cells,
+)
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8
 from features.tables.table_checks import check_names, check_table, read_bytes
 from features.tables.table_format import UTF_8, Encoding, MissingList, Separator
-from features.text.missing_words import ONLY_EMPTY, MissingWords, merged
-from features.text.wrong_cells import table_rows, wrong_cells
 
 EVENT, INSTRUMENT, INSTANCE, GROUP = (
     "redcap_event_name",

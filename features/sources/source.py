@@ -10,6 +10,7 @@ from typing import IO, Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
+from features.covariates.missing_words import MISSING_WORDS, MissingWords
 from features.errors import InputError, Problem
 from features.paths import check_file
 from features.sources.cbioportal import CbioportalSource, read_cbioportal
@@ -22,7 +23,6 @@ from features.tables.encodings import as_utf8
 from features.tables.json_table import read_json
 from features.tables.table_checks import MAX_FILE, MAX_JSON, read_bytes, too_large, unreadable
 from features.tables.table_format import TableFormat
-from features.text.missing_words import MISSING_WORDS, MissingWords
 
 __all__ = [
     "MISSING_WORDS",
@@ -93,7 +93,7 @@ def read_source(
         Where relative paths start: the folder of the configuration.
     codes : mapping of column -> words, optional
         What is a code there although it reads like a missing value, such as None: see
-        `features.text.missing_words`.
+        `features.covariates.missing_words`.
     used : collection of str, optional
         Columns that are used: REDCap asks for rules of these alone.
 

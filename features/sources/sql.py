@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from features.covariates.missing_words import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.paths import check_file
 from features.tables.encodings import check_text
@@ -23,9 +24,8 @@ from features.tables.table_checks import (
     check_size,
     check_table,
     read_bytes,
-    text_cell,
 )
-from features.text.missing_words import MissingWords
+from features.text.cells import text_cell
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.errors import InputError, Problem
-from features.text.missing_words import MissingWords
-from features.text.wrong_cells import name_values
+from features.covariates.missing_words import MissingWords
+from features.errors import InputError, Problem, name_values
 
 NUMBER = r"[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
 WITH_COMMA = r"[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?"

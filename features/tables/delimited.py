@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.covariates.missing_words import NO_CODES, MissingWords
 from features.errors import InputError, Problem
 from features.tables.encodings import HEAD_BYTES, check_text
 from features.tables.table_checks import (
@@ -25,7 +26,6 @@ from features.tables.table_checks import (
     name_columns,
     unreadable,
 )
-from features.text.missing_words import NO_CODES, MissingWords
 
 BLOCK_BYTES = 16 << 20
 # pyarrow reads blocks; a table's row has to fit one.

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
+from features.covariates.missing_words import NO_CODES, MissingWords
+from features.errors import (
+    InputError,
+    Problem,
+    did_you_mean,
+    name_some,
+    name_values,
+    refuse,
+    wrong_names,
+)
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (
     check_cells,
@@ -21,13 +30,11 @@ from features.tables.table_checks import (
     check_table,
     check_title,
     name_columns,
-    text_cell,
     too_large,
     unreadable,
 )
 from features.tables.table_format import TableFormat
-from features.text.missing_words import NO_CODES, MissingWords
-from features.text.wrong_cells import name_values
+from features.text.cells import text_cell
 
 # A table may be mostly empty, but not so empty that its area would fill the memory.
 SPARSE, SMALL = 100, 1_000_000

@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 
+from features.covariates.missing_words import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (
@@ -16,7 +17,6 @@ from features.tables.table_checks import (
     unreadable,
 )
 from features.tables.table_format import TableFormat
-from features.text.missing_words import MissingWords
 
 
 def read_json(data: bytes, where: str, form: TableFormat, words: MissingWords) -> pd.DataFrame:

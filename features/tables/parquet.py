@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from features.covariates.missing_words import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (
@@ -15,12 +16,11 @@ from features.tables.table_checks import (
     check_names,
     check_size,
     check_table,
-    text_cell,
     too_large,
     unreadable,
 )
 from features.tables.table_format import TableFormat
-from features.text.missing_words import MissingWords
+from features.text.cells import text_cell
 
 INDEX = "__index_level_"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -149,30 +147,6 @@ def check_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
         )
     check_names(table.columns, where)
     return table.rename(columns=lambda name: str(name).strip())
-
-
-def text_cell(value: object) -> str | None:
-    """Write a typed value the way a person would, without changing it.
-
-    A date, or a date and time at midnight, is an ISO date; a whole number has no '.0'; true and
-    false are TRUE and FALSE, as Excel shows them.
-    """
-    if value is None or value is pd.NaT:
-        return None
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime.datetime):
-        midnight = value.time() == datetime.time() and value.tzinfo is None
-        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, float):
-        if value != value:
-            return None
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, Decimal):
-        return format(value, "f") if value.is_finite() else None
-    return str(value)
 
 
 def unreadable(where: str | Path, reason: object, remedy: str = "") -> InputError:

@@ -76,7 +76,7 @@ class TableFormat(BaseModel):
         Of an Excel workbook; needed when several sheets hold cells.
     missing : tuple of str
         Words that mean missing in any column, beside an empty cell and
-        `features.text.missing_words.MISSING_WORDS`.
+        `features.covariates.missing_words.MISSING_WORDS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
-
-from features.guard.settings import Happened
-
-# Codes that mean no, in lower case.
-NO = ("0", "0.0", "false", "no", "n")
 
 
 def words(name: object) -> list[str]:
@@ -36,11 +33,25 @@ def as_number(values: pd.Series) -> np.ndarray:
     return np.where(np.isfinite(number), number, np.nan)
 
 
-def happened(table: pd.DataFrame, what: Happened) -> np.ndarray:
-    """True for the patients in whom it happened; a missing cell means that it did not."""
-    text = as_text(table[what.column]).str.lower()
-    if what.values:
-        yes = text.isin([value.strip().lower() for value in what.values])
-    else:
-        yes = text.notna() & ~text.isin(NO)
-    return yes.to_numpy(dtype=bool)
+def text_cell(value: object) -> str | None:
+    """Write a typed value the way a person would, without changing it.
+
+    A date, or a date and time at midnight, is an ISO date; a whole number has no '.0'; true and
+    false are TRUE and FALSE, as Excel shows them.
+    """
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time() and value.tzinfo is None
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, float):
+        if value != value:
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else None
+    return str(value)

@@ -38,7 +38,8 @@ from features.sources.joined_tables import codes_of_long
 from features.sources.patient_table import join_tables, one_row_a_patient
 from features.sources.source import read_source, read_table
 from features.used_codes import drug_codes, used_codes
-from models.fitted import check_size, fit_model
+from models.fit import fit_model
+from models.fitted import check_size
 from pipelines.config import TrainConfig
 
 # Findings that explain why values are then refused; the others are told by the reading itself.

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from features.text.plain import one_line, shown
+from features.errors import one_line, shown
 
 # Without a terminal there is no width to fit; 120 columns suit a log.
 LOG_WIDTH = 120

@@ -36,10 +36,9 @@ from sqlalchemy.pool import NullPool
 from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
 from features.sources.sql import shown_address
-from pipelines.command import UI_PORT
 from pipelines.output.processes import is_over, own_mark
 from pipelines.tracking import store
-from pipelines.tracking.views import page
+from pipelines.tracking.views import UI_PORT, page
 
 SERVER_SECONDS = 10
 # Parameters, metrics and tags that MLflow takes in one call.

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 
 SHARED = "mlflow.sharedViewState."
 LEARNERS = "learners"
+# Where the UI is served unless told otherwise.
+UI_PORT = 5000
 
 
 def trials_view(learner: str) -> str:

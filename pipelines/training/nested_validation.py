@@ -19,7 +19,8 @@ from evaluation.statistics.censoring import fit_censoring
 from evaluation.validation.refits import Refits
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import NUMERICAL_ERRORS, fit_model
+from models.fit import fit_model
+from models.fitted import NUMERICAL_ERRORS
 from models.learners.registry import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import Resampling, bootstrap_strata

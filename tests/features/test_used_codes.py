@@ -10,13 +10,13 @@ from openpyxl import Workbook
 
 from features.cohort import CohortColumns
 from features.covariates.dictionary import read_dictionary
+from features.covariates.missing_words import MissingWords, merged
 from features.errors import InputError
 from features.guard.settings import Guard
 from features.inclusion import InclusionRule
 from features.regimens.drug_regimens import DrugRecords
 from features.sources.cbioportal import CbioportalSource, read_cbioportal
 from features.sources.redcap import RedcapSource, read_redcap
-from features.text.missing_words import MissingWords, merged
 from features.used_codes import drug_codes, used_codes
 from models.patients import known_codes
 from pipelines.cohort.reading import check_cohort, load_table

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS, STACK
 from models.prediction import LinkedScore, SurvivalTrees
 

@@ -13,7 +13,7 @@ from evaluation.metrics.calibration.at_horizon import (
 from features.dataset import Dataset
 from features.errors import InputError
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
 from models.recalibration import (

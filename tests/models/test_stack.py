@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.stack import fit_stack, weigh_members
 
 MEMBERS = {"cox": {}, "forest": {"n_estimators": 10}, "kaplan_meier": {}}

@@ -11,10 +11,10 @@ from scipy.special import gammaln
 from features.endpoints.death import Death
 from features.endpoints.forms import Endpoint
 from features.guard.checks.times import read_moments
-from features.guard.evidence import CohortEvidence, TableEvidence
+from features.guard.evidence import NO, CohortEvidence, TableEvidence, happened
 from features.guard.findings import Check, Observation
 from features.guard.settings import Happened, read_rules
-from features.text.cells import NO, as_text, happened, words
+from features.text.cells import as_text, words
 
 YES = ("1", "1.0", "true", "yes", "y")
 CODES_STATED = {"event_values", "censored_values"}

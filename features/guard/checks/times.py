@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.guard.evidence import TableEvidence
+from features.guard.evidence import TableEvidence, happened
 from features.guard.findings import Check, Observation
 from features.guard.index_date import entry_column
 from features.guard.settings import Happened, read_rules
 from features.outcome import MONTHS
-from features.text.cells import as_number, as_text, happened, words
+from features.text.cells import as_number, as_text, words
 
 DAYS_A_MONTH = 365.25 / 12
 

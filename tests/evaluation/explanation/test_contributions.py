@@ -12,7 +12,7 @@ from evaluation.explanation.contributions import (
     step_times,
 )
 from evaluation.explanation.values import CurveOutputs
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
 

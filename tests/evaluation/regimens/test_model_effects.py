@@ -21,7 +21,7 @@ from evaluation.regimens.model_effects import (
 )
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
 

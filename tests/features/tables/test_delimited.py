@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.covariates.missing_words import MISSING_WORDS
 from features.errors import InputError
 from features.tables.delimited import read_delimited
-from features.text.missing_words import MISSING_WORDS
 
 
 def read(data, **options):

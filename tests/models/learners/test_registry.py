@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from features.errors import InputError
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS, STACK
 from models.store.artifact import load_model, save_model
 

@@ -5,7 +5,7 @@ import xgboost
 
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.xgboost_cox import XgboostCox, partial_likelihood
 from models.preprocessing import FeatureColumns
 

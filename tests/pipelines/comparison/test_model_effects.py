@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 from models.tuning import default_params
 from pipelines.cohort.reading import check_cohort

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import Progress
 
-from features.text.plain import one_line
+from features.errors import one_line
 from pipelines.output.terminal import console, is_terminal, print_heading, print_table
 from pipelines.summary import PROGRESS_COLUMNS, progress_bar
 

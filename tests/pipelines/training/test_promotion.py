@@ -10,7 +10,7 @@ import yaml
 
 from features.covariates.derived import needed_inputs
 from models.card import ModelCard, software_versions
-from models.fitted import fit_model
+from models.fit import fit_model
 from models.learners.registry import LEARNERS
 from models.store.registry import champion_of, register
 from pipelines import evaluate, promote, train

@@ -9,9 +9,8 @@ from features.covariates.dates import read_dates
 from features.covariates.dictionary import read_dictionary
 from features.endpoints.forms import derive_outcome, read_endpoint
 from features.endpoints.transplant import TransplantColumn, derive_transplant
-from features.errors import InputError
+from features.errors import InputError, name_cells, rows_of, table_rows, wrong_cells
 from features.inclusion import InclusionRule, apply_inclusion
-from features.patient_rows import PatientRows
 from features.regimens.column import RegimenColumn, derive_regimen
 from features.regimens.drug_tables import LongRecords, WideRecords, read_long, read_wide
 from features.sources.cbioportal import CbioportalSource, read_cbioportal
@@ -19,9 +18,9 @@ from features.sources.joined_tables import JoinedTable, join_table
 from features.sources.long_rows import LongRows
 from features.sources.omop import BIRTH, DRUGS, derive_omop
 from features.sources.one_row import OneRow, keep_one_row
+from features.sources.patient_rows import PatientRows
 from features.sources.redcap import RedcapSource, read_redcap
 from features.sources.reduced_rows import reduce_rows
-from features.text.wrong_cells import name_cells, rows_of, table_rows, wrong_cells
 
 DAY = "2024-01-01"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from features.text.plain import one_line, shown
+from features.errors.plain import one_line, shown
 
 T = TypeVar("T")
 # Of one part of a problem; a table's cell or a file's name may have any length.

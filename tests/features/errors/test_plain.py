@@ -2,8 +2,7 @@
 
 import pytest
 
-from features.errors import Problem, name_some
-from features.text.plain import LONGEST_NAME, one_line, shown
+from features.errors import LONGEST_NAME, Problem, name_some, one_line, shown
 
 
 @pytest.mark.parametrize(
