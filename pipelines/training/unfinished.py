@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from models.trial_journal import is_damaged
+from models.tuning import is_damaged
 from pipelines.tracking.store import UNFINISHED
 from pipelines.training.checkpoint import Checkpoint, Kept
 

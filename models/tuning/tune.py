@@ -21,7 +21,7 @@ from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
 from models.search import SearchSize
 from models.stack import weigh_members
-from models.trial_journal import TrialJournal
+from models.tuning.trial_journal import TrialJournal
 
 Objective = Literal["ibs", "harrell_c"]
 STARTUP_TRIALS = 8

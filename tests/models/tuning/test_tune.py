@@ -11,7 +11,7 @@ from models import fitted
 from models.learners.registry import LEARNERS, Learner
 from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
-from models.tuning import (
+from models.tuning.tune import (
     FoldScore,
     NoTrialSucceededError,
     Search,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.trial_journal import TrialJournal, is_damaged
+from models.tuning.trial_journal import TrialJournal, is_damaged
 
 ENTRIES = [{"op": number, "score": 0.1 + number, "text": "ü\n"} for number in range(4)]
 
