@@ -47,6 +47,14 @@ class Outcome:
     censoring : PerPatient, or None
         How likely each patient was still followed at a time, where that depends on the patient: a
         `ConditionalCensoring`. The measures weigh by it; None: by Kaplan-Meier of these patients.
+
+    Examples
+    --------
+    >>> outcome = Outcome(time=[2.0, 5.0, 9.0], event=[True, False, True])
+    >>> len(outcome), outcome.n_events
+    (3, 2)
+    >>> outcome.take([0, 2]).time
+    array([2., 9.])
     """
 
     time: np.ndarray

@@ -24,6 +24,13 @@ class SurvivalPrediction:
         NaN beyond the training follow-up, where nothing is known.
     times : ndarray of shape (n_times,)
         Months since the index date, increasing.
+
+    Examples
+    --------
+    >>> survival = np.array([[0.9, 0.7], [0.6, np.nan]])
+    >>> prediction = SurvivalPrediction(np.array([0.1, 0.8]), survival, np.array([6.0, 12.0]))
+    >>> prediction.at(6.0)
+    array([0.9, 0.6])
     """
 
     risk_score: np.ndarray
@@ -207,6 +214,11 @@ def median_survival(survival: np.ndarray, times: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n,)
         Months; NaN when the curve stays above one half as far as it is known.
+
+    Examples
+    --------
+    >>> median_survival(np.array([[0.8, 0.5], [0.9, 0.6]]), np.array([6.0, 12.0]))
+    array([12., nan])
     """
     below = np.nan_to_num(survival, nan=1.0) <= 0.5
     first = below.argmax(axis=1)

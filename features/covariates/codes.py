@@ -27,6 +27,11 @@ def read_codes(values: pd.Series) -> pd.Series:
 
     Whole numbers that pandas holds as floats, because a cell is missing, are written without the
     point: 1, not 1.0.
+
+    Examples
+    --------
+    >>> read_codes(pd.Series([1.0, None, 2.0])).tolist()
+    ['1', <NA>, '2']
     """
     if pd.api.types.is_float_dtype(values.dtype):
         number = values.to_numpy(dtype=float, na_value=np.nan)

@@ -18,7 +18,14 @@ INDENT = "\n" + " " * 11
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with an input."""
+    """One thing that is wrong with an input.
+
+    >>> print(Problem("Not a number", where="column age", got="old", remedy="write years"))
+    Not a number
+      where:   column age
+      got:     old
+      remedy:  write years
+    """
 
     what: str
     where: str = ""
@@ -85,13 +92,21 @@ def first_line(error: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'did you mean X? ' when a known name is close, otherwise empty."""
+    """A question when a known name is close, otherwise empty.
+
+    >>> did_you_mean("age_year", ["age_years", "ecog"])
+    "did you mean 'age_years'? "
+    """
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
 def name_some(names: Iterable[object], most: int = 12) -> str:
-    """List names, each in one line, cut after `most` of them with the number left out."""
+    """List names, each in one line, cut after `most` of them with the number left out.
+
+    >>> name_some(["ecog", "wbc", "hb"], most=2)
+    'ecog, wbc, ... (1 more)'
+    """
     every = [str(name) for name in names]
     told = ", ".join(one_line(name) for name in every[:most])
     return told if len(every) <= most else f"{told}, ... ({len(every) - most} more)"
