@@ -16,7 +16,7 @@ is made without them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -39,7 +39,6 @@ class _Patients(NamedTuple):
 
     time: np.ndarray
     ended: np.ndarray
-    place: np.ndarray
     entered: np.ndarray | None
 
 
@@ -110,31 +109,42 @@ class LifeTable:
         order: np.ndarray | slice = slice(None)
         if (time[1:] < time[:-1]).any():
             order = np.argsort(time, kind="stable")
-        times, first, place = _distinct(time, order)
-        sorted_weights = weights[..., order]
+        sorted_time, sorted_weights = time[order], weights[..., order]
+        first = np.flatnonzero(np.append(True, sorted_time[1:] > sorted_time[:-1]))
+        times = sorted_time[first]
 
         def number(flags: np.ndarray) -> np.ndarray:
             sums = np.add.reduceat(sorted_weights * flags[order], first, axis=-1)
             return sums.astype(float, copy=False)
 
         ended = event if competing is None else event | competing
-        events, censored = number(event), number(~ended)
         others = None if competing is None else number(competing)
-        leaving = events + censored if others is None else events + others + censored
-        at_risk = np.cumsum(leaving[..., ::-1], axis=-1)[..., ::-1]
-        entered = None
+        table = cls.from_counts(times, number(event), number(~ended), others)
+        at_risk, entered = table.at_risk, None
         if entry is not None:
             entry = one_time(entry)
             if not ((entry >= 0) & ((entry < time) | (entry == 0))).all():
                 raise ValueError("entry must be at least 0, and before the patient's own time")
             # Not yet at risk at any time up to the entry.
             entered = np.where(entry > 0, np.searchsorted(times, entry, side="right"), 0)
-            coming = np.zeros((*leaving.shape[:-1], len(times) + 1))
+            coming = np.zeros((*at_risk.shape[:-1], len(times) + 1))
             np.add.at(np.moveaxis(coming, -1, 0), entered, np.moveaxis(weights, -1, 0))
-            at_risk = at_risk - (np.cumsum(coming[..., ::-1], axis=-1)[..., ::-1])[..., 1:]
+            at_risk = at_risk - np.cumsum(coming[..., ::-1], axis=-1)[..., -2::-1]
             at_risk[at_risk <= _NOBODY * at_risk.max(axis=-1, keepdims=True)] = 0.0
-        patients = _Patients(time, ended, place, entered)
-        return cls(times, at_risk, events, censored, others, patients)
+        return replace(table, at_risk=at_risk, _patients=_Patients(time, ended, entered))
+
+    @classmethod
+    def from_counts(
+        cls,
+        times: np.ndarray,
+        events: np.ndarray,
+        censored: np.ndarray,
+        competing: np.ndarray | None = None,
+    ) -> LifeTable:
+        """From who leaves at each time, where all are there from the start: columns as above."""
+        leaving = events + censored if competing is None else events + competing + censored
+        at_risk = np.cumsum(leaving[..., ::-1], axis=-1)[..., ::-1]
+        return cls(times, at_risk, events, censored, competing)
 
     @property
     def ended(self) -> np.ndarray:
@@ -292,11 +302,11 @@ class LifeTable:
         Efron, The jackknife, the bootstrap and other resampling plans, 1982.
         """
         times = np.asarray(times, dtype=float)
-        who, own, summed = self._by_weight()
+        who, place, own, summed = self._by_weight()
         value = self.at(times, self.survival, 1.0)
         passed = who.time[:, None] <= times
         so_far = self.at(times, summed, 0.0)
-        up_to = np.where(passed, summed[who.place][:, None], so_far)
+        up_to = np.where(passed, summed[place][:, None], so_far)
         if who.entered is not None:
             since = np.append(0.0, summed)[who.entered][:, None]
             up_to = up_to - np.minimum(since, so_far)
@@ -304,7 +314,7 @@ class LifeTable:
 
     def restricted_mean_influence(self, tau: float) -> np.ndarray:
         """Derivative of the restricted mean by each patient's weight, shape (n,)."""
-        who, own, summed = self._by_weight()
+        who, place, own, summed = self._by_weight()
         # Pieces of the curve: [0, t1), [t1, t2), ... up to tau, with the hazard summed so far.
         edges = np.minimum(np.concatenate([[0.0], self.times, [max(tau, self.times[-1])]]), tau)
         areas = np.diff(edges) * np.append(1.0, self.survival)
@@ -312,10 +322,10 @@ class LifeTable:
         before = np.append(0.0, summed)
         # Area times the hazard summed up to the time or up to k times, whichever comes first.
         known = np.append(0.0, np.cumsum(areas * before))[:-1] + before * after
-        gained = known[who.place + 1]
+        gained = known[place + 1]
         if who.entered is not None:
             gained = gained - known[who.entered]
-        return -(own * after[who.place + 1] - gained)
+        return -(own * after[place + 1] - gained)
 
     @property
     def _anybody(self) -> np.ndarray:
@@ -358,14 +368,19 @@ class LifeTable:
         start = np.ones((*self.survival.shape[:-1], 1))
         return np.concatenate([start, self.survival[..., :used]], axis=-1) * np.diff(edges)
 
-    def _by_weight(self) -> tuple[_Patients, np.ndarray, np.ndarray]:
-        """Patients; the loss by their own events, (n,); the gain by being at risk so far, (m,)."""
+    def _by_weight(self) -> tuple[_Patients, np.ndarray, np.ndarray, np.ndarray]:
+        """Patients, their places, the loss by own events, (n,); the gain by being at risk, (m,)."""
         if self._patients is None or self.at_risk.ndim > 1:
             raise ValueError("the influence of patients needs the table of one cohort of patients")
         left = self.at_risk - self.ended
         inverse = np.divide(1.0, left, out=np.zeros_like(left), where=self._staying)
-        own = self._patients.ended * inverse[self._patients.place]
-        return self._patients, own, np.cumsum(self.hazard * inverse)
+        place = np.searchsorted(self.times, self._patients.time)
+        return (
+            self._patients,
+            place,
+            self._patients.ended * inverse[place],
+            np.cumsum(self.hazard * inverse),
+        )
 
 
 def log_log_limits(survival: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -447,15 +462,3 @@ def log_rank(arms: LifeTable) -> tuple[float, int]:
     if np.linalg.matrix_rank(part) < len(part):
         return np.nan, len(part)
     return float(score @ np.linalg.solve(part, score)), len(part)
-
-
-def _distinct(
-    time: np.ndarray, order: np.ndarray | slice
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct times, where each begins among the sorted patients, and each patient's place."""
-    sorted_time = time[order]
-    starts = np.append(True, sorted_time[1:] > sorted_time[:-1])
-    first = np.flatnonzero(starts)
-    place = np.empty(len(time), dtype=int)
-    place[order] = np.cumsum(starts) - 1
-    return sorted_time[first], first, place

@@ -10,6 +10,7 @@ from optuna.trial import Trial
 from sklearn.base import BaseEstimator
 from sksurv.util import Surv
 
+from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
 from models.learners.binning import quantile_edges, to_bins
@@ -98,19 +99,19 @@ class SurvivalForest(BaseEstimator):
         for tree, drawn in zip(self.trees_, engine.estimators_samples_, strict=True):
             is_leaf = tree.children_left == -1
             rows = np.where(is_leaf, np.cumsum(is_leaf) - 1, -1)
-            curves, totals = _leaf_tables(
+            table = _leaf_tables(
                 rows[tree.apply(binned)],
                 np.bincount(drawn, minlength=len(X)),
                 step,
                 outcome.event,
                 int(is_leaf.sum()),
-                len(self.times_),
+                self.times_,
             )
             # float32 halves the stored model and keeps seven digits of a probability.
-            survival.append(curves.astype(np.float32))
-            mortality.append(totals)
+            survival.append(table.survival.astype(np.float32))
+            mortality.append(table.cumulative_hazard.sum(axis=1))
             self.leaf_row_.append(np.where(is_leaf, rows + start, -1).astype(np.int32))
-            start += len(curves)
+            start += len(survival[-1])
         self.leaf_survival_ = np.concatenate(survival)
         self.leaf_mortality_ = np.concatenate(mortality)
         return self
@@ -203,19 +204,19 @@ def _leaf_tables(
     step: np.ndarray,
     event: np.ndarray,
     n_leaves: int,
-    n_times: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Meier curve (n_leaves, n_times) and summed Nelson-Aalen hazard (n_leaves,).
+    times: np.ndarray,
+) -> LifeTable:
+    """Life table of each leaf over the grid, shape (n_leaves, n_times).
 
     `count` holds how often the tree drew each patient.
     """
-    shape = (n_leaves, n_times + 1)
+    shape = (n_leaves, len(times) + 1)
     cell = leaf * shape[1] + step
-    leaving = np.bincount(cell, count, minlength=shape[0] * shape[1]).reshape(shape)
-    events = np.bincount(cell, count * event, minlength=shape[0] * shape[1]).reshape(shape)
-    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    hazard = np.divide(events[:, 1:], at_risk, out=np.zeros((n_leaves, n_times)), where=at_risk > 0)
-    return np.cumprod(1 - hazard, axis=1), np.cumsum(hazard, axis=1).sum(axis=1)
+    events, censored = (
+        np.bincount(cell, count * had, minlength=shape[0] * shape[1]).reshape(shape)[:, 1:]
+        for had in (event, ~event)
+    )
+    return LifeTable.from_counts(times, events, censored)
 
 
 def make(params: dict[str, Any], seed: int) -> SurvivalForest:

@@ -84,10 +84,10 @@ def test_a_leaf_curve_by_hand():
     step = _grid_step(outcome, grid)
     assert step.tolist() == [1, 1, 2, 3]
     leaf, drawn = np.zeros(4, dtype=int), np.ones(4, dtype=int)
-    survival, mortality = _leaf_tables(leaf, drawn, step, outcome.event, 1, 3)
-    assert survival[0] == pytest.approx([3 / 4, 3 / 8, 0])
+    table = _leaf_tables(leaf, drawn, step, outcome.event, 1, grid)
+    assert table.survival[0] == pytest.approx([3 / 4, 3 / 8, 0])
     # Nelson-Aalen: 1/4, 1/4 + 1/2, 1/4 + 1/2 + 1, summed over the grid.
-    assert mortality[0] == pytest.approx(0.25 + 0.75 + 1.75)
+    assert table.cumulative_hazard[0].sum() == pytest.approx(0.25 + 0.75 + 1.75)
 
 
 def test_a_patient_drawn_twice_counts_twice():
@@ -95,8 +95,9 @@ def test_a_patient_drawn_twice_counts_twice():
 
     # The first of two patients is drawn three times: 3 of 4 die at the first time.
     leaf, event = np.zeros(2, dtype=int), np.array([True, True])
-    survival, _ = _leaf_tables(leaf, np.array([3, 1]), np.array([1, 2]), event, 1, 2)
-    assert survival[0] == pytest.approx([1 / 4, 0])
+    grid = np.array([1.0, 2.0])
+    table = _leaf_tables(leaf, np.array([3, 1]), np.array([1, 2]), event, 1, grid)
+    assert table.survival[0] == pytest.approx([1 / 4, 0])
 
 
 def test_between_grid_times_an_event_waits_and_a_censoring_leaves_early():
