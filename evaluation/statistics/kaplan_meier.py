@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import greenwood as gw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from features.life_table import LifeTable, time_at_level
 from features.outcome import Outcome
-
-# R's survfit compares survival with 0.5 up to this rounding error.
-_TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 
 
 class MedianTime(NamedTuple):
@@ -50,19 +47,22 @@ def kaplan_meier(outcome: Outcome, conf_type: str = "log-log") -> pd.DataFrame:
 
     References
     ----------
-    Kaplan and Meier, 1958; Greenwood, 1926; the engine is greenwood, held to R's survfit.
+    Kaplan and Meier, 1958; Greenwood, 1926. Held to R's survfit.
     """
-    if len(outcome) == 0:
-        raise ValueError("outcome holds no patients; a Kaplan-Meier curve needs at least one")
-    fit = gw.KaplanMeier(conf_type=conf_type).fit(gw.Surv(time=outcome.time, event=outcome.event))
-    table = fit.to_frame(format="pandas").rename(
-        columns={"estimate": "survival", "conf_low": "ci_low", "conf_high": "ci_high"}
+    table = LifeTable.count(outcome.time, outcome.event)
+    low, high = table.limits(conf_type)
+    return pd.DataFrame(
+        {
+            "time": table.times,
+            "survival": table.survival,
+            "std_error": table.std_error,
+            "ci_low": low,
+            "ci_high": high,
+            "n_risk": table.at_risk.astype(int),
+            "n_event": table.events.astype(int),
+            "n_censor": table.censored.astype(int),
+        }
     )
-    if conf_type == "log-log":
-        table.loc[table["survival"] == 1, ["ci_low", "ci_high"]] = np.nan
-    counts = ["n_risk", "n_event", "n_censor"]
-    table[counts] = table[counts].astype(int)
-    return table[["time", "survival", "std_error", "ci_low", "ci_high", *counts]]
 
 
 def median_time(outcome: Outcome, conf_type: str = "log-log") -> MedianTime:
@@ -74,22 +74,9 @@ def median_time(outcome: Outcome, conf_type: str = "log-log") -> MedianTime:
     applies the same rule to the curve of pointwise limits (Brookmeyer and Crowley,
     1982), so `ci_high` is NaN where the upper curve never comes down to 50%.
     """
-    curve = kaplan_meier(outcome, conf_type)
-    time = curve["time"].to_numpy()
-    return MedianTime(
-        *(_first_below_half(time, curve[c].to_numpy()) for c in ("survival", "ci_low", "ci_high"))
-    )
-
-
-def _first_below_half(time: np.ndarray, survival: np.ndarray) -> float:
-    reached = survival < 0.5 + _TOLERANCE
-    if not reached.any():
-        return np.nan
-    time, survival = time[reached], survival[reached]
-    lower = survival < survival[0]
-    if abs(survival[0] - 0.5) < _TOLERANCE and lower.any():
-        return float((time[0] + time[lower][0]) / 2)
-    return float(time[0])
+    table = LifeTable.count(outcome.time, outcome.event)
+    curves = np.stack([table.survival, *table.limits(conf_type)])
+    return MedianTime(*time_at_level(table.times, curves).tolist())
 
 
 def survival_at(outcome: Outcome, horizons: ArrayLike, conf_type: str = "log-log") -> pd.DataFrame:
@@ -112,18 +99,24 @@ def survival_at(outcome: Outcome, horizons: ArrayLike, conf_type: str = "log-log
         to and including it). Beyond the longest follow-up the estimate, its
         error and limits are NaN: the curve is never carried forward.
     """
-    curve = kaplan_meier(outcome, conf_type)
+    table = LifeTable.count(outcome.time, outcome.event)
     horizons = np.atleast_1d(np.asarray(horizons, dtype=float))
-    start = pd.DataFrame(
-        {"survival": [1.0], "std_error": [0.0], "ci_low": np.nan, "ci_high": np.nan}
+    low, high = table.limits(conf_type)
+    columns = {
+        "survival": table.at(horizons, table.survival, before=1.0),
+        "std_error": table.at(horizons, table.std_error, before=0.0),
+        "ci_low": table.at(horizons, low, before=np.nan),
+        "ci_high": table.at(horizons, high, before=np.nan),
+    }
+    known = horizons <= outcome.follow_up
+    return pd.DataFrame(
+        {"horizon": horizons}
+        | {name: np.where(known, values, np.nan) for name, values in columns.items()}
+        | {
+            "n_risk": number_at_risk(outcome, horizons),
+            "n_event": table.at(horizons, np.cumsum(table.events), before=0).astype(int),
+        }
     )
-    steps = pd.concat([start, curve[list(start)]], ignore_index=True)
-    at = steps.iloc[np.searchsorted(curve["time"], horizons, side="right")].reset_index(drop=True)
-    at[horizons > outcome.follow_up] = np.nan
-    at.insert(0, "horizon", horizons)
-    at["n_risk"] = number_at_risk(outcome, horizons)
-    at["n_event"] = np.searchsorted(np.sort(outcome.time[outcome.event]), horizons, side="right")
-    return at
 
 
 def number_at_risk(outcome: Outcome, times: ArrayLike) -> np.ndarray:
