@@ -12,7 +12,8 @@ from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
-from models.learners.registry import LEARNERS, Learner, SurvivalEstimator
+from models.learners.learner import Learner, SurvivalEstimator
+from models.learners.registry import LEARNERS
 from models.prediction import (
     OpenedModel,
     SurvivalPrediction,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xgboost
 from optuna.trial import Trial
+from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
 from models.prediction import LinkedScore
@@ -25,16 +27,24 @@ THREADS_FROM = 5000
 Objective = Callable[[np.ndarray, xgboost.DMatrix], tuple[np.ndarray, np.ndarray]]
 
 
-class Boosted(Protocol):
-    """The parameters that the XGBoost learners have in common."""
+@dataclass(eq=False, repr=False)
+class Boosted(BaseEstimator):
+    """The parameters that the XGBoost learners have in common.
 
-    n_estimators: int
-    learning_rate: float
-    max_depth: int
-    subsample: float
-    min_child_weight: float
-    reg_lambda: float
-    seed: int
+    Parameters
+    ----------
+    n_estimators, max_depth : int
+    learning_rate, subsample, min_child_weight, reg_lambda : float
+    seed : int
+    """
+
+    n_estimators: int = 50
+    learning_rate: float = 0.05
+    max_depth: int = 1
+    subsample: float = 0.8
+    min_child_weight: float = 3.0
+    reg_lambda: float = 10.0
+    seed: int = 0
 
 
 def canonical_order(X: np.ndarray, outcome: Outcome) -> np.ndarray:

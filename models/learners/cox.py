@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from optuna.trial import Trial
@@ -15,13 +16,15 @@ from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
+from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore
-from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
-RIDGE = 0.01
+# Keeps every covariate of a pre-specified list.
+RIDGE = {"alpha": 0.01, "l1_ratio": 0.01}
 
 
+@dataclass(eq=False, repr=False)
 class CoxElasticNet(ProportionalHazards, BaseEstimator):
     """Cox regression, penalised by coordinate descent (Simon et al., 10.18637/jss.v039.i05).
 
@@ -33,17 +36,12 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         0.01 is almost ridge, 1 is the lasso.
     """
 
-    def __init__(self, alpha: float = 0.1, l1_ratio: float = 0.05) -> None:
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
+    alpha: float = 0.1
+    l1_ratio: float = 0.05
 
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> CoxElasticNet:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Fit on standardised features, shape (n, p), without missing values.
 
         Raises
@@ -88,16 +86,6 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         )
 
 
-def make(params: dict[str, Any], seed: int) -> CoxElasticNet:
-    """Make the estimator; the fit is deterministic and needs no seed."""
-    return CoxElasticNet(**params)
-
-
-def make_ridge(params: dict[str, Any], seed: int) -> CoxElasticNet:
-    """Make a Cox model that keeps every covariate it was given, for a pre-specified list."""
-    return CoxElasticNet(**{"alpha": RIDGE, "l1_ratio": 0.01, **params})
-
-
 def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     """Penalty to the null model, from almost none where events allow; ridge to lasso."""
     weakest = 1e-3 if size.events_per_variable >= 10 else 1e-2
@@ -112,6 +100,33 @@ def ridge_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     return {"alpha": trial.suggest_float("alpha", 1e-3, 1.0, log=True)}
 
 
-def no_search(trial: Trial, size: SearchSize) -> dict[str, Any]:
-    """Nothing to tune."""
-    return {}
+GENETIC_RISK = Learner(
+    "genetic_risk",
+    "Published genetic risk alone",
+    CoxElasticNet,
+    handles_missing=False,
+    scale=True,
+    defaults=RIDGE,
+    holds=(BaselineHazard,),
+    stackable=False,
+)
+COX_CLINICAL = Learner(
+    "cox_clinical",
+    "Cox, pre-specified covariates",
+    CoxElasticNet,
+    handles_missing=False,
+    scale=True,
+    search_space=ridge_space,
+    defaults=RIDGE,
+    holds=(BaselineHazard,),
+    stackable=False,
+)
+COX = Learner(
+    "cox",
+    "Cox, elastic net",
+    CoxElasticNet,
+    handles_missing=False,
+    scale=True,
+    search_space=search_space,
+    holds=(BaselineHazard,),
+)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from optuna.trial import Trial
 from sklearn.base import BaseEstimator
+from sklearn.tree._tree import Tree
 from sksurv.util import Surv
 
 from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
 from models.learners.binning import quantile_edges, to_bins
+from models.learners.learner import Columns, Learner, Weights
 from models.learners.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
 from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees
-from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
 GRID_SIZE = 100
@@ -24,6 +26,7 @@ GRID_SIZE = 100
 THREADS_FROM = 2000
 
 
+@dataclass(eq=False, repr=False)
 class SurvivalForest(BaseEstimator):
     """Random survival forest (Ishwaran et al. 2008), with log-rank splits.
 
@@ -54,27 +57,16 @@ class SurvivalForest(BaseEstimator):
         Row of each leaf in these tables; -1 for a node that is split.
     """
 
+    n_estimators: int = 100
+    min_samples_leaf: int = 5
+    max_features: float = 0.4
+    seed: int = 0
+
     engine: ClassVar[Any] = QuickSurvivalForest
 
-    def __init__(
-        self,
-        n_estimators: int = 100,
-        min_samples_leaf: int = 5,
-        max_features: float = 0.4,
-        seed: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.seed = seed
-
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> SurvivalForest:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Grow the forest on features of shape (n, p); NaN is allowed and learned from.
 
         With weights, shape (n,), each tree draws its patients in proportion to them.
@@ -161,6 +153,7 @@ class SurvivalForest(BaseEstimator):
         )
 
 
+@dataclass(eq=False, repr=False)
 class ExtraTreesForest(SurvivalForest):
     """Extremely randomised survival trees (Geurts et al. 2006): thresholds are drawn, not sought.
 
@@ -219,16 +212,6 @@ def _leaf_tables(
     return LifeTable.from_counts(times, events, censored)
 
 
-def make(params: dict[str, Any], seed: int) -> SurvivalForest:
-    """Make the estimator with its seed."""
-    return SurvivalForest(**params, seed=seed)
-
-
-def make_extra_trees(params: dict[str, Any], seed: int) -> ExtraTreesForest:
-    """Make the estimator with its seed."""
-    return ExtraTreesForest(**params, seed=seed)
-
-
 def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     """Leaves from 3 patients, more where events are few, to a third of the events.
 
@@ -241,3 +224,25 @@ def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
         ),
         "max_features": trial.suggest_float("max_features", 0.1, 1.0),
     }
+
+
+FOREST = Learner(
+    "forest",
+    "Random survival forest",
+    SurvivalForest,
+    handles_missing=True,
+    scale=False,
+    search_space=search_space,
+    holds=(Tree,),
+    handles_weights=True,
+)
+EXTRA_TREES = Learner(
+    "extra_trees",
+    "Extremely randomised survival trees",
+    ExtraTreesForest,
+    handles_missing=True,
+    scale=False,
+    search_space=search_space,
+    holds=(Tree,),
+    handles_weights=True,
+)

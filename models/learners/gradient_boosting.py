@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from optuna.trial import Trial
 from sklearn.base import BaseEstimator
+from sklearn.tree._tree import Tree
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis
 from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
+from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore
-from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
 
+@dataclass(eq=False, repr=False)
 class GradientBoostingCox(ProportionalHazards, BaseEstimator):
     """scikit-survival's gradient boosting with the Cox loss (Ridgeway 1999).
 
@@ -27,29 +30,16 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
     seed : int
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 50,
-        learning_rate: float = 0.05,
-        max_depth: int = 1,
-        min_samples_leaf: int = 5,
-        subsample: float = 0.8,
-        seed: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.subsample = subsample
-        self.seed = seed
+    n_estimators: int = 50
+    learning_rate: float = 0.05
+    max_depth: int = 1
+    min_samples_leaf: int = 5
+    subsample: float = 0.8
+    seed: int = 0
 
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> GradientBoostingCox:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Fit on features of shape (n, p) without missing values."""
         engine = GradientBoostingSurvivalAnalysis(
             n_estimators=self.n_estimators,
@@ -88,11 +78,6 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
         )
 
 
-def make(params: dict[str, Any], seed: int) -> GradientBoostingCox:
-    """Make the estimator with its seed."""
-    return GradientBoostingCox(**params, seed=seed)
-
-
 def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     """Stumps, deeper trees where events allow; slow to fast."""
     return {
@@ -102,3 +87,16 @@ def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 3, max(10, size.n_events // 5)),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
     }
+
+
+GRADIENT_BOOSTING = Learner(
+    "gradient_boosting",
+    "Gradient boosting",
+    GradientBoostingCox,
+    handles_missing=False,
+    scale=False,
+    search_space=search_space,
+    holds=(BaselineHazard, Tree),
+    most_patients=3000,
+    twin="xgboost_cox",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
+from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore, SurvivalPrediction
-from models.preprocessing import FeatureColumns
 
 
 class KaplanMeierNull(BaseEstimator):
@@ -25,12 +25,8 @@ class KaplanMeierNull(BaseEstimator):
     """
 
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> KaplanMeierNull:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Fit on the outcome alone; weights, shape (n,), count as so many patients."""
         table = LifeTable.count(outcome.time, outcome.event, weights=weights)
         jump = table.events > 0
@@ -64,6 +60,13 @@ class KaplanMeierNull(BaseEstimator):
         return self.event_times_
 
 
-def make(params: dict[str, Any], seed: int) -> KaplanMeierNull:
-    """Make the estimator; it has no parameters."""
-    return KaplanMeierNull(**params)
+KAPLAN_MEIER = Learner(
+    "kaplan_meier",
+    "Kaplan-Meier, no covariates",
+    KaplanMeierNull,
+    handles_missing=True,
+    scale=False,
+    handles_weights=True,
+    stackable=False,
+    may_be_champion=False,
+)

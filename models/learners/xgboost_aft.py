@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from optuna.trial import Trial
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, log_ndtr, ndtr
-from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
 from models.learners.boosting import (
     HALF_A_DAY,
+    Boosted,
     boost,
     boosting_space,
     canonical_order,
@@ -21,15 +22,17 @@ from models.learners.boosting import (
     predict_margin,
     score_parts,
 )
+from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore, SurvivalPrediction
-from models.preprocessing import FeatureColumns
+from models.preprocessing import CategoryCodes, FeatureColumns
 from models.search import SearchSize
 
 # The largest standardised residual that is looked at: beyond it a curve is 0 or 1 to 16 digits.
 LARGEST_RESIDUAL = 36.0
 
 
-class XgboostAft(BaseEstimator):
+@dataclass(eq=False, repr=False)
+class XgboostAft(Boosted):
     """Gradient boosting of log time with `survival:aft` (10.1080/10618600.2022.2067548).
 
     log T = f(x) + scale x error. The scale is that of the model without covariates, fitted by
@@ -38,43 +41,19 @@ class XgboostAft(BaseEstimator):
 
     Parameters
     ----------
-    n_estimators, max_depth : int
-    learning_rate, subsample, min_child_weight, reg_lambda : float
     distribution : {'logistic', 'normal', 'extreme'}
         Of the error: a log-logistic, log-normal or Weibull time.
     scale_ratio : float
-    seed : int
+    others
+        As for `Boosted`.
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 50,
-        learning_rate: float = 0.05,
-        max_depth: int = 1,
-        subsample: float = 0.8,
-        min_child_weight: float = 3.0,
-        reg_lambda: float = 10.0,
-        distribution: str = "logistic",
-        scale_ratio: float = 0.9,
-        seed: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.subsample = subsample
-        self.min_child_weight = min_child_weight
-        self.reg_lambda = reg_lambda
-        self.distribution = distribution
-        self.scale_ratio = scale_ratio
-        self.seed = seed
+    distribution: str = "logistic"
+    scale_ratio: float = 0.9
 
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> XgboostAft:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Fit on features of shape (n, p); NaN is allowed and learned from.
 
         Weights, shape (n,), count as so many patients.
@@ -179,11 +158,6 @@ def fit_null(
     return float(center), float(np.exp(log_scale))
 
 
-def make(params: dict[str, Any], seed: int) -> XgboostAft:
-    """Make the estimator with its seed."""
-    return XgboostAft(**params, seed=seed)
-
-
 def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
     """Trees as for the Cox loss, and the error: its distribution and how much of it is left."""
     return boosting_space(trial, size) | {
@@ -192,3 +166,16 @@ def search_space(trial: Trial, size: SearchSize) -> dict[str, Any]:
         ),
         "scale_ratio": trial.suggest_float("scale_ratio", 0.6, 1.1),
     }
+
+
+XGBOOST_AFT = Learner(
+    "xgboost_aft",
+    "XGBoost, accelerated failure time",
+    XgboostAft,
+    handles_missing=True,
+    scale=False,
+    search_space=search_space,
+    holds=(CategoryCodes, FeatureColumns),
+    handles_categories=True,
+    handles_weights=True,
+)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import xgboost
-from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
 from models.learners.boosting import (
+    Boosted,
     Objective,
     boost,
     boosting_space,
@@ -19,50 +20,23 @@ from models.learners.boosting import (
     predict_margin,
     score_parts,
 )
+from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore
-from models.preprocessing import FeatureColumns
-
-search_space = boosting_space
+from models.preprocessing import CategoryCodes, FeatureColumns
 
 
-class XgboostCox(ProportionalHazards, BaseEstimator):
+@dataclass(eq=False, repr=False)
+class XgboostCox(ProportionalHazards, Boosted):
     """Gradient boosting of Breslow's partial likelihood, with Efron's baseline hazard on top.
 
     The engine's own `survival:cox` depends on the order of rows with tied times and gives a weight
     to a patient's gradient but not to the risk sets, so the likelihood is ours.
-
-    Parameters
-    ----------
-    n_estimators, max_depth : int
-    learning_rate, subsample, min_child_weight, reg_lambda : float
-    seed : int
+    Its parameters are those of `Boosted`.
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 50,
-        learning_rate: float = 0.05,
-        max_depth: int = 1,
-        subsample: float = 0.8,
-        min_child_weight: float = 3.0,
-        reg_lambda: float = 10.0,
-        seed: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.subsample = subsample
-        self.min_child_weight = min_child_weight
-        self.reg_lambda = reg_lambda
-        self.seed = seed
-
     def fit(
-        self,
-        X: np.ndarray,
-        outcome: Outcome,
-        weights: np.ndarray | None = None,
-        columns: FeatureColumns | None = None,
-    ) -> XgboostCox:
+        self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
+    ) -> Self:
         """Fit on features of shape (n, p); NaN is allowed and learned from.
 
         Weights, shape (n,), count as so many patients. `columns` says which features hold category
@@ -118,6 +92,14 @@ def partial_likelihood(time: np.ndarray, event: np.ndarray, weights: np.ndarray)
     return objective
 
 
-def make(params: dict[str, Any], seed: int) -> XgboostCox:
-    """Make the estimator with its seed."""
-    return XgboostCox(**params, seed=seed)
+XGBOOST_COX = Learner(
+    "xgboost_cox",
+    "XGBoost, Cox loss",
+    XgboostCox,
+    handles_missing=True,
+    scale=False,
+    search_space=boosting_space,
+    holds=(BaselineHazard, CategoryCodes, FeatureColumns),
+    handles_categories=True,
+    handles_weights=True,
+)

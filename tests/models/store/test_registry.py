@@ -128,7 +128,7 @@ def test_a_version_loads_by_its_number(registered):
 
 
 def test_a_model_is_read_from_a_protected_store_and_nothing_is_written_beside_it(
-    registered, models, card, protected, store_folder, tmp_path
+    registered, models, card, protected, store_folder, tmp_path, monkeypatch
 ):
     run_id = tracking.start_run(tracking.open_experiment("registry"), "protected", {})
     quietly(
@@ -138,14 +138,17 @@ def test_a_model_is_read_from_a_protected_store_and_nothing_is_written_beside_it
     tracking.finish_run(run_id)
     model_id = version_model(mlflow.MlflowClient().get_model_version("protected", "1"))
     before = sorted(store_folder.rglob("*"))
-    left = sorted(Path(tempfile.gettempdir()).iterdir())
+    # A folder of its own: other tests put files into the machine's.
+    own = tmp_path / "temporary"
+    own.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     with protected(store_folder):
         for uri in ("models:/protected@champion", "models:/protected/1", f"models:/{model_id}",
                     f"runs:/{run_id}/model"):  # fmt: skip
             stored = quietly(load, uri)
             assert (stored.card.learner, stored.run_id) == ("cox", run_id), uri
     assert sorted(store_folder.rglob("*")) == before
-    assert sorted(Path(tempfile.gettempdir()).iterdir()) == left
+    assert list(own.iterdir()) == []
 
 
 def test_a_message_names_no_password_of_the_store(registered, monkeypatch):

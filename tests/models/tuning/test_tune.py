@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,8 @@ from sklearn.base import BaseEstimator
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models import fitted
-from models.learners.registry import LEARNERS, Learner
+from models.learners.learner import Learner
+from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
 from models.tuning.tune import (
@@ -59,11 +61,10 @@ def constant(monkeypatch):
         learner = Learner(
             "constant",
             "Constant",
-            lambda params, seed: Constant(**{"fails_below": fails_below, **params}),
-            lambda trial, size: {"level": trial.suggest_float("level", 0.0, 1.0)},
+            partial(Constant, fails_below=fails_below),
             handles_missing=True,
             scale=False,
-            trusted_types=(),
+            search_space=lambda trial, size: {"level": trial.suggest_float("level", 0.0, 1.0)},
         )
         monkeypatch.setitem(LEARNERS, "constant", learner)
 
@@ -216,19 +217,17 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not(dataset, tmp_path, monk
 
     # Stopped in the middle of a fold, wherever that is; a trial is left running in the storage.
     for attempt, fits in enumerate((1, 5, 11, 17)):
-        made = LEARNERS["xgboost_cox"].make
         left = [fits]
 
-        def make(params, seed, made=made, left=left):
+        def make(learner, params, seed, made=Learner.make, left=left):
             left[0] -= 1
             if left[0] < 0:
                 raise Killed
-            return made(params, seed)
+            return made(learner, params, seed)
 
         place = {"storage": str(tmp_path / str(attempt)), "name": "study"}
         with monkeypatch.context() as patch:
-            stopping = dataclasses.replace(LEARNERS["xgboost_cox"], make=make)
-            patch.setitem(LEARNERS, "xgboost_cox", stopping)
+            patch.setattr(Learner, "make", make)
             with pytest.raises(Killed):
                 search("xgboost_cox", dataset, trials=12, **place)
         resumed = search("xgboost_cox", dataset, trials=12, **place)
