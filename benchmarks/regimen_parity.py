@@ -15,10 +15,10 @@ from evaluation.regimens.crude.cumulative_incidence import competing_as_event, g
 from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
 from evaluation.regimens.crude.rank_tests import log_rank
 from evaluation.regimens.crude.rmst import restricted_mean
+from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.fine_gray import fine_gray
 from evaluation.statistics.firth_cox import fit_firth_cox
 from evaluation.statistics.proportions import TwoProportions, proportion
-from evaluation.statistics.weighted_cox import fit_weighted_cox
 from evaluation.statistics.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
 
@@ -93,9 +93,9 @@ def _bmt(table: pd.DataFrame, refs: Mapping[str, Any]) -> Iterator[Value]:
     columns = np.column_stack([second, third, table[["z1", "z2", "z8", "z10"]]]).astype(float)
     theirs = refs.get("cox_bmt_multi_efron")
     if theirs:
-        fit = fit_weighted_cox(outcome, columns)
-        errors = np.sqrt(np.diag(fit.original_covariance[0]))
-        yield from _each("Cox", theirs["terms"], fit.original_coef[0], theirs["coef"])
+        fit = CoxFit.fit(outcome, columns)
+        errors = np.sqrt(np.diag(fit.covariance))
+        yield from _each("Cox", theirs["terms"], fit.coef, theirs["coef"])
         yield from _each("Cox, standard error", theirs["terms"], errors, theirs["se"])
     for ties in ("breslow", "efron"):
         theirs = refs.get(f"firth_bmt_{ties}")
@@ -184,8 +184,8 @@ def _weighted(
     propensity = fit_propensity(adjustment_design(columns), arm)
     for kind, key in KINDS:
         weight, given = balancing_weights(propensity, kind).weight, theirs[key]
-        fit = fit_weighted_cox(outcome, arm[:, np.newaxis].astype(float), weight[np.newaxis])
-        yield f"{kind}, hazard ratio", float(np.exp(fit.original_coef[0, 0])), given["hr"]
+        fit = CoxFit.fit(outcome, arm[:, np.newaxis].astype(float), weight)
+        yield f"{kind}, hazard ratio", float(np.exp(fit.coef[0])), given["hr"]
         for label, rows, group in (("arm", arm, "treated"), ("reference", ~arm, "control")):
             curve = weighted_survival(outcome.take(rows), weight[rows], times, times[-1])
             for time, ours, expected in zip(

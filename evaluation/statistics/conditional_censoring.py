@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.statistics.censoring import fit_censoring, inverse_of
-from evaluation.statistics.weighted_cox import fit_weighted_cox
+from evaluation.statistics.cox import CoxFit
 from features.outcome import Outcome
 
 
@@ -144,7 +144,7 @@ def fit_censoring_cox(outcome: Outcome, covariates: np.ndarray) -> ConditionalCe
     Raises
     ------
     ValueError
-        As of `fit_weighted_cox`, and when the outcome holds no patient.
+        As of `CoxFit.fit`, and when the outcome holds no patient.
 
     References
     ----------
@@ -158,6 +158,7 @@ def fit_censoring_cox(outcome: Outcome, covariates: np.ndarray) -> ConditionalCe
         return ConditionalCensoring(times, np.ones((1, len(times))), np.zeros(n, int), np.ones(n))
     # Events come first at ties: by ranks, an event at a time is half a step before its censorings.
     ordered = Outcome(2.0 * rank + ~outcome.event, ~outcome.event)
-    fit = fit_weighted_cox(ordered, covariates, times=2.0 * np.arange(len(times)) + 1.0)
-    scores = fit.standardised(np.asarray(covariates, dtype=float)) @ fit.coef[0]
-    return ConditionalCensoring(times, np.exp(-fit.hazard), np.zeros(n, int), np.exp(scores))
+    fit = CoxFit.fit(ordered, covariates, times=2.0 * np.arange(len(times)) + 1.0)
+    scores = fit.standardised(np.asarray(covariates, dtype=float)) @ fit.standardised_coef
+    probability = np.exp(-fit.hazard)[np.newaxis]
+    return ConditionalCensoring(times, probability, np.zeros(n, int), np.exp(scores))

@@ -172,11 +172,11 @@ class CoxFit:
         centre, transform = (
             _informative_directions(likelihood) if drop_alike else _uncorrelating(columns)
         )
-        q, k = columns.shape[1], len(times)
-        varies = (many * outcome.event > 0).any() and (transform.shape[1] > 0 or not q)
+        q, p, k = *transform.shape, len(times)
+        varies = (many * outcome.event > 0).any() and (p > 0 or not q)
         if varies:
             design = (columns - centre) @ transform
-            start = np.zeros(transform.shape[1])
+            start = np.zeros(p)
             if len(many) > 1:  # replicates lie near the cohort
                 everyone = np.ones((1, len(outcome)))
                 first = likelihood.maximise(design, everyone, times, start)
@@ -184,7 +184,7 @@ class CoxFit:
             found = likelihood.maximise(design, many, times, start, smallest)
         else:
             found = (
-                np.full((len(many), 0), np.nan), np.full((len(many), 0, 0), np.nan),
+                np.full((len(many), p), np.nan), np.full((len(many), p, p), np.nan),
                 np.full(len(many), np.nan), np.full((len(many), k), np.nan),
             )  # fmt: skip
         inner, spread, value, steps = found
@@ -207,7 +207,7 @@ class CoxFit:
             covariance.reshape(*shape, q, q),
             value.reshape(shape),
             np.cumsum(steps, axis=1).reshape(*shape, k),
-            inner.reshape(*shape, inner.shape[1]),
+            inner.reshape(*shape, p),
             note,
             centre,
             transform,

@@ -15,7 +15,7 @@ from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.metrics.calibration.at_horizon import complementary_log_log
 from evaluation.metrics.metric import Metric, events_by, observed_expected_metric, slope_metric
 from evaluation.results import metric_table
-from evaluation.statistics.weighted_cox import fit_weighted_cox
+from evaluation.statistics.cox import CoxFit
 from evaluation.validation.refits import Refits
 from features.outcome import Outcome
 
@@ -140,9 +140,10 @@ def proportional_curve(
     if horizon > outcome.follow_up:
         return np.full(len(at), np.nan)
     covariate = complementary_log_log(event_probability)[:, None]
-    fit = fit_weighted_cox(outcome, covariate, times=[horizon])
-    score = fit.standardised(complementary_log_log(np.asarray(at))[:, None]) @ fit.coef[0]
-    return np.asarray(-np.expm1(-fit.hazard[0, 0] * np.exp(score)))
+    fit = CoxFit.fit(outcome, covariate, times=[horizon])
+    columns = complementary_log_log(np.asarray(at))[:, None]
+    score = fit.standardised(columns) @ fit.standardised_coef
+    return np.asarray(-np.expm1(-fit.hazard[0] * np.exp(score)))
 
 
 def calibration_instability(

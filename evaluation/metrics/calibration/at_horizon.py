@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from evaluation.estimates import check_patients
 from evaluation.statistics.censoring import WEIGHTED, replicate_survival, share_with_error
+from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.kaplan_meier import survival_at
-from evaluation.statistics.weighted_cox import fit_weighted_cox
 from features.outcome import Outcome
 
 # Predicted probabilities are clipped to [LOG_CLIP, 1 - LOG_CLIP] where a logarithm is taken of
@@ -194,9 +194,9 @@ def calibration_slope(outcome: Outcome, event_probability: np.ndarray) -> Calibr
     covariate = complementary_log_log(checked_probabilities(event_probability, outcome))
     if np.isnan(covariate).any():
         return CalibrationSlope(np.nan, np.nan, np.nan, np.nan)
-    fit = fit_weighted_cox(outcome, covariate[:, None])
-    slope = float(fit.original_coef[0, 0])
-    error = float(np.sqrt(fit.original_covariance[0, 0, 0]))
+    fit = CoxFit.fit(outcome, covariate[:, None])
+    slope = float(fit.coef[0])
+    error = float(np.sqrt(fit.covariance[0, 0]))
     return CalibrationSlope(slope, error, slope - Z_95 * error, slope + Z_95 * error)
 
 
@@ -217,7 +217,7 @@ def replicate_slopes(
     counts = np.atleast_2d(counts)
     if np.isnan(covariate).any():
         return np.full(len(counts), np.nan)
-    return fit_weighted_cox(outcome, covariate[:, None], counts).original_coef[:, 0]
+    return CoxFit.fit(outcome, covariate[:, None], counts).coef[:, 0]
 
 
 def grouped_calibration(

@@ -17,7 +17,7 @@ from evaluation.metrics.calibration.at_horizon import (
     checked_probabilities,
     complementary_log_log,
 )
-from evaluation.statistics.weighted_cox import WeightedCox, fit_weighted_cox
+from evaluation.statistics.cox import CoxFit
 from features.outcome import Outcome
 
 # Percent quantiles of the outer knots by the number of knots; those between are evenly spaced.
@@ -122,7 +122,7 @@ def replicate_calibration_errors(
         weights,
         fit.standardised(_spline(event_probability, places)),
         clipped,
-        fit.coef,
+        fit.standardised_coef,
         fit.hazard[:, 0],
     )
 
@@ -186,13 +186,14 @@ def _fit(
     horizon: float,
     counts: np.ndarray | None,
     places: np.ndarray,
-) -> WeightedCox:
-    return fit_weighted_cox(outcome, _spline(event_probability, places), counts, [horizon])
+) -> CoxFit:
+    counts = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts)
+    return CoxFit.fit(outcome, _spline(event_probability, places), counts, times=[horizon])
 
 
-def _observed(fit: WeightedCox, predicted: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _observed(fit: CoxFit, predicted: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Event probability of each replicate at the predictions, (B, m)."""
-    scores = fit.coef @ fit.standardised(_spline(predicted, places)).T
+    scores = fit.standardised_coef @ fit.standardised(_spline(predicted, places)).T
     observed: np.ndarray = -np.expm1(-fit.hazard * np.exp(scores))
     return observed
 
