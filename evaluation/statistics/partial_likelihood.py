@@ -317,10 +317,7 @@ def _pass_over(
                 score += coef[a] * design[i, a]
             share = weight * np.exp(score)
             risk_0 += share
-            for a in range(p):
-                risk_1[a] += share * design[i, a]
-                for b in range(a + 1):
-                    risk_2[a, b] += share * design[i, a] * design[i, b]
+            _add(risk_1, risk_2, design, i, share)
             if event[i]:
                 n_tied += 1
                 tied_weight += weight
@@ -328,9 +325,7 @@ def _pass_over(
                 likelihood += weight * score
                 for a in range(p):
                     gradient[a] += weight * design[i, a]
-                    tied_1[a] += share * design[i, a]
-                    for b in range(a + 1):
-                        tied_2[a, b] += share * design[i, a] * design[i, b]
+                _add(tied_1, tied_2, design, i, share)
         if last_of_tie[i] and n_tied > 0:
             while away < gone[i]:  # at risk only after they entered
                 j = late[away]
@@ -341,10 +336,7 @@ def _pass_over(
                         score += coef[a] * design[j, a]
                     share = float(weights[j]) * np.exp(score)
                     risk_0 -= share
-                    for a in range(p):
-                        risk_1[a] -= share * design[j, a]
-                        for b in range(a + 1):
-                            risk_2[a, b] -= share * design[j, a] * design[j, b]
+                    _add(risk_1, risk_2, design, j, -share)
             mean_weight = tied_weight / n_tied
             increment = 0.0
             for k in range(n_tied):
@@ -379,6 +371,15 @@ def _pass_over(
         for b in range(a):
             information[b, a] = information[a, b]
     return likelihood
+
+
+@njit(cache=True, nogil=True)
+def _add(first: np.ndarray, second: np.ndarray, design: np.ndarray, i: int, share: float) -> None:
+    """A patient's share of the sums of x and of x x."""
+    for a in range(design.shape[1]):
+        first[a] += share * design[i, a]
+        for b in range(a + 1):
+            second[a, b] += share * design[i, a] * design[i, b]
 
 
 @njit(cache=True, nogil=True)
