@@ -226,7 +226,7 @@ def read_cohort(
     Parameters
     ----------
     table : DataFrame of shape (n, any)
-        One row a patient, as `features.sources.source.read_table` returns it.
+        One row a patient, as `features.tables.table_file.read_table` returns it.
     columns : CohortColumns
     covariates : sequence of str
         Covariates that the models will see; their inputs are read and checked.

@@ -16,10 +16,11 @@ from features.errors import InputError, Problem, did_you_mean, name_some
 from features.guard.settings import Guard
 from features.inclusion import InclusionRule
 from features.paths import absolute
-from features.sources.joined_tables import JoinedTable
-from features.sources.long_rows import LongRows
-from features.sources.one_row import OneRow
-from features.sources.source import FileSource, Source, source_name
+from features.sources.file import FileSource
+from features.sources.rows.joined_tables import JoinedTable
+from features.sources.rows.long_rows import LongRows
+from features.sources.rows.one_row import OneRow
+from features.sources.source import Source
 from features.specs import Settings
 from features.times import Months
 from features.yaml_files import read_yaml, write_yaml
@@ -106,7 +107,7 @@ class CohortConfig(Settings):
         """Name in tables and in MLflow: the stated one, else that of the file or database."""
         if self.name:
             return self.name
-        return Path(self.path).stem if self.source is None else source_name(self.source)
+        return Path(self.path).stem if self.source is None else self.source.name
 
 
 class ResamplingConfig(Settings):

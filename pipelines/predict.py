@@ -159,7 +159,7 @@ def _reading(
     def predict_table(
         model: SurvivalModel, card: ModelCard, months: Sequence[float]
     ) -> pd.DataFrame:
-        from features.sources.source import read_table
+        from features.tables.table_file import read_table
         from models.patients import known_codes, predict_patients
 
         table = read_table(patients, sys.stdin, table_format, known_codes(card))
@@ -170,7 +170,7 @@ def _reading(
 
 def _configuration(path: Path, patients: str | None, form: dict[str, Any]) -> TrainConfig:
     """The configuration that describes the patients, with their file in place of its table."""
-    from features.sources.source import FileSource
+    from features.sources.file import FileSource
     from pipelines.config import configured
 
     if patients == "-" or (patients is None and form):

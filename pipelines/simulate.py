@@ -196,7 +196,7 @@ def _check_suffix(path: Path, option: str) -> None:
 def _read_table(path: Path, flags: Mapping[str, Any]) -> pd.DataFrame:
     """The table with its numbers and truth values as such: claims are computed, not checked."""
     from features.errors import InputError
-    from features.sources.source import read_table
+    from features.tables.table_file import read_table
     from pipelines.cohort.table_options import read_format
 
     try:

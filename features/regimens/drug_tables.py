@@ -42,7 +42,7 @@ class LongRecords(Spec, TableFormat):
     Attributes
     ----------
     path : str
-        A file that `features.sources.source.read_table` reads, relative to the configuration.
+        A file that `features.tables.table_file.read_table` reads, relative to the configuration.
     patient_id, drug, start : str
         Columns. The identifiers are those of the patient table's `patient_id` column.
     stop, dose, route : str, optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from features.errors import (
     wrong_cells,
     wrong_names,
 )
+from features.sources.kind import Codes
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8
 from features.tables.table_checks import read_bytes
@@ -84,10 +85,19 @@ class CbioportalSource(BaseModel):
     encoding: Encoding = UTF_8
     missing: MissingList = ()
 
+    @property
+    def name(self) -> str:
+        """The study's folder: the files of every study have the same names."""
+        return Path(self.patients).parent.name or Path(self.patients).stem
 
-def read_cbioportal(
-    source: CbioportalSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
-) -> pd.DataFrame:
+    def read(
+        self, folder: Path, codes: Codes = None, used: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """One row a patient: see `read_cbioportal`."""
+        return read_cbioportal(self, folder, codes)
+
+
+def read_cbioportal(source: CbioportalSource, folder: Path, codes: Codes = None) -> pd.DataFrame:
     """Read clinical files into one row a patient.
 
     Samples are joined on PATIENT_ID; a patient without a sample has missing cells there. Each
@@ -100,7 +110,7 @@ def read_cbioportal(
     folder : Path
         Where relative paths start.
     codes : mapping of column -> words, optional
-        As for `features.sources.source.read_source`.
+        As for every source.
 
     Returns
     -------

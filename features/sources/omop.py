@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from features.covariates.columns import check_columns
 from features.covariates.dictionary import CONFIGS
 from features.errors import InputError, Problem, name_some, refuse, wrong_cells
-from features.sources.sql import SqlSource, read_sql
+from features.sources.kind import Codes
+from features.sources.sql import SqlSource, database_name, read_sql
 
 DRUGS = ("azacitidine", "decitabine", "cytarabine")
 BIRTH = ("year_of_birth", "month_of_birth", "day_of_birth")
@@ -41,10 +42,19 @@ class OmopSource(BaseModel):
     companion_days: int = Field(default=28, ge=0, le=365, strict=True)
     lab_days: int = Field(default=30, ge=0, le=365, strict=True)
 
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return database_name(self.url) or self.kind
 
-def read_omop(
-    source: OmopSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
-) -> pd.DataFrame:
+    def read(
+        self, folder: Path, codes: Codes = None, used: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """One row a patient: see `read_omop`."""
+        return read_omop(self, folder, codes)
+
+
+def read_omop(source: OmopSource, folder: Path, codes: Codes = None) -> pd.DataFrame:
     """Run the query and derive its intervals.
 
     Parameters
@@ -53,7 +63,7 @@ def read_omop(
     folder : Path
         Where relative paths start.
     codes : mapping of column -> words, optional
-        As for `features.sources.source.read_source`.
+        As for every source.
 
     Returns
     -------

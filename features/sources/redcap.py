@@ -23,6 +23,7 @@ from features.errors import (
     table_rows,
     wrong_cells,
 )
+from features.sources.kind import Codes
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8
@@ -99,6 +100,17 @@ class RedcapSource(BaseModel):
     decimal: Literal[".", ","] = "."
     encoding: Encoding = UTF_8
 
+    @property
+    def name(self) -> str:
+        """The export's name."""
+        return Path(self.export).stem
+
+    def read(
+        self, folder: Path, codes: Codes = None, used: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """One row a patient: see `read_redcap`."""
+        return read_redcap(self, folder, codes, used)
+
 
 @dataclass(frozen=True)
 class RedcapColumn:
@@ -115,7 +127,7 @@ class RedcapColumn:
 def read_redcap(
     source: RedcapSource,
     folder: Path,
-    codes: Mapping[str, frozenset[str]] | None = None,
+    codes: Codes = None,
     used: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Read a flat export and collapse it to one row a patient.
@@ -142,7 +154,7 @@ def read_redcap(
     folder : Path
         Where relative paths start.
     codes : mapping of column -> words, optional
-        As for `features.sources.source.read_source`; the choices of the data dictionary are codes,
+        As for every source; the choices of the data dictionary are codes,
         too.
     used : collection of str, optional
         The fields that are used; all of them if left out.

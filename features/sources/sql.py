@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from features.covariates.missing_words import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.paths import check_file
+from features.sources.kind import Codes
 from features.tables.encodings import check_text
 from features.tables.table_checks import (
     MAX_CELLS,
@@ -63,10 +64,25 @@ class SqlSource(BaseModel):
     query: str | None = None
     query_file: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return database_name(self.url) or self.kind
 
-def read_sql(
-    source: SqlSource, folder: Path, codes: Mapping[str, frozenset[str]] | None = None
-) -> pd.DataFrame:
+    def read(
+        self, folder: Path, codes: Codes = None, used: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """The rows of the query: see `read_sql`."""
+        return read_sql(self, folder, codes)
+
+
+def database_name(url: str) -> str:
+    """The last part of a URL; empty where it comes from the environment, which is not repeated."""
+    database = Path(url.split("?")[0].rpartition("/")[2]).stem
+    return database if re.fullmatch(r"[\w-]+", database) else ""
+
+
+def read_sql(source: SqlSource, folder: Path, codes: Codes = None) -> pd.DataFrame:
     """Run a query and read its rows as text.
 
     The transaction is read-only where the database knows such a thing (PostgreSQL, SQLite), and
@@ -78,7 +94,7 @@ def read_sql(
     folder : Path
         Where relative paths, SQLite's too, start.
     codes : mapping of column -> words, optional
-        As for `features.sources.source.read_source`.
+        As for every source.
 
     Returns
     -------

@@ -34,9 +34,9 @@ from features.inclusion import apply_inclusion
 from features.outcome import Outcome
 from features.regimens.drug_regimens import DrugRecords
 from features.regimens.drug_tables import LongRecords
-from features.sources.joined_tables import codes_of_long
-from features.sources.patient_table import join_tables, one_row_a_patient
-from features.sources.source import read_source, read_table
+from features.sources.rows.joined_tables import codes_of_long
+from features.sources.rows.patient_table import join_tables, one_row_a_patient
+from features.tables.table_file import read_table
 from features.used_codes import drug_codes, used_codes
 from models.fit import fit_model
 from models.fitted import check_size
@@ -78,7 +78,7 @@ def load_table(config: TrainConfig) -> tuple[pd.DataFrame, list[Finding]]:
 def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.DataFrame:
     own = config.cohort
     if own.source is not None:
-        return read_source(own.source, Path(own.folder), codes, _named_columns(config))
+        return own.source.read(Path(own.folder), codes, _named_columns(config))
     if own.is_reference_study:
         from features.simulated.reference_study import rebuild_reference_study
 

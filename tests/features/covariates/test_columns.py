@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from features.covariates.columns import ColumnSource, check_columns, read_covariates
 from features.covariates.dictionary import read_dictionary
 from features.errors import InputError, collect
-from features.sources.source import read_table
+from features.tables.table_file import read_table
 
 DICTIONARY = read_dictionary()
 

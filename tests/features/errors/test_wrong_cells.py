@@ -14,13 +14,13 @@ from features.inclusion import InclusionRule, apply_inclusion
 from features.regimens.column import RegimenColumn, derive_regimen
 from features.regimens.drug_tables import LongRecords, WideRecords, read_long, read_wide
 from features.sources.cbioportal import CbioportalSource, read_cbioportal
-from features.sources.joined_tables import JoinedTable, join_table
-from features.sources.long_rows import LongRows
 from features.sources.omop import BIRTH, DRUGS, derive_omop
-from features.sources.one_row import OneRow, keep_one_row
-from features.sources.patient_rows import PatientRows
 from features.sources.redcap import RedcapSource, read_redcap
-from features.sources.reduced_rows import reduce_rows
+from features.sources.rows.joined_tables import JoinedTable, join_table
+from features.sources.rows.long_rows import LongRows
+from features.sources.rows.one_row import OneRow, keep_one_row
+from features.sources.rows.patient_rows import PatientRows
+from features.sources.rows.reduced_rows import reduce_rows
 
 DAY = "2024-01-01"
 

@@ -8,15 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from features.covariates.missing_words import MISSING_WORDS
 from features.errors import InputError, collect
-from features.sources.source import (
-    MISSING_WORDS,
-    FileSource,
-    Source,
-    TableFormat,
-    read_source,
-    read_table,
-)
+from features.sources.file import FileSource
+from features.sources.source import Source
+from features.tables.table_file import read_table
+from features.tables.table_format import TableFormat
 
 
 def from_stdin(text):
@@ -288,7 +285,7 @@ def test_a_source_is_told_by_its_kind(tmp_path):
     written(tmp_path, "a.csv", "id,age\n1,60\n")
     source = SOURCE.validate_python({"kind": "file", "path": "a.csv"})
     assert source == FileSource(path="a.csv")
-    assert read_source(source, tmp_path)["age"].tolist() == ["60"]
+    assert source.read(tmp_path)["age"].tolist() == ["60"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +301,7 @@ def test_a_source_is_told_by_its_kind(tmp_path):
 )
 def test_every_kind_starts_in_the_folder_and_names_what_is_missing(tmp_path, fields):
     with pytest.raises(InputError) as error:
-        read_source(SOURCE.validate_python(fields), tmp_path)
+        SOURCE.validate_python(fields).read(tmp_path)
     (problem,) = error.value.problems
     assert problem.what == "No such table"
     assert problem.where.startswith(str(tmp_path))

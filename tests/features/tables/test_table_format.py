@@ -11,7 +11,9 @@ from openpyxl import Workbook
 from pydantic import ValidationError
 
 from features.errors import InputError
-from features.sources.source import FileSource, TableFormat, read_table
+from features.sources.file import FileSource
+from features.tables.table_file import read_table
+from features.tables.table_format import TableFormat
 
 # As R's write.csv2 writes it: semicolons, decimal commas, quoted text, row names, NA.
 CSV2 = """"";"mrn";"hb";"seen";"remark"

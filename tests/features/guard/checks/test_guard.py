@@ -23,7 +23,7 @@ from features.guard.run import (
 )
 from features.guard.settings import Severity, read_guard, read_rules
 from features.sources import joined_tables, reduced_rows
-from features.sources.source import read_table
+from features.tables.table_file import read_table
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared" / "data"
 N = 80

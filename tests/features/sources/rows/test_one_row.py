@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import InputError
-from features.sources.one_row import OneRow, keep_one_row
-from features.sources.patient_rows import PatientRows
+from features.sources.rows.one_row import OneRow, keep_one_row
+from features.sources.rows.patient_rows import PatientRows
 
 # Patient a: three visits, out of order; b: one; c: two, the worse one earlier.
 VISITS = pd.DataFrame(

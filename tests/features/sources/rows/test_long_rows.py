@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from features.errors import InputError
-from features.sources.long_rows import LongRows, spread
-from features.sources.patient_rows import PatientRows
+from features.sources.rows.long_rows import LongRows, spread
+from features.sources.rows.patient_rows import PatientRows
 
 # As CDISC's ADTTE: CNSR 1 is censored. Patient p2 has no row of EFS; p3 none that is wanted.
 ADTTE = pd.DataFrame(

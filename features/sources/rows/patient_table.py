@@ -10,12 +10,12 @@ import pandas as pd
 from features.covariates.columns import check_columns
 from features.errors import InputError, Problem, table_rows
 from features.guard.findings import Finding
-from features.sources.joined_tables import JoinedTable, join_table
-from features.sources.long_rows import LongRows
-from features.sources.one_row import OneRow
-from features.sources.patient_rows import PatientRows, keys_of
-from features.sources.reduced_rows import reduce_rows
-from features.sources.source import read_table
+from features.sources.rows.joined_tables import JoinedTable, join_table
+from features.sources.rows.long_rows import LongRows
+from features.sources.rows.one_row import OneRow
+from features.sources.rows.patient_rows import PatientRows, keys_of
+from features.sources.rows.reduced_rows import reduce_rows
+from features.tables.table_file import read_table
 
 
 def one_row_a_patient(

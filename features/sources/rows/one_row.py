@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from features.covariates.columns import check_columns
 from features.covariates.dates import DateFormat, read_dates
 from features.errors import InputError, Problem, refuse, table_rows, wrong_cells
-from features.sources.patient_rows import PatientRows
+from features.sources.rows.patient_rows import PatientRows
 from features.specs import Spec
 from features.text.cells import as_number, as_text
 

@@ -14,10 +14,10 @@ from features.covariates.columns import check_columns
 from features.covariates.missing_words import merged
 from features.errors import InputError, Problem, name_some, refuse, rows_of, table_rows, wrong_names
 from features.guard.findings import Finding, finding_of_files
-from features.sources.long_rows import LongRows
-from features.sources.one_row import OneRow
-from features.sources.patient_rows import PatientRows, keys_of
-from features.sources.reduced_rows import reduce_rows
+from features.sources.rows.long_rows import LongRows
+from features.sources.rows.one_row import OneRow
+from features.sources.rows.patient_rows import PatientRows, keys_of
+from features.sources.rows.reduced_rows import reduce_rows
 from features.tables.table_checks import ROW_NAMES
 from features.tables.table_format import TableFormat
 

@@ -19,7 +19,7 @@ from features.errors import (
     wrong_cells,
     wrong_names,
 )
-from features.sources.patient_rows import PatientRows
+from features.sources.rows.patient_rows import PatientRows
 from features.specs import Spec
 
 MOST_NAMES = 50

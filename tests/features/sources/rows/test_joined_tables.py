@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import InputError
-from features.sources.joined_tables import JoinedTable, join_table
-from features.sources.patient_table import join_tables, one_row_a_patient
+from features.sources.rows.joined_tables import JoinedTable, join_table
+from features.sources.rows.patient_table import join_tables, one_row_a_patient
 
 PATIENTS = pd.DataFrame({"mrn": ["007", "008", "009"], "age": ["60", "61", "62"]}, index=[4, 2, 7])
 LABS = pd.DataFrame(

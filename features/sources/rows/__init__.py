@@ -1,0 +1,1 @@
+"""Several rows, or several tables, made one row a patient."""
