@@ -105,28 +105,7 @@ def fit_learner(
     seed: int,
     weights: np.ndarray | None = None,
 ) -> FittedModel:
-    """Fit one learner that is no stack with given parameters, preprocessing included.
-
-    Parameters
-    ----------
-    learner : str
-        Name in LEARNERS.
-    params : dict
-        As the learner's search space gives them; empty for its defaults.
-    seed : int
-        Same seed and data, same model.
-    weights : ndarray of shape (n,), optional
-        How much each patient counts, >= 0; 0 leaves one out. Preprocessing does not look at them.
-
-    Raises
-    ------
-    InputError
-        When the learner takes no weights, or not so many patients.
-    ValueError
-        When the weights are not one number >= 0 a patient.
-    ArithmeticError
-        When the fit does not converge.
-    """
+    """Fit one learner that is no stack: parameters and errors as in `models.fit.fit_model`."""
     if weights is not None:
         weights = np.asarray(weights, dtype=float)
         if weights.shape != (len(dataset),) or not (np.isfinite(weights) & (weights >= 0)).all():

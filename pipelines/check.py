@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.command import program, run_command
+from pipelines.output.flags import CohortOption, ConfigOption
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -22,12 +23,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def check(
-    config: Annotated[
-        Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
-    ] = None,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
-    ] = None,
+    config: ConfigOption = None,
+    cohort: CohortOption = None,
     out: Annotated[
         Path, typer.Option(help="Folder for data_report.html, findings.csv and table_one.csv.")
     ] = Path("out/check"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.command import program, run_command
+from pipelines.output.flags import CohortOption, ConfigOption, WorkersOption
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -21,12 +22,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def compare(
-    config: Annotated[
-        Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
-    ] = None,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
-    ] = None,
+    config: ConfigOption = None,
+    cohort: CohortOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -41,9 +38,7 @@ def compare(
             "regimen; takes minutes.",
         ),
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Compare the regimens: as treated, adjusted and, with learners, by model; in one table."""
     run_command(lambda: _compare(config, cohort, out, with_learners, workers))

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from pipelines.command import program, run_command
+from pipelines.output.flags import CohortOption
 from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 # What MLflow takes as an alias, and what it keeps for itself.
@@ -43,9 +44,7 @@ def evaluate(
             help="models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder."
         ),
     ] = DEFAULT_MODEL,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
-    ] = None,
+    cohort: CohortOption = None,
     recalibrate: Annotated[
         Kind | None,
         typer.Option(help="Also store the model recalibrated on this cohort, as a new version."),

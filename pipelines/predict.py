@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from features.errors import InputError, Problem, first_line
-from pipelines.cohort.table_options import (
+from pipelines.command import program, run_command
+from pipelines.output.flags import (
     DecimalOption,
     EncodingOption,
     MissingOption,
     SeparatorOption,
     SheetOption,
 )
-from pipelines.command import program, run_command
 from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _reading(
     patients: str | None, config_path: Path | None, form: dict[str, Any], ignore_extra: bool
 ) -> Callable[[SurvivalModel, ModelCard, Sequence[float]], pd.DataFrame]:
     """How the patients are read and predicted, everything that can be checked before checked."""
-    from pipelines.cohort.table_options import read_format
+    from pipelines.output.flags import read_format
 
     table_format = read_format(form)
     if config_path is not None:

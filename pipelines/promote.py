@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pipelines.command import program, run_command
+from pipelines.output.flags import CohortOption
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,9 +23,7 @@ def promote(
         Path | None,
         typer.Option(help="YAML configuration of the patients on whom both are shown."),
     ] = None,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
-    ] = None,
+    cohort: CohortOption = None,
     name: Annotated[
         str | None,
         typer.Option(help="Registered name; tracking.model_name of the configuration, or vensurv."),

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from features.errors import shown
-from pipelines.cohort.table_options import (
+from pipelines.command import guarded, program
+from pipelines.output.flags import (
     DecimalOption,
     EncodingOption,
     MissingOption,
     SeparatorOption,
     SheetOption,
 )
-from pipelines.command import guarded, program
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,7 @@ def _read_table(path: Path, flags: Mapping[str, Any]) -> pd.DataFrame:
     """The table with its numbers and truth values as such: claims are computed, not checked."""
     from features.errors import InputError
     from features.tables.table_file import read_table
-    from pipelines.cohort.table_options import read_format
+    from pipelines.output.flags import read_format
 
     try:
         table = read_table(path, form=read_format(flags))

@@ -13,6 +13,7 @@ import typer
 
 from features.errors import InputError, Problem
 from pipelines.command import program, run_command
+from pipelines.output.flags import CohortOption, ConfigOption, WorkersOption
 
 if TYPE_CHECKING:
     from pipelines.config import TrainConfig
@@ -22,21 +23,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def train(
-    config: Annotated[
-        Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
-    ] = None,
-    cohort: Annotated[
-        Path | None, typer.Option(help="Patient table to use instead of the configured one.")
-    ] = None,
+    config: ConfigOption = None,
+    cohort: CohortOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for metrics.csv, regimen_effects.csv, summary.json, report.html."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
-    ] = None,
+    workers: WorkersOption = None,
     promote: Annotated[
         bool,
         typer.Option(

@@ -1,6 +1,6 @@
 """Kaplan-Meier against R's survfit and against hand arithmetic."""
 
-import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from evaluation.statistics.kaplan_meier import (
     survival_at,
 )
 from features.outcome import Outcome
+from tests import references
 
 SHARED = Path(__file__).parents[3].parent / "shared"
 
@@ -38,11 +39,7 @@ COHORT = {
 }
 
 
-def r_result(name):
-    path = SHARED / "references" / "km.json"
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
+r_result = partial(references.r_result, "km.json")
 
 
 def groups_of(name):

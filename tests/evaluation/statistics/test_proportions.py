@@ -1,12 +1,13 @@
 """Proportions against R 4.2.2 (stats) and against hand arithmetic."""
 
-import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evaluation.statistics.proportions import TwoProportions, proportion
+from tests import references
 
 SHARED = Path(__file__).parents[3].parent / "shared"
 
@@ -14,11 +15,7 @@ SHARED = Path(__file__).parents[3].parent / "shared"
 PUBLISHED = TwoProportions(22, 42, 9, 28)
 
 
-def r_result(name):
-    path = SHARED / "references" / "response.json"
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
+r_result = partial(references.r_result, "response.json")
 
 
 def test_published_response_counts():

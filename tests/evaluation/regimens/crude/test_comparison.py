@@ -1,8 +1,5 @@
 """Classical regimen comparison against R, against hand arithmetic, and at its edges."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,27 +8,11 @@ from evaluation.regimens.crude.comparison import FurtherComparisons, compare_reg
 from evaluation.results import REGIMEN_COLUMNS
 from evaluation.statistics.proportions import TwoProportions
 from features.outcome import Outcome
-
-SHARED = Path(__file__).parents[4].parent / "shared"
+from tests.references import cohort, r_result
 
 # A: events at 1 and 4, censored at 6; B: events at 2 and 3, censored at 5.
 OUTCOME = Outcome([1, 4, 6, 2, 3, 5], [1, 1, 0, 1, 1, 0])
 REGIMEN = np.array(["A"] * 3 + ["B"] * 3)
-
-
-def r_result(file, name):
-    path = SHARED / "references" / file
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
-
-
-def cohort(file, time, event):
-    path = SHARED / "data" / file
-    if not path.exists():
-        pytest.skip("the public cohorts are not beside this checkout")
-    table = pd.read_csv(path)
-    return table, Outcome(table[time], table[event])
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Aalen-Johansen, Gray and Fine-Gray against R, hand arithmetic, and their definitions."""
 
-import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from evaluation.results import regimen_table
 from evaluation.statistics.fine_gray import fine_gray
 from evaluation.statistics.kaplan_meier import kaplan_meier
 from features.outcome import Outcome
+from tests import references
 
 SHARED = Path(__file__).parents[4].parent / "shared"
 
@@ -27,11 +28,7 @@ OUTCOME = Outcome([1, 2, 3, 4, 5], [1, 0, 0, 1, 0], competing=[0, 1, 0, 0, 0])
 DAYS = [100, 365.25, 730.5]
 
 
-def r_result(name):
-    path = SHARED / "references" / "competing.json"
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
+r_result = partial(references.r_result, "competing.json")
 
 
 @pytest.fixture(scope="module")

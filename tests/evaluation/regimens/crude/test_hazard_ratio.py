@@ -1,11 +1,7 @@
 """Cox hazard ratio and the proportional-hazards test against R and at their edges."""
 
-import json
-from pathlib import Path
-
 import greenwood as gw
 import numpy as np
-import pandas as pd
 import pytest
 
 from evaluation.regimens.crude.hazard_ratio import (
@@ -16,34 +12,11 @@ from evaluation.regimens.crude.hazard_ratio import (
     proportional_hazards_rows,
 )
 from features.outcome import Outcome
-
-SHARED = Path(__file__).parents[4].parent / "shared"
-
-# AML maintenance trial (Embury, Arch Intern Med 1977;137:1346), weeks.
-AML = Outcome(
-    [9, 13, 13, 18, 23, 28, 31, 34, 45, 48, 161, 5, 5, 8, 8, 12, 16, 23, 27, 30, 33, 43, 45],
-    [1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1],
-)
-AML_ARM = np.array(["maintained"] * 11 + ["not"] * 12, dtype=object)
+from tests.references import AML, AML_ARM, cohort, r_result
 
 # A: events at 1 and 4, censored at 6; B: events at 2 and 3, censored at 5.
 OUTCOME = Outcome([1, 4, 6, 2, 3, 5], [1, 1, 0, 1, 1, 0])
 REGIMEN = np.array(["A"] * 3 + ["B"] * 3)
-
-
-def r_result(file, name):
-    path = SHARED / "references" / file
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
-
-
-def cohort(file, time, event):
-    path = SHARED / "data" / file
-    if not path.exists():
-        pytest.skip("the public cohorts are not beside this checkout")
-    table = pd.read_csv(path)
-    return table, Outcome(table[time], table[event])
 
 
 def test_hazard_ratio_by_hand():

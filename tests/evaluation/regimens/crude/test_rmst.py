@@ -1,40 +1,14 @@
 """RMST against R's survfit and survRM2 formula, hand arithmetic, and exact permutations."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from evaluation.regimens.crude.rmst import choose_tau, permutation_test, restricted_mean, rmst_rows
 from evaluation.results import regimen_table
 from features.outcome import Outcome
-
-SHARED = Path(__file__).parents[4].parent / "shared"
-
-# AML maintenance trial (Embury, Arch Intern Med 1977;137:1346), weeks.
-AML = Outcome(
-    [9, 13, 13, 18, 23, 28, 31, 34, 45, 48, 161, 5, 5, 8, 8, 12, 16, 23, 27, 30, 33, 43, 45],
-    [1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1],
-)
-AML_ARM = np.array(["maintained"] * 11 + ["not"] * 12, dtype=object)
-
-
-def r_result(file, name):
-    path = SHARED / "references" / file
-    if not path.exists():
-        pytest.skip("the R references are not beside this checkout")
-    return next(r["result"] for r in json.loads(path.read_text())["refs"] if r["id"] == name)
-
-
-def cohort(file, time, event):
-    path = SHARED / "data" / file
-    if not path.exists():
-        pytest.skip("the public cohorts are not beside this checkout")
-    table = pd.read_csv(path)
-    return table, Outcome(table[time], table[event])
+from tests.references import AML, AML_ARM, cohort, r_result
 
 
 def rows_of(by_arm, tau, replicates=0, seed=1):

@@ -1,8 +1,9 @@
-"""Flags that say how a patients' file is written, the same for every command that reads one."""
+"""Flags that several commands have, the same for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,16 @@ import typer
 if TYPE_CHECKING:
     from features.tables.table_format import TableFormat
 
+ConfigOption = Annotated[
+    Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
+]
+CohortOption = Annotated[
+    Path | None, typer.Option(help="Patient table to use instead of the configured one.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
+]
+# How a patients' file is written.
 SeparatorOption = Annotated[
     str, typer.Option(help='Between columns of text, such as ";" or tab; a comma in .csv.')
 ]
