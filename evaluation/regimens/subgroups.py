@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import greenwood as gw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -17,9 +16,10 @@ from evaluation.regimens.arms import (
     join_notes,
     outcomes_by_arm,
 )
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio, fit_cox, has_hazard_ratio
+from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.crude.rank_tests import UNDEFINED
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
+from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.proportions import HypothesisTest
 from features.outcome import Outcome
 
@@ -116,12 +116,11 @@ def interaction_test(
     arm_columns = np.column_stack([labels == arm for arm in others]).astype(float)
     level_columns = np.column_stack([levels == level for level in names[1:]]).astype(float)
     products = np.column_stack([a * b for a in arm_columns.T for b in level_columns.T])
-    surv = gw.Surv(time=outcome.time, event=outcome.event)
-    main = fit_cox(surv, np.column_stack([arm_columns, level_columns]))
-    full = fit_cox(surv, np.column_stack([arm_columns, level_columns, products]))
-    if main is None or full is None:
+    main = CoxFit.fit(outcome, np.column_stack([arm_columns, level_columns]))
+    full = CoxFit.fit(outcome, np.column_stack([arm_columns, level_columns, products]))
+    if main.note or full.note:
         return UNDEFINED
-    statistic = max(2 * float(full.loglik_ - main.loglik_), 0.0)
+    statistic = max(2 * float(full.log_likelihood - main.log_likelihood), 0.0)
     return HypothesisTest(statistic, float(stats.chi2.sf(statistic, products.shape[1])))
 
 

@@ -7,9 +7,7 @@ has lived until then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import greenwood as gw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -21,13 +19,9 @@ from evaluation.regimens.arms import (
     join_notes,
     outcomes_by_arm,
 )
-from evaluation.regimens.crude.hazard_ratio import (
-    NO_MAXIMUM,
-    cox_hazard_ratio,
-    fit_cox,
-    has_hazard_ratio,
-)
+from evaluation.regimens.crude.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
 from evaluation.results import regimen_table
+from evaluation.statistics.cox import CoxFit
 from features.endpoints.landmark import landmark
 from features.outcome import Outcome
 
@@ -82,7 +76,7 @@ def counting_process(outcome: Outcome, transplant_months: ArrayLike) -> pd.DataF
     return rows.sort_values(["patient", "start"]).reset_index(drop=True)
 
 
-def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> Any:
+def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> CoxFit:
     """Cox model of start-stop data, Efron ties.
 
     Parameters
@@ -93,17 +87,13 @@ def counting_process_cox(intervals: pd.DataFrame, covariates: np.ndarray) -> Any
 
     Returns
     -------
-    greenwood.CoxPH or None
-        As R's coxph(Surv(start, stop, event) ~ ...); None where `fit_cox` finds no maximum.
+    CoxFit
+        As R's coxph(Surv(start, stop, event) ~ ...), each row entering at its start.
     """
     # Only the order of times counts, so the clock may start anywhere.
     shift = min(float(intervals["start"].min()), 0.0)
-    surv = gw.Surv(
-        time=intervals["start"].to_numpy(dtype=float) - shift,
-        time2=intervals["stop"].to_numpy(dtype=float) - shift,
-        event=intervals["event"].to_numpy(dtype=bool),
-    )
-    return fit_cox(surv, covariates)
+    stop, start = (intervals[name].to_numpy(dtype=float) - shift for name in ("stop", "start"))
+    return CoxFit.fit(Outcome(stop, intervals["event"]), covariates, entry=start)
 
 
 def transplant_sensitivity(
@@ -284,7 +274,7 @@ def _adjusted_rows(
     columns = [*arm_columns, transplanted] if has_transplant else arm_columns
     names = [(arm, reference) for arm in others] + [(AFTER, BEFORE)]
     model = None if why else counting_process_cox(intervals, np.column_stack(columns))
-    if model is None:
+    if model is None or model.note:
         why = why or "not estimable: too few events to tell arms and transplant apart"
     for position, (arm, base) in enumerate(names):
         row = shared | {
@@ -293,16 +283,13 @@ def _adjusted_rows(
             "reference_arm": base,
             "ci_method": "Wald",
         }
-        if model is None or position >= len(columns):
+        if why or model is None or position >= len(columns):
             reason = why or "not estimable: no event after, or none before transplant"
             yield row | {"note": join_notes(reason, note)}
             continue
         unadjusted = "" if has_transplant else "not adjusted: too few events after transplant"
         yield row | {
-            "estimate": float(model.hazard_ratio_[position]),
-            "ci_low": float(np.exp(model.conf_low_[position])),
-            "ci_high": float(np.exp(model.conf_high_[position])),
-            "p_value": float(model.p_value_[position]),
+            **model.hazard_ratio(position)._asdict(),
             "note": join_notes(f"above 1: worse than {base}", unadjusted, note),
         }
 

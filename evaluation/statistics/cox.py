@@ -15,12 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from evaluation.statistics.partial_likelihood import PartialLikelihood, Stratum, Ties
+from features.life_table import Z
 from features.outcome import Outcome
 
 NO_EVENT = "not estimable: no event while patients of both kinds are at risk"
 SEPARATED = "not estimable: a column separates the events, the likelihood has no maximum"
+ALIKE = "not estimable: a column does not vary, or repeats others"
 # Columns that vary less than this, as shares of what varies most, are one column.
 _ALIKE = 1e-11
 # Where less than this share of the information at no effect is left in some direction, the
@@ -53,6 +56,15 @@ class RiskSets:
     by_tied_risk: np.ndarray
     by_death: np.ndarray
     by_mean: np.ndarray
+
+
+class WaldRatio(NamedTuple):
+    """Hazard ratio of one column, one more of it, with Wald 95% limits; above 1 is worse."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    p_value: float
 
 
 class Schoenfeld(NamedTuple):
@@ -200,7 +212,7 @@ class CoxFit:
         if drop_alike:
             coef[:, ~transform.any(axis=1)] = np.nan
         missing = weights.ndim == 1 and not known[0]
-        note = "" if not missing else SEPARATED if varies else NO_EVENT
+        note = SEPARATED if varies else ALIKE if q and not p and not drop_alike else NO_EVENT
         shape = weights.shape[:-1]
         return cls(
             coef.reshape(*shape, q),
@@ -208,7 +220,7 @@ class CoxFit:
             value.reshape(shape),
             np.cumsum(steps, axis=1).reshape(*shape, k),
             inner.reshape(*shape, p),
-            note,
+            note if missing else "",
             centre,
             transform,
             likelihood,
@@ -217,6 +229,13 @@ class CoxFit:
     def standardised(self, columns: np.ndarray) -> np.ndarray:
         """Columns of further patients as the model has them, (..., p)."""
         return (columns - self.centre) @ self.transform
+
+    def hazard_ratio(self, column: int = 0) -> WaldRatio:
+        """Of one cohort, from the model-based variance."""
+        coef, error = self.coef[column], np.sqrt(self.covariance[column, column])
+        low, high = np.exp(coef - Z * error), np.exp(coef + Z * error)
+        p_value = 2 * stats.norm.sf(abs(coef / error))
+        return WaldRatio(float(np.exp(coef)), float(low), float(high), float(p_value))
 
     def robust_covariance(self, cluster: ArrayLike | None = None) -> np.ndarray:
         """Lin and Wei's sandwich with the weights taken as known, (q, q).
