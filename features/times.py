@@ -8,7 +8,7 @@ Step functions of time are read here.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,7 +67,11 @@ def one_time_each(months: np.ndarray) -> np.ndarray:
 
 
 def step_values(
-    at: ArrayLike, step_times: np.ndarray, values: np.ndarray, before: float
+    at: ArrayLike,
+    step_times: np.ndarray,
+    values: np.ndarray,
+    before: float,
+    side: Literal["left", "right"] = "right",
 ) -> np.ndarray:
     """Read right-continuous step functions at given times.
 
@@ -79,12 +83,14 @@ def step_values(
         Value from each step on.
     before : float
         Value before the first step (1 for survival, 0 for a cumulative hazard).
+    side : {"right", "left"}
+        The value at the time, or just before it.
 
     Returns
     -------
     ndarray of shape (..., n_times)
     """
-    column = np.searchsorted(step_times, np.asarray(at, dtype=float), side="right")
+    column = np.searchsorted(step_times, np.asarray(at, dtype=float), side=side)
     padded = np.concatenate([np.full((*values.shape[:-1], 1), before), values], axis=-1)
     return padded[..., column]
 

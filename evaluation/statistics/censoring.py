@@ -11,6 +11,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
 
@@ -68,8 +69,7 @@ class CensoringDistribution:
     def before(self, times: ArrayLike) -> np.ndarray:
         """G(t-), the limit from the left, NaN beyond follow-up; the shape of `times`."""
         times = np.asarray(times, dtype=float)
-        column = np.searchsorted(self.times, times, side="left")
-        known = np.concatenate([[1.0], self.probability])[column]
+        known = step_values(times, self.times, self.probability, before=1.0, side="left")
         return np.where(times <= self.follow_up, known, np.nan)
 
     def inverse_at(self, times: ArrayLike) -> np.ndarray:
@@ -96,11 +96,8 @@ def fit_censoring(outcome: Outcome) -> CensoringDistribution:
     ----------
     Graf et al., Stat Med 1999, 18:2529-2545
     """
-    times, events, censored, at_risk = _life_table(outcome, np.ones((1, len(outcome))))
-    # Events come first at ties: a patient with the event at t is no longer there to be censored.
-    remaining = at_risk - events
-    hazard = np.divide(censored, remaining, out=np.zeros_like(censored), where=remaining > 0)
-    return CensoringDistribution(times, np.cumprod(1.0 - hazard[0]))
+    table = LifeTable.count(outcome.time, outcome.event)
+    return CensoringDistribution(table.times, table.censoring)
 
 
 def censoring_of(outcome: Outcome) -> CensoringModel:
@@ -230,11 +227,9 @@ def replicate_survival(outcome: Outcome, times: ArrayLike, counts: np.ndarray) -
     times = np.asarray(times, dtype=float)
     if outcome.censoring is not None:
         return 1.0 - weighted_share(outcome, times, counts, outcome.event)
-    steps, events, _, at_risk = _life_table(outcome, np.asarray(counts, dtype=float))
-    hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
-    survival = step_values(times, steps, np.cumprod(1.0 - hazard, axis=1), before=1.0)
-    follow_up = steps[(at_risk > 0).sum(axis=1) - 1]
-    known = (times <= follow_up[:, None]) | (survival == 0.0)
+    table = LifeTable.count(outcome.time, outcome.event, weights=counts)
+    survival = table.at(times, table.survival, before=1.0)
+    known = (times <= table.follow_up[:, None]) | (survival == 0.0)
     return np.where(known, survival, np.nan)
 
 
@@ -242,20 +237,3 @@ def inverse_of(probability: np.ndarray) -> np.ndarray:
     """1 / G, of any shape; NaN where G is 0 or unknown."""
     known = np.full(probability.shape, np.nan)
     return np.divide(1.0, probability, out=known, where=probability > 0)
-
-
-def _life_table(
-    outcome: Outcome, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct times (m,), and weighted events, censored and at risk at each, all (B, m)."""
-    if not len(outcome):
-        raise ValueError("outcome holds no patient; a Kaplan-Meier estimate needs at least one")
-    order = np.argsort(outcome.time, kind="stable")
-    times, first = np.unique(outcome.time[order], return_index=True)
-    weights = weights[:, order]
-    event = outcome.event[order]
-    events = np.add.reduceat(weights * event, first, axis=1)
-    censored = np.add.reduceat(weights * ~event, first, axis=1)
-    leaving = events + censored
-    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
-    return times, events, censored, at_risk
