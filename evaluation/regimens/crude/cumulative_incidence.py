@@ -15,8 +15,8 @@ from evaluation.regimens.arms import Row, Z, join_notes, outcomes_by_arm
 from evaluation.regimens.crude.rank_tests import UNDEFINED
 from evaluation.statistics.competing_incidence import incidence_by_cause
 from evaluation.statistics.fine_gray import fine_gray
-from evaluation.statistics.kaplan_meier import number_at_risk
 from evaluation.statistics.proportions import HypothesisTest
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
 _CENSORED, _EVENT, _COMPETING = "censored", "event", "competing"
@@ -64,33 +64,20 @@ def cumulative_incidence(outcome: Outcome) -> pd.DataFrame:
     Aalen and Johansen, 1978; variance of Greenwood's type, as R's survfit and etm have it. cmprsk's
     differs by about one part in a hundred.
     """
-    if len(outcome) == 0:
-        raise ValueError("outcome holds no patients; a cumulative incidence needs at least one")
-    other = _competing(outcome)
-    times = np.unique(outcome.time)
-    fit = incidence_by_cause(outcome, times)
-    fit = fit[fit["cause"] == "event"]
-    incidence = fit["estimate"].to_numpy()
-    error = np.nan_to_num(fit["std_error"].to_numpy())
-    low, high = _log_log_limits(incidence, error)
-    counted = {
-        "n_event": outcome.event,
-        "n_competing": other,
-        "n_censor": ~outcome.event & ~other,
-    }
-    counts = {
-        name: np.bincount(np.searchsorted(times, outcome.time[which]), minlength=len(times))
-        for name, which in counted.items()
-    }
+    table = LifeTable.of(outcome)
+    fit = _of_the_event(outcome, table.times)
+    none = np.zeros(len(table.times))
     return pd.DataFrame(
         {
-            "time": times,
-            "incidence": incidence,
-            "std_error": error,
-            "ci_low": low,
-            "ci_high": high,
-            "n_risk": number_at_risk(outcome, times),
-            **counts,
+            "time": table.times,
+            "incidence": fit["estimate"],
+            "std_error": fit["std_error"].fillna(0.0),
+            "ci_low": fit["ci_low"],
+            "ci_high": fit["ci_high"],
+            "n_risk": table.at_risk.astype(int),
+            "n_event": table.events.astype(int),
+            "n_competing": (none if table.competing is None else table.competing).astype(int),
+            "n_censor": table.censored.astype(int),
         }
     )
 
@@ -104,17 +91,17 @@ def incidence_at(outcome: Outcome, horizons: ArrayLike) -> pd.DataFrame:
         One row a horizon, in the order given: horizon, incidence, std_error, ci_low, ci_high,
         n_event (events up to and including it). NaN beyond the longest follow-up.
     """
-    curve = cumulative_incidence(outcome)
     horizons = np.atleast_1d(np.asarray(horizons, dtype=float))
-    start = pd.DataFrame(
-        {"incidence": [0.0], "std_error": [0.0], "ci_low": np.nan, "ci_high": np.nan}
-    )
-    steps = pd.concat([start, curve[list(start)]], ignore_index=True)
-    at = steps.iloc[np.searchsorted(curve["time"], horizons, side="right")].reset_index(drop=True)
-    at[horizons > outcome.follow_up] = np.nan
-    at.insert(0, "horizon", horizons)
-    at["n_event"] = np.searchsorted(np.sort(outcome.time[outcome.event]), horizons, side="right")
-    return at
+    fit = _of_the_event(outcome, horizons).rename(columns={"estimate": "incidence"})
+    columns = ["incidence", "std_error", "ci_low", "ci_high"]
+    fit["std_error"] = fit["std_error"].fillna(0.0)
+    fit.loc[horizons > outcome.follow_up, columns] = np.nan
+    return fit[["horizon", *columns, "n_event"]]
+
+
+def _of_the_event(outcome: Outcome, times: ArrayLike) -> pd.DataFrame:
+    fit = incidence_by_cause(outcome, times)
+    return fit[fit["cause"] == "event"].reset_index(drop=True)
 
 
 def gray_test(outcome: Outcome, regimen: ArrayLike) -> HypothesisTest:
@@ -345,12 +332,3 @@ def _ratio_has_maximum(both: Outcome, label: np.ndarray) -> bool:
         if not mine.any():
             return False
     return True
-
-
-def _log_log_limits(incidence: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    inside = (incidence > 0) & (incidence < 1) & (error > 0)
-    free = np.where(inside, 1 - incidence, 0.5)
-    # Near 100% the width grows beyond what exp can take; both limits are long at their ends then.
-    width = np.minimum(Z * error / (free * -np.log(free)), 100)
-    low, high = 1 - free ** np.exp(-width), 1 - free ** np.exp(width)
-    return np.where(inside, low, np.nan), np.where(inside, high, np.nan)
