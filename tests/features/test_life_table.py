@@ -95,8 +95,8 @@ def test_replicates_are_the_tables_of_the_drawn_patients():
             np.testing.assert_allclose(expected, read(alone), atol=1e-12)
         assert together.follow_up[row] == alone.follow_up
         assert together.restricted_mean(8)[row] == pytest.approx(alone.restricted_mean(8))
-        error = alone.restricted_mean_error(8)
-        assert together.restricted_mean_error(8)[row] == pytest.approx(error)
+        variance = alone.restricted_mean_variance(8)
+        assert together.restricted_mean_variance(8)[row] == pytest.approx(variance)
 
 
 def test_who_comes_late_is_at_risk_after_his_entry_alone():

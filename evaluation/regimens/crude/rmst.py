@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from evaluation.regimens.arms import Row, Z, canonical_order, join_notes
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
 # Patients of permuted samples held in memory at once.
@@ -55,10 +56,9 @@ def restricted_mean(outcome: Outcome, tau: float) -> RestrictedMean:
         raise ValueError(f"tau must be above 0 months; got {tau:g}")
     if len(outcome) == 0 or tau > outcome.follow_up:
         return RestrictedMean(np.nan, np.nan)
-    times, event = outcome.time, outcome.event
-    order = np.argsort(times, kind="stable")
-    mean, variance = _means(times[order], event[order], np.ones((1, len(outcome))), tau)
-    return RestrictedMean(float(mean[0]), float(np.sqrt(variance[0])))
+    table = LifeTable.count(outcome.time, outcome.event)
+    error = np.sqrt(table.restricted_mean_variance(tau))
+    return RestrictedMean(float(table.restricted_mean(tau)), float(error))
 
 
 def choose_tau(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> float:
@@ -279,48 +279,13 @@ def _events_by(outcome: Outcome, tau: float) -> int:
 
 def _standardised(pooled: Outcome, labels: np.ndarray, tau: float) -> np.ndarray:
     """Standardised RMST differences of permuted samples; `pooled` is sorted by time."""
-    mean, variance = _means(pooled.time, pooled.event, labels, tau)
-    base, base_variance = _means(pooled.time, pooled.event, 1 - labels, tau)
-    difference, error = mean - base, np.sqrt(variance + base_variance)
+    # What happens beyond tau does not count.
+    time, event = np.minimum(pooled.time, tau), pooled.event & (pooled.time <= tau)
+    arm, base = (LifeTable.count(time, event, weights=weights) for weights in (labels, 1 - labels))
+    difference = arm.restricted_mean(tau) - base.restricted_mean(tau)
+    error = np.sqrt(arm.restricted_mean_variance(tau) + base.restricted_mean_variance(tau))
     size = np.full(len(labels), np.inf)
     size[np.abs(difference) < _TIE] = 0.0
     return np.divide(
         difference, error, out=size * np.sign(difference + (difference == 0)), where=error > 0
     )
-
-
-def _means(
-    time: np.ndarray, event: np.ndarray, weights: np.ndarray, tau: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """RMST and its variance for each row of case weights.
-
-    Parameters
-    ----------
-    time, event : ndarray of shape (n,)
-        Sorted by time.
-    weights : ndarray of shape (B, n)
-        How often each patient is in each sample.
-    tau : float
-
-    Returns
-    -------
-    tuple of ndarray of shape (B,)
-    """
-    times, first = np.unique(time, return_index=True)
-    events = np.add.reduceat(weights * event, first, axis=1).astype(float)
-    leaving = np.add.reduceat(weights, first, axis=1).astype(float)
-    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
-    used = times <= tau
-    events, at_risk = events[:, used], at_risk[:, used]
-    hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
-    survival = np.cumprod(1 - hazard, axis=1)
-    edges = np.concatenate([[0.0], times[used], [tau]])
-    steps = np.concatenate([np.ones((len(weights), 1)), survival], axis=1)
-    areas = steps * np.diff(edges)
-    # Area to the right of each event time, up to tau.
-    right = np.cumsum(areas[:, :0:-1], axis=1)[:, ::-1]
-    beyond = at_risk - events
-    greenwood = np.divide(
-        events, at_risk * beyond, out=np.zeros_like(events), where=(events > 0) & (beyond > 0)
-    )
-    return areas.sum(axis=1), (right**2 * greenwood).sum(axis=1)
