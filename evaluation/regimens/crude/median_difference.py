@@ -9,10 +9,9 @@ import numpy as np
 from evaluation.bootstrap import MAX_UNDEFINED, bootstrap_counts, percentile_interval
 from evaluation.regimens.arms import Row, join_notes
 from evaluation.statistics.kaplan_meier import median_time
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
-# As in `kaplan_meier`: R's survfit compares survival with 0.5 up to this rounding error.
-_TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 # Patients of bootstrap samples held in memory at once.
 _BATCH = 2_000_000
 
@@ -36,24 +35,7 @@ def weighted_medians(outcome: Outcome, counts: np.ndarray) -> np.ndarray:
     if len(counts) > step:
         parts = np.split(counts, range(step, len(counts), step))
         return np.concatenate([weighted_medians(outcome, part) for part in parts])
-    order = np.argsort(outcome.time, kind="stable")
-    counts = np.asarray(counts, dtype=float)[:, order]
-    times, first = np.unique(outcome.time[order], return_index=True)
-    events = np.add.reduceat(counts * outcome.event[order], first, axis=1)
-    leaving = np.add.reduceat(counts, first, axis=1)
-    at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
-    hazard = np.divide(events, at_risk, out=np.zeros_like(events), where=at_risk > 0)
-    survival = np.cumprod(1 - hazard, axis=1)
-
-    below = survival < 0.5 + _TOLERANCE
-    at = below.argmax(axis=1)
-    rows = np.arange(len(counts))
-    reached = survival[rows, at]
-    median = times[at]
-    lower = survival < reached[:, np.newaxis] - _TOLERANCE
-    flat = (np.abs(reached - 0.5) < _TOLERANCE) & lower.any(axis=1)
-    median = np.where(flat, (times[at] + times[lower.argmax(axis=1)]) / 2, median)
-    return np.where(below.any(axis=1), median, np.nan)
+    return LifeTable.count(outcome.time, outcome.event, weights=counts).quantile()
 
 
 def median_difference_rows(
