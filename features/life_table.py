@@ -165,6 +165,13 @@ class LifeTable:
         return np.cumprod(1.0 - self.hazard, axis=-1)
 
     @property
+    def survival_before(self) -> np.ndarray:
+        """Survival just before each time, shape (..., m)."""
+        return np.concatenate(
+            [np.ones((*self.survival.shape[:-1], 1)), self.survival[..., :-1]], axis=-1
+        )
+
+    @property
     def cumulative_hazard(self) -> np.ndarray:
         """Hazard summed up to and including each time: Nelson-Aalen, shape (..., m)."""
         return np.cumsum(self.hazard, axis=-1)
@@ -196,7 +203,7 @@ class LifeTable:
         own = np.divide(
             self._number(cause), self.at_risk, out=np.zeros_like(self.at_risk), where=self._anybody
         )
-        return np.cumsum(self._before * own, axis=-1)
+        return np.cumsum(self.survival_before * own, axis=-1)
 
     def incidence_error(self, cause: str = "event") -> np.ndarray:
         """Standard error of `incidence`, shape (..., m); Greenwood's where nothing competes.
@@ -206,7 +213,7 @@ class LifeTable:
         + S(s-)^2 d1 (Y - d1) / Y^3 - 2 (F(t) - F(s)) S(s-) d1 / Y^2. Expanding the squares leaves
         cumulative sums. Marubini and Valsecchi 1995; R's `survival::survfit` and `etm`.
         """
-        curve, own, before = self.incidence(cause), self._number(cause), self._before
+        curve, own, before = self.incidence(cause), self._number(cause), self.survival_before
         at_risk = np.where(self._anybody, self.at_risk, 1.0)
         # Where all at risk have an event F stays where it is, and the first term is 0.
         any_kind = self._log_variance
@@ -337,13 +344,6 @@ class LifeTable:
         # A remainder of rounding is nobody.
         largest = self.at_risk.max(axis=-1, keepdims=True)
         return self.at_risk - self.ended > _NOBODY * largest
-
-    @property
-    def _before(self) -> np.ndarray:
-        """Survival just before each time."""
-        return np.concatenate(
-            [np.ones((*self.survival.shape[:-1], 1)), self.survival[..., :-1]], axis=-1
-        )
 
     @cached_property
     def _log_variance(self) -> np.ndarray:

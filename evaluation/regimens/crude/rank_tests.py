@@ -14,6 +14,7 @@ from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes
 from evaluation.statistics.proportions import HypothesisTest
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
 UNDEFINED = HypothesisTest(np.nan, np.nan)
@@ -151,7 +152,7 @@ def max_combo(
         return undefined
     both, label, layers = _at_risk(both, label, layers)
     defined = np.array([_variance_exists(both, label, layers, w) for w in MAX_COMBO_WEIGHTS])
-    scores, covariance = _weighted_scores(both, label == "0 arm", layers)
+    scores, covariance = _weighted_scores(both, label, layers)
     error = np.sqrt(np.diag(covariance))
     z = np.divide(scores, error, out=np.full(len(scores), np.nan), where=defined)
     statistic = float(np.abs(z[defined]).max())
@@ -302,51 +303,56 @@ def _variance_exists(
     An event time tells where its weight is above 0, two arms are at risk and not all patients at
     risk have the event; the arms must be linked by such times.
     """
-    linked: list[set] = [{arm} for arm in np.unique(labels)]
-    layers = np.zeros(len(outcome), dtype=int) if strata is None else strata
-    for stratum in np.unique(layers):
-        mine = layers == stratum
-        survival = 1.0
-        for time in np.unique(outcome.time[mine & outcome.event]):
-            at_risk = mine & (outcome.time >= time)
-            n, d = at_risk.sum(), (mine & outcome.event & (outcome.time == time)).sum()
-            if survival ** weight[0] * (1 - survival) ** weight[1] > 0 and d < n:
-                present = set(labels[at_risk])
-                touched = [group for group in linked if group & present]
-                linked = [group for group in linked if not group & present]
-                linked.append(set().union(*touched))
-                if len(linked) == 1:
-                    return True
-            survival *= 1 - d / n
+    linked: list[set] = [{arm} for arm in range(len(np.unique(labels)))]
+    for at_risk, events, before in _event_times(outcome, labels, strata):
+        telling = before ** weight[0] * (1 - before) ** weight[1] > 0
+        telling &= events.sum(axis=0) < at_risk.sum(axis=0)
+        for column in (at_risk[:, telling] > 0).T:
+            present = set(np.flatnonzero(column).tolist())
+            touched = [group for group in linked if group & present]
+            linked = [group for group in linked if not group & present]
+            linked.append(set().union(*touched))
+            if len(linked) == 1:
+                return True
     return False
 
 
+def _event_times(
+    outcome: Outcome, labels: np.ndarray, strata: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """At risk and events of each arm, in sorted order, at the m event times of each stratum.
+
+    Arrays of shape (n_arms, m), and pooled survival just before these times, shape (m,).
+    """
+    arms = np.unique(labels)
+    layers = np.zeros(len(outcome), dtype=int) if strata is None else strata
+    for stratum in np.unique(layers):
+        mine = layers == stratum
+        time, event = outcome.time[mine], outcome.event[mine]
+        pooled = LifeTable.count(time, event)
+        by_arm = LifeTable.count(time, event, weights=labels[mine] == arms[:, np.newaxis])
+        had = pooled.events > 0
+        yield by_arm.at_risk[:, had], by_arm.events[:, had], pooled.survival_before[had]
+
+
 def _weighted_scores(
-    outcome: Outcome, in_arm: np.ndarray, strata: np.ndarray | None
+    outcome: Outcome, labels: np.ndarray, strata: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Observed minus expected events of the arm under each weight, and their covariance.
+    """Observed minus expected events of the first arm under each weight, and their covariance.
 
     greenwood's maxcombo_test has the same, with a simulated integral that takes a quarter of a
     second.
     """
     size = len(MAX_COMBO_WEIGHTS)
     scores, covariance = np.zeros(size), np.zeros((size, size))
-    layers = np.zeros(len(outcome), dtype=int) if strata is None else strata
-    for stratum in np.unique(layers):
-        time, event, arm = (
-            part[layers == stratum] for part in (outcome.time, outcome.event, in_arm)
-        )
-        times, deaths = np.unique(time[event], return_counts=True)
-        n = len(time) - np.searchsorted(np.sort(time), times, side="left")
-        n_arm = arm.sum() - np.searchsorted(np.sort(time[arm]), times, side="left")
-        deaths_arm = np.bincount(np.searchsorted(times, time[event & arm]), minlength=len(times))
-        before = np.append(1.0, np.cumprod(1 - deaths / n)[:-1])
+    for at_risk, events, before in _event_times(outcome, labels, strata):
+        n, deaths = at_risk.sum(axis=0), events.sum(axis=0)
         weights = np.array(
             [before**rho * (1 - before) ** gamma for rho, gamma in MAX_COMBO_WEIGHTS]
         )
-        share = n_arm / n
+        share = at_risk[0] / n
         variance = deaths * share * (1 - share) * (n - deaths) / np.maximum(n - 1, 1)
-        scores += weights @ (deaths_arm - deaths * share)
+        scores += weights @ (events[0] - deaths * share)
         covariance += (weights * variance) @ weights.T
     return scores, covariance
 
