@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from features.life_table import LifeTable
 from features.outcome import Outcome
+from features.times import step_values
 
 _MAX_STEPS = 50
 _TOLERANCE = 1e-10
@@ -97,11 +99,13 @@ class _Sorted:
             np.zeros(len(outcome), dtype=bool) if outcome.competing is None else outcome.competing
         )
         self.times, self.deaths = np.unique(self.time[self.event], return_counts=True)
-        censored = ~self.event & ~self.other
-        self.censored_at, left = np.unique(self.time[censored], return_counts=True)
-        self.at_risk = len(self.time) - np.searchsorted(self.time, self.censored_at, side="left")
-        self.hazard = left / self.at_risk
-        self._curve = np.append(1.0, np.cumprod(1 - self.hazard))
+        # As in cmprsk, who has an event at the time of a censoring could still be censored there.
+        self._censoring = LifeTable.count(self.time, ~self.event & ~self.other)
+        some = self._censoring.events > 0
+        self.censored_at, self.at_risk, self.hazard = (
+            part[some]
+            for part in (self._censoring.times, self._censoring.at_risk, self._censoring.hazard)
+        )
         self.before_event = self.before(self.times)
         own = self.before(self.time)
         # Weight of a competing event's patient over G(t-); 0 for the others.
@@ -109,7 +113,8 @@ class _Sorted:
 
     def before(self, time: np.ndarray) -> np.ndarray:
         """Probability of not having been censored before `time`."""
-        return self._curve[np.searchsorted(self.censored_at, time, side="left")]
+        table = self._censoring
+        return step_values(time, table.times, table.survival, before=1.0, side="left")
 
     def risk_sums(self, values: np.ndarray) -> np.ndarray:
         """Weighted sums of `values`, shape (n, ...), over the risk set of each event time."""
