@@ -18,8 +18,8 @@ from evaluation.regimens.crude.rmst import restricted_mean
 from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.fine_gray import fine_gray
 from evaluation.statistics.firth_cox import fit_firth_cox
+from evaluation.statistics.kaplan_meier import weighted_survival
 from evaluation.statistics.proportions import TwoProportions, proportion
-from evaluation.statistics.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
 
 Value = tuple[str, float, float]

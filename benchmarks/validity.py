@@ -24,8 +24,8 @@ from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_ad
 from evaluation.regimens.adjusted.design import adjustment_design
 from evaluation.regimens.adjusted.estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
 from evaluation.regimens.adjusted.propensity import fit_propensity
+from evaluation.statistics.kaplan_meier import weighted_survival
 from evaluation.statistics.robust_cox import fit_robust_cox
-from evaluation.statistics.weighted_kaplan_meier import weighted_survival
 from features.outcome import Outcome
 from features.simulated.scenario import Scenario, SimulatedCohort, read_scenario, simulate_cohort
 from models.card import software_versions

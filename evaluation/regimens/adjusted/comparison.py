@@ -41,8 +41,8 @@ from evaluation.regimens.adjusted.propensity import (
     propensity_note,
 )
 from evaluation.results import adjusted_table, format_p
+from evaluation.statistics.kaplan_meier import weighted_kaplan_meier
 from evaluation.statistics.logistic import Method
-from evaluation.statistics.weighted_kaplan_meier import weighted_kaplan_meier
 from features.covariates.dictionary import Covariate
 from features.covariates.multiple_imputation import multiply_impute, pool_rubin
 from features.outcome import Outcome

@@ -24,9 +24,9 @@ from evaluation.regimens.adjusted.propensity import (
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
 from evaluation.regimens.crude.hazard_ratio import Trend, fit_cox, hazards_trend
 from evaluation.statistics.firth_cox import fit_firth_cox
+from evaluation.statistics.kaplan_meier import WeightedSurvival, weighted_survival
 from evaluation.statistics.logistic import Method
 from evaluation.statistics.robust_cox import fit_robust_cox
-from evaluation.statistics.weighted_kaplan_meier import WeightedSurvival, weighted_survival
 from features.outcome import Outcome
 
 EVENT_PROBABILITY = "event probability difference"

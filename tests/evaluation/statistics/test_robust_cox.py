@@ -105,7 +105,7 @@ def test_a_constant_column_has_no_estimate_and_spoils_no_other(cohort):
     ("kind", "coef", "naive", "robust", "coef_breslow", "robust_breslow"),
     [
         # R 4.2.2, survival 3.5.3: coxph(Surv(os_months, os_event) ~ trt, weights = w,
-        # robust = TRUE), Efron and ties = "breslow"; propensity as in test_weighted_kaplan_meier.
+        # robust = TRUE), Efron and ties = "breslow"; propensity as in test_kaplan_meier.
         ("IPTW", -0.3678928347, 0.1347538756, 0.2039171207, -0.3672239257, 0.2032252567),
         ("stabilised IPTW", -0.370133683, 0.190704617, 0.2053974639, -0.3696606392, 0.2047009136),
         ("overlap", -0.3022277275, 0.2890208914, 0.2038788939, -0.3016208163, 0.2031019438),

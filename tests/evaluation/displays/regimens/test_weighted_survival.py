@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evaluation.displays.regimens.weighted_survival import WeightedSurvivalDisplay
-from evaluation.statistics.weighted_kaplan_meier import weighted_kaplan_meier
+from evaluation.statistics.kaplan_meier import weighted_kaplan_meier
 from features.outcome import Outcome
 
 
