@@ -17,7 +17,7 @@ from sksurv.util import Surv
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, brier_score, replicate_scores
+from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores
 from evaluation.metrics.calibration.at_horizon import (
     calibration_slope,
     grouped_calibration,
@@ -106,7 +106,7 @@ def every_measure(outcome: Outcome, lp: np.ndarray) -> dict[str, float]:
         "harrell_c": lambda: harrell_c(outcome, lp),
         "uno_c": lambda: uno_c(outcome, lp, TAU),
         "auc": lambda: replicate_auc(outcome, 1.0 - survival, TIMES),
-        "brier": lambda: brier_score(outcome, survival, TIMES),
+        "brier": lambda: (brier_losses(outcome, survival, TIMES), null_losses(outcome, TIMES)),
         "observed_expected": lambda: observed_expected(outcome, risk, HORIZON),
         "calibration_slope": lambda: calibration_slope(outcome, risk),
         "intercept_at_horizon": lambda: replicate_intercepts_at_horizon(

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.regimen_parity import regimen_rows
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, brier_score, integrated_brier
+from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses, scaled_brier
 from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
 from evaluation.metrics.calibration.curve import replicate_calibration_errors
 from evaluation.metrics.calibration.d_calibration import d_calibration_test
@@ -105,11 +105,12 @@ def _single_event(cohort: Prediction, refs: dict[str, Any]) -> Iterator[tuple[st
     given, times = refs[f"score_{name}"], list(DAYS.values())
     risks = np.column_stack([cohort.risk(label) for label in DAYS])
     auc = replicate_auc(outcome, risks, times)[0]
-    brier = brier_score(outcome, 1.0 - risks, times)
+    brier = brier_losses(outcome, 1.0 - risks, times).mean(axis=0)
+    ipa = scaled_brier(brier, null_losses(outcome, times).mean(axis=0))
     for i, label in enumerate(DAYS):
         yield f"AUC {label}", auc[i], given["AUC"][i]
-        yield f"Brier {label}", brier["brier"][i], given["Brier"][i]
-        yield f"IPA {label}", brier["ipa"][i], given["IPA"][i]
+        yield f"Brier {label}", brier[i], given["Brier"][i]
+        yield f"IPA {label}", ipa[i], given["IPA"][i]
     grid = np.array(refs[f"ibs_{name}"]["grid"], dtype=float)
     survival = np.exp(-np.column_stack([cohort.hazard(day) for day in grid]))
     losses = brier_losses(outcome, survival, grid).mean(axis=0)

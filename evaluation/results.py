@@ -32,17 +32,6 @@ METRIC_COLUMNS = (
     "note",
 )
 
-# Metrics of one time that is not a clinical horizon: a name says all of it.
-WITHOUT_HORIZON = (
-    "harrell_c",
-    "uno_c",
-    "ibs",
-    "integrated_auc",
-    "d_calibration_p",
-    "competing_c",
-    "competing_ibs",
-)
-
 # Classical and model-based estimates share these, so that the report is one concatenation.
 REGIMEN_COLUMNS = (
     "family",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -105,6 +105,11 @@ class Outcome:
         return int(self.event.sum())
 
     @property
+    def has_competing(self) -> bool:
+        """Whether some patient's follow-up ended with a competing event."""
+        return self.competing is not None and bool(self.competing.any())
+
+    @property
     def follow_up(self) -> float:
         """Longest observed time, in months; nothing is known beyond it."""
         return float(self.time.max()) if len(self) else 0.0
@@ -113,6 +118,11 @@ class Outcome:
     def first_event(self) -> float:
         """Time of the earliest observed event, in months; infinite without one."""
         return float(self.time[self.event].min()) if self.n_events else math.inf
+
+    @property
+    def cause_specific(self) -> Outcome:
+        """The outcome with competing events taken for censorings, as a hazard of the event is."""
+        return replace(self, competing=None) if self.has_competing else self
 
     def take(self, rows: ArrayLike) -> Outcome:
         """Return the outcome of the selected patients (integer positions or a mask)."""

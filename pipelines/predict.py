@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-SHOWN = ("uno_c", "c", "ipa", "oe", "calibration_oe", "calibration_slope")
 # Of what is missing or unusual about a patient, printed in a table.
 LONGEST_NOTE = 1_000
 
@@ -263,6 +262,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     import pandas as pd
     from rich.table import Table
 
+    from evaluation.metrics.catalogue import IPA, OBSERVED_EXPECTED, SLOPE, UNO_C, is_one_of
     from features.errors import LONGEST_NAME, one_line
     from features.text.numbers import significant
     from pipelines.output.terminal import PlainConsole
@@ -300,7 +300,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
         "probabilities carry no interval of their own; how good they are on average:"
     )
     for name, value in card.performance.items():
-        if name.split(" ")[0].removeprefix("competing_") in SHOWN:
+        if is_one_of(name.split(" ")[0], UNO_C, IPA, OBSERVED_EXPECTED, SLOPE):
             console.print(f"  {name}: {value}, {card.measured}")
     for caution in card.cautions:
         console.print(f"  caution: {caution}")

@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from evaluation.metrics.catalogue import (
+    HARRELL_C,
+    IBS,
+    IPA,
+    OBSERVED_EXPECTED,
+    UNO_C,
+    rows_of,
+)
 from evaluation.report.training import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
@@ -36,16 +44,8 @@ PROGRESS_COLUMNS = (
 )
 TERMINAL_TABLES = {
     "Out-of-fold performance, estimate (95% bootstrap interval); * chosen\n"
-    "C, IPA: higher is better; IBS: lower is better": (
-        "harrell_c",
-        "uno_c",
-        "ibs",
-        "ipa",
-        "competing_c",
-        "competing_ibs",
-        "competing_ipa",
-    ),
-    "Calibration, observed / expected events; 1 is calibrated": ("calibration_oe", "competing_oe"),
+    "C, IPA: higher is better; IBS: lower is better": (HARRELL_C, UNO_C, IBS, IPA),
+    "Calibration, observed / expected events; 1 is calibrated": (OBSERVED_EXPECTED,),
 }
 
 
@@ -88,7 +88,7 @@ def progress_bar(steps: int) -> Iterator[Advance]:
 def print_result(result: TrainingResult, out: Path | None, seconds: float) -> None:
     """Print metrics, regimen table, cautions and places."""
     for title, metrics in TERMINAL_TABLES.items():
-        shown = result.metrics[result.metrics["metric"].isin(metrics)]
+        shown = result.metrics[rows_of(result.metrics["metric"], *metrics)]
         table = metrics_by_learner(shown)
         chosen = table["learner"] == result.champion.learner
         table.insert(0, "", chosen.map({True: "*", False: ""}))
@@ -131,7 +131,7 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
     )
     print_findings(result.given.checked.findings)
     for title, metrics in TERMINAL_TABLES.items():
-        shown = result.metrics[result.metrics["metric"].isin(metrics)]
+        shown = result.metrics[rows_of(result.metrics["metric"], *metrics)]
         title = title.replace("Out-of-fold performance", "Performance on these patients")
         print_table(title.replace("; * chosen", ""), metrics_by_learner(shown))
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from evaluation.estimates import check_patients
 from evaluation.metrics.brier import increasing_times
 from evaluation.statistics.censoring import CensoringModel, censoring_weights
+from evaluation.statistics.competing_incidence import any_event, competing_events
 from features.outcome import Outcome
 
 
@@ -28,8 +29,9 @@ def replicate_auc(
     """AUC at each time, of the cohort or of its bootstrap replicates.
 
     Cases have had the event by t and weigh 1 / G(T-); controls are followed beyond t and weigh
-    1 / G(t). The AUC is the weighted share of pairs of a case and a control in which the case has
-    the higher marker, equal markers counting one half.
+    1 / G(t), or had a competing event at U <= t and weigh 1 / G(U-). The AUC is the weighted share
+    of pairs of a case and a control in which the case has the higher marker, equal markers counting
+    one half.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def replicate_auc(
         Labels; only pairs of the same group are compared, such as those of one test fold when the
         marker is a risk score.
     censoring : CensoringModel, optional
-        Of the outcome itself by default, held fixed over replicates.
+        Of the outcome itself by default, a competing event being none; fixed over replicates.
 
     Returns
     -------
@@ -59,7 +61,8 @@ def replicate_auc(
     References
     ----------
     Uno et al., JASA 2007, 10.1198/016214507000000149; Hung and Chiang, Scand J Stat 2010,
-    10.1111/j.1467-9469.2009.00661.x; weights as in R's `riskRegression::Score`.
+    10.1111/j.1467-9469.2009.00661.x; with competing events Blanche et al., Stat Med 2013,
+    10.1002/sim.5958, definition 2. Weights as in R's `riskRegression::Score`.
     """
     times = increasing_times(times)
     n = len(outcome)
@@ -73,21 +76,23 @@ def replicate_auc(
 
     one_group = bool((labels == labels[0]).all())
     result = np.full((len(weights), len(times)), np.nan)
-    ipcw = censoring_weights(outcome, times, censoring)
+    ended = any_event(outcome) if outcome.has_competing else outcome
+    ipcw = censoring_weights(ended, times, censoring)
+    competing = competing_events(outcome)
     for column, time in enumerate(times):
         # Copies that lie together in memory are read much faster in sorted order.
         values = columns[:, min(column, columns.shape[1] - 1)].copy()
         weight = ipcw[:, column].copy()
         if time > outcome.follow_up or np.isnan(values).any() or np.isnan(weight).any():
             continue
-        beyond = outcome.time > time
+        control = (outcome.time > time) | competing
         order = np.argsort(values) if one_group else np.lexsort((values, labels))
         ends_group = _ends(labels[order])
         pairs = _count_pairs(
             weights,
             order,
-            np.where(beyond, 0.0, weight)[order],
-            np.where(beyond, weight, 0.0)[order],
+            np.where(control, 0.0, weight)[order],
+            np.where(control, weight, 0.0)[order],
             ends_group | _ends(values[order]),
             ends_group,
         )

@@ -1,4 +1,7 @@
-"""Brier score: how far predicted survival is from what happened, under censoring.
+"""Brier score: how far predicted probabilities are from what happened, under censoring.
+
+One kernel with and without competing events: survival is then the probability of not having had the
+event, 1 - cumulative incidence, and a patient with a competing event is known never to have it.
 
 Losses per patient -> score at each time -> integrated score. The losses are computed once; a
 bootstrap replicate is one product of its counts with them.
@@ -7,16 +10,11 @@ bootstrap replicate is one product of its counts with them.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.censoring import (
-    CensoringModel,
-    censoring_of,
-    censoring_weights,
-    replicate_survival,
-)
-from evaluation.statistics.kaplan_meier import survival_at
+from evaluation.metrics.observed import replicate_event_free
+from evaluation.statistics.censoring import CensoringModel, censoring_of, censoring_weights
+from evaluation.statistics.competing_incidence import any_event, competing_events
 from features.outcome import Outcome
 
 
@@ -29,18 +27,20 @@ def brier_losses(
     """Squared error of each patient at each time, weighted for censoring.
 
     With the event at T <= t the loss is S(t)^2 / G(T-), followed beyond t it is
-    (1 - S(t))^2 / G(t), censored by t it is 0: the weights make up for those.
+    (1 - S(t))^2 / G(t), censored by t it is 0: the weights make up for those. With a competing
+    event at U <= t the loss is (1 - S(t))^2 / G(U-).
 
     Parameters
     ----------
     outcome : Outcome of n patients
     survival : ndarray of shape (n, n_times)
-        Predicted probability of being event-free after each time. Not an event probability, and
-        not a risk score.
+        Predicted probability of not having had the event by each time. Not an event probability,
+        and not a risk score.
     times : array-like of shape (n_times,)
         Months, increasing.
     censoring : CensoringModel, optional
-        Of the outcome itself by default; by arm or covariates from `conditional_censoring`.
+        Of the outcome itself by default, a competing event being no censoring; by arm or covariates
+        from `conditional_censoring`.
 
     Returns
     -------
@@ -57,7 +57,8 @@ def brier_losses(
 
     References
     ----------
-    Graf et al., Stat Med 1999, 18:2529-2545. Weights as in R's `riskRegression::Score`; at tied
+    Graf et al., Stat Med 1999, 18:2529-2545; with competing events Schoop et al., Biom J 2011,
+    10.1002/bimj.201000073. Weights as in R's `riskRegression::Score`; at tied
     event and censoring times scikit-survival has G(T) instead of G(T-).
     """
     times = increasing_times(times)
@@ -68,12 +69,13 @@ def brier_losses(
 def null_losses(
     outcome: Outcome, times: ArrayLike, censoring: CensoringModel | None = None
 ) -> np.ndarray:
-    """Losses of the same Kaplan-Meier survival predicted for everyone, shape (n, n_times).
+    """Losses of what is observed predicted for everyone, shape (n, n_times).
 
-    It is fitted on the very patients it is judged on, so the null model is a little too good.
+    Kaplan-Meier, or Aalen-Johansen, is fitted on the very patients it is judged on, so the null
+    model is a little too good.
     """
     times = increasing_times(times)
-    survival = _everyones_survival(outcome, times)
+    survival = replicate_event_free(outcome, times, np.ones((1, len(outcome))))[0]
     return _losses(outcome, survival, times, _weights(outcome, times, censoring))
 
 
@@ -94,44 +96,6 @@ def replicate_scores(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
     counts = np.asarray(counts, dtype=float)
     return counts @ losses / counts.sum(axis=1, keepdims=True)
-
-
-def brier_score(
-    outcome: Outcome,
-    survival: np.ndarray,
-    times: ArrayLike,
-    censoring: CensoringModel | None = None,
-) -> pd.DataFrame:
-    """Brier score at each time beside that of the Kaplan-Meier null model.
-
-    Parameters, errors and missing values are those of `brier_losses`.
-
-    Returns
-    -------
-    DataFrame, one row a time
-        `time`; `brier` and `brier_null`, lower is better; `ipa`, the index of prediction accuracy
-        1 - brier / brier_null, higher is better, NaN when the null model is never wrong;
-        `n_at_risk`, patients followed beyond the time.
-
-    References
-    ----------
-    Kattan and Gerds, Diagn Progn Res 2018, 10.1186/s41512-018-0029-2
-    """
-    times = increasing_times(times)
-    weights = _weights(outcome, times, censoring)
-    predicted = _checked_survival(outcome, survival, times)
-    score = _losses(outcome, predicted, times, weights).mean(axis=0)
-    same = _everyones_survival(outcome, times)
-    null = _losses(outcome, same, times, weights).mean(axis=0)
-    return pd.DataFrame(
-        {
-            "time": times,
-            "brier": score,
-            "brier_null": null,
-            "ipa": scaled_brier(score, null),
-            "n_at_risk": (outcome.time[:, None] > times).sum(axis=0),
-        }
-    )
 
 
 def scaled_brier(score: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -192,22 +156,20 @@ def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray)
 
 def _weights(outcome: Outcome, times: np.ndarray, censoring: CensoringModel | None) -> np.ndarray:
     """Weights for censoring (n, n_times), NaN for everyone beyond both follow-ups."""
-    censoring = censoring or censoring_of(outcome)
-    weights = censoring_weights(outcome, times, censoring)
+    ended = any_event(outcome) if outcome.has_competing else outcome
+    censoring = censoring or censoring_of(ended)
+    weights = censoring_weights(ended, times, censoring)
     weights[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan
     return weights
-
-
-def _everyones_survival(outcome: Outcome, times: np.ndarray) -> np.ndarray:
-    if outcome.censoring is None:
-        return survival_at(outcome, times)["survival"].to_numpy()
-    return replicate_survival(outcome, times, np.ones((1, len(outcome))))[0]
 
 
 def _losses(
     outcome: Outcome, survival: np.ndarray, times: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    losses: np.ndarray = (outcome.time[:, None] > times) - survival
+    free = outcome.time[:, None] > times
+    if outcome.has_competing:
+        free |= competing_events(outcome)[:, None]
+    losses: np.ndarray = free - survival
     losses *= losses
     losses *= weights
     return losses

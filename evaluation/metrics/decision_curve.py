@@ -153,6 +153,39 @@ def replicate_treated(
     return _positives(treated, observed)
 
 
+def replicate_net_benefit(
+    outcome: Outcome,
+    event_probability: np.ndarray,
+    horizon: float,
+    threshold: float,
+    counts: np.ndarray,
+) -> np.ndarray:
+    """Net benefit of treating those whose event probability reaches one threshold, by replicate.
+
+    True positives less false positives weighted by the odds of the threshold, as shares of all
+    patients; the event probability among those flagged is Kaplan-Meier's.
+
+    Parameters and errors are those of `replicate_treated`.
+
+    Returns
+    -------
+    ndarray of shape (B,)
+        0 where nobody is flagged; NaN where those flagged are not followed to the horizon.
+
+    References
+    ----------
+    Vickers et al., BMC Med Inform Decis Mak 2008, 10.1186/1472-6947-8-53
+    """
+    flagged = event_probability >= threshold
+    if not flagged.any():
+        return np.zeros(len(counts))
+    inside = counts[:, flagged]
+    share = inside.sum(axis=1) / counts.sum(axis=1)
+    free = replicate_survival(outcome.take(flagged), [horizon], inside)[:, 0]
+    benefit = share * ((1.0 - free) - threshold / (1.0 - threshold) * free)
+    return np.where(share > 0, benefit, 0.0)
+
+
 def _positives(treated: np.ndarray, observed: np.ndarray) -> Treated:
     positive = np.where(treated > 0, treated * observed, 0.0)
     return Treated(treated, positive, np.where(treated > 0, treated * (1.0 - observed), 0.0))

@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.statistics.censoring import CensoringModel, censoring_of
+from evaluation.statistics.competing_incidence import any_event, competing_events
 from evaluation.statistics.conditional_censoring import ConditionalCensoring
 from features.outcome import Outcome
 
@@ -36,6 +37,10 @@ class ConcordanceCounts(NamedTuple):
         undefined = np.full(self.comparable.shape, np.nan)
         agreeing = self.concordant + 0.5 * self.tied
         return np.divide(agreeing, self.comparable, out=undefined, where=self.comparable > 0)
+
+    def joined(self, other: ConcordanceCounts) -> ConcordanceCounts:
+        """The pairs of both."""
+        return ConcordanceCounts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 def concordance_counts(
@@ -144,7 +149,9 @@ def uno_c(
 ) -> float | np.ndarray:
     """Uno's C: concordance up to tau, a pair with the event at t weighted 1 / (Gi(t-) Gj(t-)).
 
-    With the same censoring distribution for both patients that is 1 / G(t-)^2.
+    With the same censoring distribution for both patients that is 1 / G(t-)^2. With competing
+    events it is the C of Wolbers: the other patient may also have had a competing event at
+    U <= t, and the pair then weighs 1 / (G(t-) G(U-)).
 
     Parameters
     ----------
@@ -152,7 +159,7 @@ def uno_c(
         Truncation in months, events at tau included; None for no truncation. Beyond the follow-up
         of the outcome it truncates nothing.
     censoring : CensoringModel, optional
-        Of the outcome itself by default, held fixed over replicates.
+        Of the outcome itself by default, a competing event being none; fixed over replicates.
 
     The others are those of `concordance_counts`.
 
@@ -163,11 +170,49 @@ def uno_c(
 
     References
     ----------
-    Uno et al., Stat Med 2011, 10.1002/sim.4154
+    Uno et al., Stat Med 2011, 10.1002/sim.4154; Wolbers et al., Biostatistics 2014,
+    10.1093/biostatistics/kxt059
     """
-    censoring = censoring or censoring_of(outcome)
-    pairs = weighted_concordance(outcome, risk_score, censoring, counts, group, tau)
+    if censoring is None:
+        censoring = censoring_of(any_event(outcome) if outcome.has_competing else outcome)
+    settings = (outcome, risk_score, censoring, counts, group, tau)
+    pairs = weighted_concordance(*settings)
+    if outcome.has_competing:
+        pairs = pairs.joined(_earlier_competing(*settings))
     return _like_counts(pairs.c_index, counts)
+
+
+def _earlier_competing(
+    outcome: Outcome,
+    risk_score: ArrayLike,
+    censoring: CensoringModel,
+    counts: np.ndarray | None,
+    group: ArrayLike | None,
+    tau: float | None,
+) -> ConcordanceCounts:
+    """Pairs of an event and a competing event by then, by the same kernel with time reversed.
+
+    There, competing events outlive the event. Ranks are spread so that one at the very time of the
+    event, counted by `weighted_concordance`, is not counted twice. Events among themselves are
+    taken off again.
+    """
+    competing = competing_events(outcome)
+    weight = censoring.inverse_before(outcome.time)
+    cases = np.ones((1, len(outcome))) if counts is None else np.atleast_2d(counts).astype(float)
+    rank = np.unique(outcome.time, return_inverse=True)[1]
+    reversed_time = 2.0 * (rank.max(initial=0) - rank) + 1.0 - competing
+    reversed_outcome = Outcome(reversed_time, outcome.event)
+    counted = outcome.event if tau is None else outcome.event & (outcome.time <= tau)
+    event_weight = np.where(counted, weight, 0.0)
+    only_events = cases * outcome.event
+    both = only_events + cases * np.where(competing, weight, 0.0)
+    each = [
+        concordance_counts(reversed_outcome, risk_score, weights, group, event_weight)
+        for weights in (both, only_events)
+    ]
+    # What rounding leaves of a difference is no pair.
+    parts = (np.subtract(*pair) for pair in zip(*each, strict=True))
+    return ConcordanceCounts(*(np.where(part > 1e-12, part, 0.0) for part in parts))
 
 
 def weighted_concordance(

@@ -1,49 +1,26 @@
 """A metric as a value: evaluated on a cohort, its bootstrap replicates, its folds, in one call.
 
-A set of patients is a row of counts, whether a bootstrap replicate, a test fold, the patients in or
-out of a bootstrap sample, or everybody. Comparisons, optimism and incremental value therefore take
-any metric, those under competing events among them.
+A metric says of itself how it is called, printed and computed, so that tables, reports and rules
+ask it (by `catalogue.metric_of`) and never read its name. A set of patients is a row of counts,
+whether a bootstrap replicate, a test fold, the patients in or out of a bootstrap sample, or
+everybody. Comparisons, optimism and incremental value therefore take any metric, those under
+competing events among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from evaluation.estimates import BY_CONSTRUCTION, OUT_OF_FOLD, estimate_row, with_cohort
-from evaluation.metrics.brier import (
-    brier_losses,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
-from evaluation.metrics.calibration.at_horizon import replicate_observed_expected, replicate_slopes
-from evaluation.metrics.discrimination import harrell_c, uno_c
 from evaluation.results import metric_table
 from evaluation.statistics.censoring import censoring_weights
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
-
-Evaluate = Callable[[Outcome, SurvivalPrediction, np.ndarray | None, np.ndarray], np.ndarray]
-
-RULE = "trapezoid from the first time of the grid"
-NULL_MODEL = "null model: Kaplan-Meier of all patients, not out-of-fold"
-SHARE = (0.0, 1.0)
-LOSS = (0.0, np.inf)
-NO_PAIR = "no comparable pair of patients within a fold"
-NULL_RIGHT = "the null model is never wrong"
-NOBODY_APART = "predicted risks do not vary within a fold, or separate the events"
-NOTHING_EXPECTED = "the expected probability is 0"
-
-
-def half(outcome: Outcome, prediction: SurvivalPrediction) -> float:
-    """What a concordance is without information."""
-    return 0.5
 
 
 @dataclass(frozen=True)
@@ -52,188 +29,133 @@ class Metric:
 
     Attributes
     ----------
-    name : str
-    horizon : float
-        Months; NaN where there is none.
-    evaluate : callable (outcome, prediction, fold, samples) -> ndarray of shape (B,)
-        `fold` holds one label a patient, or None; pairs of different folds are not compared.
-        `samples` of shape (B, n) says how often each set holds each patient. Censoring weights and
-        null model come from the whole outcome.
+    key : str
+        What it is called in tables and files.
+    label : str
+        What it is called in reports.
+    kernel : callable (metric, outcome, prediction, fold, samples) -> ndarray (B,), or None
+        See `evaluate`; the metric passed in knows its horizon. None for one that is made of the
+        mean prediction by `performance_table`.
     better : {"higher", "lower", "one", "zero"}
         What is better; "one" and "zero" are targets.
     needs : {"order", "horizon", "grid"}
         Which predictions it reads: the risk score, survival at the horizon, or up to it.
+    place : {"none", "tau", "horizon", "threshold"}
+        Where it is asked for: nowhere in time, up to the last horizon, at each horizon, or at each
+        horizon and threshold. Of the first two there is one value, whose name says all.
+    section : {"overall", "horizon", "calibration", "utility"}
+        Table of a report in which it stands.
+    digits : int
+        Decimals that a report prints.
+    competing_for : tuple of Metric
+        In whose place it stands under competing events; empty for a metric of survival.
     undefined : str
         What it means when the value is NaN although outcome and predictions are known.
     note : str
         Convention that a reader should know.
-    no_information : callable (outcome, prediction) -> float, optional
+    note_at : callable (horizon) -> str, optional
+        The same where it depends on the horizon.
+    without_information : callable (metric, outcome, prediction) -> float, optional
         Its value when predictions and outcomes are independent, for the .632+ estimate.
     bounds : (float, float)
         What it can be at least and at most.
+    near_1_out_of_fold : bool
+        Out-of-fold close to 1 by construction.
+    horizon, threshold : float
+        Months, event probability; NaN where there is none. See `at`.
+    difference : bool
+        Not the metric itself but a difference in it.
     """
 
-    name: str
-    horizon: float
-    evaluate: Evaluate
-    better: str
-    needs: str
+    key: str
+    label: str
+    kernel: Kernel | None
+    better: Literal["higher", "lower", "one", "zero"]
+    needs: Literal["order", "horizon", "grid"]
+    place: Literal["none", "tau", "horizon", "threshold"]
+    section: Literal["overall", "horizon", "calibration", "utility"]
+    digits: int = 2
+    competing_for: tuple[Metric, ...] = ()
     undefined: str = "no finite value"
     note: str = ""
-    no_information: Callable[[Outcome, SurvivalPrediction], float] | None = None
+    note_at: Callable[[float], str] | None = None
+    without_information: Callable[[Metric, Outcome, SurvivalPrediction], float] | None = None
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    near_1_out_of_fold: bool = False
+    horizon: float = np.nan
+    threshold: float = np.nan
+    difference: bool = False
 
+    @property
+    def name(self) -> str:
+        """What stands in the column `metric` of a table: 'ibs', 'net_benefit_0.2'."""
+        at = "" if np.isnan(self.threshold) else f"_{self.threshold:g}"
+        return f"{self.key}{at}{DIFFERENCE if self.difference else ''}"
 
-def standard_metrics(horizons: Sequence[float], tau: float) -> list[Metric]:
-    """Harrell's and Uno's C and IBS; Brier, IPA, O/E and slope at each horizon (months)."""
-    metrics = [harrell_c_metric(), uno_c_metric(tau), ibs_metric(tau)]
-    for horizon in horizons:
-        metrics += [
-            brier_metric(horizon),
-            ipa_metric(horizon),
-            observed_expected_metric(horizon),
-            slope_metric(horizon),
-        ]
-    return metrics
+    @property
+    def has_horizon(self) -> bool:
+        """Whether there is a value at each horizon; else a name says all of it."""
+        return self.place in ("horizon", "threshold")
 
+    @property
+    def is_competing(self) -> bool:
+        """Whether it judges a cumulative incidence under competing events."""
+        return bool(self.competing_for)
 
-def harrell_c_metric() -> Metric:
-    """Harrell's C of the risk score."""
+    def at(self, horizon: float, threshold: float = np.nan) -> Metric:
+        """The metric at a horizon, or up to it; itself where it has no place in time.
 
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        return np.asarray(harrell_c(outcome, p.risk_score, counts=samples, group=fold))
-
-    return Metric(
-        "harrell_c", np.nan, evaluate, "higher", "order", NO_PAIR, no_information=half, bounds=SHARE
-    )
-
-
-def uno_c_metric(tau: float) -> Metric:
-    """Uno's C of the risk score, events up to tau months."""
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        return np.asarray(uno_c(outcome, p.risk_score, tau, counts=samples, group=fold))
-
-    return Metric(
-        "uno_c", tau, evaluate, "higher", "order", NO_PAIR, no_information=half, bounds=SHARE
-    )
-
-
-def brier_metric(horizon: float) -> Metric:
-    """IPCW Brier score at a horizon."""
+        Raises
+        ------
+        ValueError
+            When a threshold is missing, not asked for, or not inside (0, 1).
+        """
+        if (self.place == "threshold") != (0 < threshold < 1):
+            raise ValueError(
+                f"{self.key}: threshold is {threshold}; expected "
+                + ("a probability between 0 and 1" if self.place == "threshold" else "none")
+            )
+        if self.place == "none":
+            return self
+        note = self.note if self.note_at is None else self.note_at(horizon)
+        return replace(self, horizon=horizon, threshold=threshold, note=note)
 
     def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
+        self,
+        outcome: Outcome,
+        prediction: SurvivalPrediction,
+        fold: np.ndarray | None,
+        samples: np.ndarray,
     ) -> np.ndarray:
-        losses = brier_losses(outcome, p.at(horizon)[:, None], [horizon])
-        return replicate_scores(losses, samples)[:, 0]
+        """The metric in each sample, shape (B,).
 
-    def no_information(outcome: Outcome, p: SurvivalPrediction) -> float:
-        return float(_shuffled_brier(outcome, p.at(horizon)[:, None], np.array([horizon]))[0])
+        Parameters
+        ----------
+        fold : ndarray of shape (n,), or None
+            Pairs of different folds are not compared.
+        samples : ndarray of shape (B, n)
+            How often each set holds each patient. Censoring weights and null model come from the
+            whole outcome.
 
-    return Metric(
-        "brier", horizon, evaluate, "lower", "horizon", no_information=no_information, bounds=LOSS
-    )
+        Raises
+        ------
+        TypeError
+            For a metric that is not made of one prediction.
+        """
+        if self.kernel is None:
+            raise TypeError(f"{self.key} is made of the mean prediction: see performance_table")
+        return self.kernel(self, outcome, prediction, fold, samples)
 
-
-def ibs_metric(tau: float) -> Metric:
-    """Integrated Brier score over the predicted times up to tau."""
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        last = column_of(p.times, tau) + 1
-        losses = brier_losses(outcome, p.survival[:, :last], p.times[:last])
-        per_patient = integrated_brier(losses, p.times[:last])
-        return replicate_scores(per_patient[:, None], samples)[:, 0]
-
-    def no_information(outcome: Outcome, p: SurvivalPrediction) -> float:
-        last = column_of(p.times, tau) + 1
-        scores = _shuffled_brier(outcome, p.survival[:, :last], p.times[:last])
-        return float(integrated_brier(scores, p.times[:last]))
-
-    return Metric(
-        "ibs", tau, evaluate, "lower", "grid", note=RULE, no_information=no_information, bounds=LOSS
-    )
+    def no_information(self, outcome: Outcome, prediction: SurvivalPrediction) -> float | None:
+        """Its value when predictions and outcomes are independent; None where none is known."""
+        if self.without_information is None:
+            return None
+        return self.without_information(self, outcome, prediction)
 
 
-def ipa_metric(horizon: float) -> Metric:
-    """Index of prediction accuracy: 1 - Brier / Brier of Kaplan-Meier."""
-    brier = brier_metric(horizon)
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        null = replicate_scores(null_losses(outcome, [horizon]), samples)[:, 0]
-        return scaled_brier(brier.evaluate(outcome, p, fold, samples), null)
-
-    def no_information(outcome: Outcome, p: SurvivalPrediction) -> float:
-        null = null_losses(outcome, [horizon]).mean(axis=0)
-        shuffled = _shuffled_brier(outcome, p.at(horizon)[:, None], np.array([horizon]))
-        return float(scaled_brier(shuffled, null)[0])
-
-    return Metric(
-        "ipa",
-        horizon,
-        evaluate,
-        "higher",
-        "horizon",
-        NULL_RIGHT,
-        NULL_MODEL,
-        no_information,
-        (-np.inf, 1.0),
-    )
-
-
-def observed_expected_metric(horizon: float) -> Metric:
-    """Kaplan-Meier event probability over the mean predicted one."""
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        return replicate_observed_expected(outcome, 1.0 - p.at(horizon), horizon, samples)
-
-    return Metric("calibration_oe", horizon, evaluate, "one", "horizon", NOTHING_EXPECTED)
-
-
-def slope_metric(horizon: float) -> Metric:
-    """Calibration slope: Cox coefficient of cloglog of the predicted risk."""
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        risk = 1.0 - p.at(horizon)
-        if not tells_apart(risk, fold):
-            return np.full(len(samples), np.nan)
-        return replicate_slopes(outcome, risk, samples)
-
-    # A prediction that is independent of the outcome has slope 0.
-    return Metric(
-        "calibration_slope",
-        horizon,
-        evaluate,
-        "one",
-        "horizon",
-        NOBODY_APART,
-        no_information=lambda _outcome, _prediction: 0.0,
-    )
-
-
-def tells_apart(risk: np.ndarray, fold: np.ndarray | None) -> bool:
-    """Whether predictions differ within some fold.
-
-    Those of the null model differ between folds alone, by who trained them; a regression on them
-    would measure nothing but that.
-    """
-    if fold is None:
-        return True
-    order = np.lexsort((risk, fold))
-    same_fold = np.diff(np.asarray(fold)[order]) == 0
-    return bool((same_fold & (np.diff(risk[order]) > 0)).any())
+Kernel = Callable[[Metric, Outcome, SurvivalPrediction, np.ndarray | None, np.ndarray], np.ndarray]
+# What the name of a difference adds to that of its metric.
+DIFFERENCE = "_difference"
 
 
 class Tested(NamedTuple):
@@ -388,7 +310,7 @@ def metric_estimates(
             "events": events_by(outcome, metric.horizon),
         }
         note = metric.note
-        if metric.name.endswith("_oe") and resampled == OUT_OF_FOLD:
+        if metric.near_1_out_of_fold and resampled == OUT_OF_FOLD:
             note = "; ".join(filter(None, [BY_CONSTRUCTION, note]))
         found = estimate_row(values, obstacle, note, resampled, metric.undefined)
         rows.append(about | found)
@@ -440,19 +362,3 @@ def check_predictions(
             )
         if not np.array_equal(prediction.times, predictions[0].times):
             raise ValueError("predictions of all repeats must share the same times")
-
-
-def _shuffled_brier(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mean loss over all pairs of one patient's outcome and another's prediction, (n_times,).
-
-    The loss w (y - S)^2 averages over independent S to w (y^2 - 2 y E S + E S^2), which three
-    constant predictions give: 0, 1/2 and 1.
-    """
-    shape = survival.shape
-    at_0, athalf, at_1 = (
-        brier_losses(outcome, np.full(shape, value), times).mean(axis=0) for value in (0, 0.5, 1)
-    )
-    # A quadratic a + b S + c S^2 through the three.
-    c = 2.0 * (at_1 - 2.0 * athalf + at_0)
-    b = at_1 - at_0 - c
-    return at_0 + b * survival.mean(axis=0) + c * (survival**2).mean(axis=0)

@@ -19,10 +19,14 @@ from evaluation.displays.performance.risk_distribution import RiskDistributionDi
 from evaluation.displays.pictures import CalibrationDisplay
 from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
 from evaluation.metrics.calibration.at_horizon import grouped_calibration
-from evaluation.metrics.calibration.competing import grouped_competing_calibration
 from evaluation.metrics.calibration.curve import calibration_curve
-from evaluation.metrics.extended import has_competing
-from evaluation.metrics.metric import tells_apart
+from evaluation.metrics.catalogue import (
+    CALIBRATION_ERRORS,
+    OBSERVED_EXPECTED,
+    SLOPE,
+    tells_apart,
+    version_for,
+)
 from evaluation.metrics.own_time import at_own_time
 from evaluation.report.out_of_fold_curves import (
     FEWEST_EVENTS,
@@ -42,8 +46,7 @@ MANY = 200
 CURVE_POINTS = 24
 # The smooth curve is drawn from this lowest prediction to this highest.
 EACH_END = 5
-CORNER = (("O/E", "calibration_oe"), ("Slope", "calibration_slope"), ("ICI", "ici"))
-COMPETING_CORNER = (("O/E", "competing_oe"),)
+CORNER = (OBSERVED_EXPECTED, SLOPE, CALIBRATION_ERRORS[0])
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def assess(judged: Judged, main: str, beside: Sequence[str] = ()) -> Assessment:
     found = Assessment()
     for name in judged.learners:
         found.join(calibration_pictures(judged, name))
-    if has_competing(judged.outcome):
+    if judged.outcome.has_competing:
         return found
     drawn = {name: judged.learners[name] for name in dict.fromkeys([main, *beside])}
     settings = (judged.outcome, drawn, judged.folds)
@@ -205,7 +208,6 @@ def calibration_pictures(judged: Judged, learner: str) -> Assessment:
     found = Assessment()
     own = judged.metrics[judged.metrics["learner"] == learner].set_index(["metric", "horizon"])
     outcome, tested = judged.outcome.take(judged.tested), judged.tested
-    competing = has_competing(outcome)
     mean = mean_prediction(judged.learners[learner], judged.folds)
     curves, groups_found = [], []
     for horizon in judged.horizons:
@@ -215,10 +217,8 @@ def calibration_pictures(judged: Judged, learner: str) -> Assessment:
             continue
         groups = 4 if len(risk) < MANY else 8
         curve = None
-        if competing:
-            table = grouped_competing_calibration(outcome, risk, horizon, groups)
-        else:
-            table = grouped_calibration(outcome, risk, horizon, groups)
+        table = grouped_calibration(outcome, risk, horizon, groups)
+        if not outcome.has_competing:
             # Beyond the outer patients the spline rests on nobody.
             low, high = np.sort(risk)[[EACH_END - 1, -EACH_END]]
             at = np.linspace(low, high, 101)
@@ -227,8 +227,8 @@ def calibration_pictures(judged: Judged, learner: str) -> Assessment:
         shown = table.rename(columns={"expected": "predicted"}).assign(horizon=horizon)
         groups_found.append(shown)
         lines = [
-            f"{label} {_cell(own, metric, horizon)}"
-            for label, metric in (COMPETING_CORNER if competing else CORNER)
+            f"{metric.label} {_cell(own, version_for(outcome, metric).name, horizon)}"
+            for metric in ((OBSERVED_EXPECTED,) if outcome.has_competing else CORNER)
         ]
         display = CalibrationDisplay(shown, risk, curve, "\n".join([*lines, "(95% intervals)"]))
         found.draw("calibration", f"{learner} {horizon:g} months", display.plot())

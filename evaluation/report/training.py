@@ -14,11 +14,17 @@ from matplotlib.figure import Figure
 
 from evaluation.displays.pictures import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
+from evaluation.metrics.catalogue import (
+    HARRELL_C,
+    UNO_C,
+    metric_label,
+    metric_of,
+    rows_of,
+)
 from evaluation.report.page import embed_figure, html_findings, html_table, png_bytes, write_page
 from evaluation.results import (
     MODEL_BASED,
     REFITS,
-    WITHOUT_HORIZON,
     format_estimate,
     format_p,
     format_row,
@@ -28,36 +34,11 @@ from evaluation.validation.subgroups import MIN_PATIENTS
 from features.outcome import Outcome
 from features.text.numbers import fixed, months_text
 
-METRIC_LABELS = {
-    "harrell_c": "Harrell C",
-    "uno_c": "Uno C",
-    "ibs": "IBS",
-    "brier": "Brier",
-    "ipa": "IPA",
-    "calibration_oe": "O/E",
-    "calibration_slope": "Slope",
-    "calibration_intercept": "Intercept",
-    "ici": "ICI",
-    "e50": "E50",
-    "e90": "E90",
-    "auc": "AUC",
-    "integrated_auc": "Mean AUC",
-    "d_calibration_p": "D-calibration p",
-    "competing_c": "C, competing events",
-    "competing_ibs": "IBS of incidence",
-    "competing_auc": "AUC",
-    "competing_brier": "Brier of incidence",
-    "competing_ipa": "IPA of incidence",
-    "competing_oe": "O/E of incidence",
-}
-# The table of a metric, by how its name starts.
-CALIBRATION = ("calibration", "ici", "e50", "e90", "competing_oe")
 OUT_OF_FOLD = (
     "Out-of-fold, every modelling step inside the folds; mean over the repeats with 95% bootstrap "
     "percentile intervals over patients, predictions held fixed. C and AUC compare patients of the "
     "same test fold only."
 )
-THREE_DIGITS = ("ibs", "brier", "ici", "e50", "e90", "net_benefit", "competing_ibs", "competing_b")
 
 
 @dataclass(frozen=True)
@@ -131,9 +112,8 @@ def write_report(path: Path, report: Report) -> None:
         for section, figures in report.pictures.items()
     }
     metrics = report.metrics
-    alone = metrics["metric"].isin(WITHOUT_HORIZON) | metrics["horizon"].isna()
-    benefit = metrics["metric"].str.startswith("net_benefit")
-    calibrated = metrics["metric"].str.startswith(CALIBRATION)
+    kinds = [metric_of(name) for name in metrics["metric"]]
+    section = pd.Series([kind.section for kind in kinds], index=metrics.index, dtype=object)
     readable = {
         name: html_table(_told(make(report.tables[name])))
         for name, make in READABLE.items()
@@ -145,12 +125,12 @@ def write_report(path: Path, report: Report) -> None:
         report=report,
         pictures=pictures,
         findings=html_findings(report.findings),
-        metrics=html_table(_labelled(metrics_by_learner(metrics[alone]))),
-        at_horizons=_by_horizon(metrics[~alone & ~benefit & ~calibrated]),
-        calibration=_by_horizon(metrics[~alone & calibrated]),
-        benefit=_by_horizon(metrics[benefit]),
+        metrics=html_table(_labelled(metrics_by_learner(metrics[section == "overall"]))),
+        at_horizons=_by_horizon(metrics[section == "horizon"]),
+        calibration=_by_horizon(metrics[section == "calibration"]),
+        benefit=_by_horizon(metrics[section == "utility"]),
         reasons=sorted(set(metrics.loc[metrics["estimate"].isna(), "note"])),
-        competing=bool(metrics["metric"].str.startswith("competing").any()),
+        competing=any(kind.is_competing for kind in kinds),
         by_construction=is_by_construction(metrics),
         differences=_if_any(report.differences, readable_differences),
         sample_size=_if_any(report.sample_size, readable_sample_size),
@@ -177,15 +157,6 @@ def _told(table: pd.DataFrame) -> pd.DataFrame:
     """Without the columns of remarks in which nothing stands."""
     empty = [c for c in ("note", "p") if c in table and (table[c] == "").all()]
     return table.drop(columns=empty)
-
-
-def metric_label(metric: str, horizon: float) -> str:
-    """'Harrell C', 'Brier 12 mo': the name of a metric as a reader sees it."""
-    label = METRIC_LABELS.get(metric, metric)
-    if metric.startswith("net_benefit_"):
-        label = f"Net benefit at {float(metric.removeprefix('net_benefit_')):.0%}"
-    at_horizon = metric not in WITHOUT_HORIZON and np.isfinite(horizon)
-    return f"{label} {horizon:g} mo" if at_horizon else label
 
 
 def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -224,12 +195,12 @@ def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """Differences between learners: two rows each, over patients and over trainings."""
-    metric = differences["metric"].str.removesuffix("_difference")
     return pd.DataFrame(
         {
             "learners": differences["learner"],
             "difference in": [
-                metric_label(m, h) for m, h in zip(metric, differences["horizon"], strict=True)
+                metric_label(m, h)
+                for m, h in zip(differences["metric"], differences["horizon"], strict=True)
             ],
             "estimate (95% CI)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high, 3)
@@ -263,7 +234,7 @@ def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
     )
     keys = ["variable", "level"]
     wide = cells.set_index([*keys, "column"])["cell"].unstack()  # noqa: PD010
-    first = table[table["metric"] == "harrell_c"].set_index(keys)
+    first = table[table["metric"] == HARRELL_C.name].set_index(keys)
     wide = wide.loc[first.index, cells["column"].unique()]
     # Few patients are not counted out either.
     few = first["n"] < MIN_PATIENTS
@@ -295,13 +266,12 @@ def readable_centers(table: pd.DataFrame) -> pd.DataFrame:
 
 def readable_incremental(table: pd.DataFrame) -> pd.DataFrame:
     """What the model adds to each reference: the paired differences alone."""
-    shown = table[table["metric"].str.endswith("_difference")]
-    metric = shown["metric"].str.removesuffix("_difference")
+    shown = table[[metric_of(name).difference for name in table["metric"]]]
     return pd.DataFrame(
         {
             "model - reference": shown["learner"],
             "difference in": [
-                metric_label(m, h) for m, h in zip(metric, shown["horizon"], strict=True)
+                metric_label(m, h) for m, h in zip(shown["metric"], shown["horizon"], strict=True)
             ],
             "estimate (95% CI)": [
                 format_estimate(r.estimate, r.ci_low, r.ci_high, 3) for r in shown.itertuples()
@@ -393,7 +363,7 @@ def _cells(table: pd.DataFrame, digits: int | None = None) -> list[str]:
             row.estimate,
             row.ci_low,
             row.ci_high,
-            digits or (3 if str(row.metric).startswith(THREE_DIGITS) else 2),
+            digits or metric_of(str(row.metric)).digits,
         )
         for row in table.itertuples()
     ]
@@ -452,13 +422,12 @@ def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: 
 
 def discrimination_figure(metrics: pd.DataFrame) -> Figure:
     """Uno's C, or that under competing events, of every learner with its interval."""
-    name = "uno_c" if (metrics["metric"] == "uno_c").any() else "competing_c"
-    rows = metrics[metrics["metric"] == name].rename(columns={"learner": "label"})
+    rows = metrics[rows_of(metrics["metric"], UNO_C)].rename(columns={"learner": "label"})
     months = rows["horizon"].iloc[0]
     frame = rows[["label", "estimate", "ci_low", "ci_high", "n"]]
     display = ForestPlotDisplay(
         frame,
-        scale=f"{METRIC_LABELS[name]}, {months:g} months",
+        scale=f"{metric_label(rows['metric'].iloc[0])}, {months:g} months",
         reference=0.5,
         log=False,
     )

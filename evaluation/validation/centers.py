@@ -16,6 +16,7 @@ from scipy import special
 
 from evaluation.bootstrap import bootstrap_counts, percentile_interval
 from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
+from evaluation.metrics.catalogue import HARRELL_C, OBSERVED_EXPECTED, SLOPE
 from evaluation.metrics.discrimination import harrell_c
 from evaluation.metrics.metric import events_by
 from evaluation.results import METRIC_COLUMNS, metric_table
@@ -39,7 +40,7 @@ POOLED = "All centers"
 MIN_EVENTS = 10
 _OVERLAP = "models of different left-out centers share training patients"
 # Scale on which each measure is pooled, after Debray et al. 2019.
-_SCALES = {"harrell_c": "logit", "calibration_oe": "log", "calibration_slope": "identity"}
+_SCALES = {HARRELL_C.name: "logit", OBSERVED_EXPECTED.name: "log", SLOPE.name: "identity"}
 _TRANSFORMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "logit": (special.logit, special.expit),
     "log": (np.log, np.exp),
@@ -104,9 +105,9 @@ def center_table(
             f"{labels.shape} and {prediction.risk_score.shape}"
         )
     labels = _centers(labels)
-    measures = [("harrell_c", np.nan)]
+    measures = [(HARRELL_C.name, np.nan)]
     for horizon in horizons:
-        measures += [("calibration_oe", horizon), ("calibration_slope", horizon)]
+        measures += [(OBSERVED_EXPECTED.name, horizon), (SLOPE.name, horizon)]
     rows: list[dict[str, Any]] = []
     for metric, horizon in measures:
         own = []
@@ -118,11 +119,11 @@ def center_table(
             obstacle = _obstacle(metric, inside, predicted, horizon, min_events)
             if obstacle:
                 own.append(about | {"note": obstacle})
-            elif metric == "harrell_c":
+            elif metric == HARRELL_C.name:
                 draw = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
                 counts = bootstrap_counts(len(inside), replicates, int(draw.generate_state(1)[0]))
                 own.append(about | _concordance(inside, predicted, counts))
-            elif metric == "calibration_oe":
+            elif metric == OBSERVED_EXPECTED.name:
                 own.append(about | _observed_expected(inside, predicted, horizon))
             else:
                 own.append(about | _slope(inside, predicted, horizon))
@@ -168,7 +169,7 @@ def _obstacle(
     if events < min_events:
         by_then = "" if np.isnan(horizon) else f" by {horizon:g} months"
         return f"{events} events{by_then}; a center needs at least {min_events}"
-    if metric == "harrell_c":
+    if metric == HARRELL_C.name:
         return ""
     missing = int(np.isnan(prediction.at(horizon)).sum())
     if not missing:

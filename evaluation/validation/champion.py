@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evaluation.metrics.catalogue import IBS, rows_of
 from evaluation.validation.corrected_variance import corrected_standard_error
 
 # The figure of the rule. The IBS of the metrics counts patients and not folds: the two differ where
@@ -79,5 +80,4 @@ def mean_ibs(scores: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
 def _ibs(scores: pd.DataFrame) -> pd.Series:
     """The IBS of each test fold: of survival, or of the incidence under competing events."""
-    (name,) = scores.columns.intersection(["ibs", "competing_ibs"])
-    return scores[name]
+    return scores.loc[:, rows_of(scores.columns, IBS)].squeeze(axis="columns")

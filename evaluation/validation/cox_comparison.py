@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from evaluation.metrics.catalogue import HARRELL_C, IBS, rows_of
 from evaluation.regimens.arms import p_text
 from evaluation.results import format_estimate
 from evaluation.validation.champion import MEAN_IBS, mean_ibs
@@ -53,15 +54,17 @@ def cox_is_enough(
         One sentence, empty when nothing can be said. A learner is called better when its p-value
         times the number of learners compared (Bonferroni) is below .05.
     """
-    named = differences.assign(metric=differences["metric"].str.removeprefix("competing_"))
-    named["metric"] = named["metric"].replace("c_difference", "harrell_c_difference")
-    tested = named[named["p_value"].notna()] if "p_value" in named else named[:0]
-    rows = tested.drop_duplicates(["learner", "metric"]).set_index(["learner", "metric"])
+    known = "p_value" in differences
+    tested = differences[differences["p_value"].notna()] if known else differences[:0]
+    error, order = (
+        tested[rows_of(tested["metric"], metric)].drop_duplicates("learner").set_index("learner")
+        for metric in (IBS, HARRELL_C)
+    )
     shown = {}
     for name in flexible:
-        key = f"{name} - {reference}", "ibs_difference"
-        if key in rows.index and np.isfinite(rows.loc[key, "estimate"]):
-            shown[name] = rows.loc[key]
+        key = f"{name} - {reference}"
+        if key in error.index and np.isfinite(error.loc[key, "estimate"]):
+            shown[name] = error.loc[key]
     if not shown:
         return ""
     count = len(shown)
@@ -72,9 +75,9 @@ def cox_is_enough(
     ]
     best = min(better or shown, key=lambda name: shown[name]["estimate"])
     told = f"{MEAN_IBS} {_interval(shown[best])}"
-    c_key = f"{best} - {reference}", "harrell_c_difference"
-    if c_key in rows.index:
-        told += f", mean C {_interval(rows.loc[c_key])}"
+    key = f"{best} - {reference}"
+    if key in order.index:
+        told += f", mean C {_interval(order.loc[key])}"
     adjusted = min(1.0, count * float(shown[best]["p_value"]))
     test = f"corrected resampled t-test, {p_text(adjusted)}"
     if count > 1:

@@ -11,60 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.metric import Metric, harrell_c_metric, ipa_metric, metric_estimates
+from evaluation.metrics.catalogue import HARRELL_C, IPA, NET_BENEFIT
+from evaluation.metrics.metric import metric_estimates
 from evaluation.results import METRIC_COLUMNS
-from evaluation.statistics.censoring import replicate_survival
 from evaluation.validation.learner_differences import learner_differences
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
-
-_UNFOLLOWED = "the patients flagged are not followed up to the horizon"
-
-
-def net_benefit_metric(horizon: float, threshold: float) -> Metric:
-    """Net benefit of treating those whose predicted event probability reaches a threshold.
-
-    True positives less false positives weighted by the odds of the threshold, as shares of all
-    patients; the event probability among those flagged is Kaplan-Meier's.
-
-    Parameters
-    ----------
-    horizon : float
-        Months.
-    threshold : float
-        Event probability at which one would act.
-
-    Returns
-    -------
-    Metric
-        0 where nobody is flagged; NaN where those flagged are not followed to the horizon.
-
-    Raises
-    ------
-    ValueError
-        When the threshold is not inside (0, 1).
-
-    References
-    ----------
-    Vickers et al., BMC Med Inform Decis Mak 2008, 10.1186/1472-6947-8-53
-    """
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold is {threshold}; expected a probability between 0 and 1")
-    odds = threshold / (1.0 - threshold)
-
-    def evaluate(
-        outcome: Outcome, p: SurvivalPrediction, fold: np.ndarray | None, samples: np.ndarray
-    ) -> np.ndarray:
-        flagged = 1.0 - p.at(horizon) >= threshold
-        if not flagged.any():
-            return np.zeros(len(samples))
-        inside = samples[:, flagged]
-        share = inside.sum(axis=1) / samples.sum(axis=1)
-        free = replicate_survival(outcome.take(flagged), [horizon], inside)[:, 0]
-        benefit = share * ((1.0 - free) - odds * free)
-        return np.where(share > 0, benefit, 0.0)
-
-    return Metric(f"net_benefit_{threshold:g}", horizon, evaluate, "higher", "horizon", _UNFOLLOWED)
 
 
 def incremental_value(
@@ -109,8 +61,8 @@ def incremental_value(
     ----------
     McLernon et al., Ann Intern Med 2023, 10.7326/M22-0844
     """
-    metrics = [harrell_c_metric(), *(ipa_metric(h) for h in horizons)]
-    metrics += [net_benefit_metric(h, t) for h in horizons for t in thresholds]
+    metrics = [HARRELL_C, *(IPA.at(h) for h in horizons)]
+    metrics += [NET_BENEFIT.at(h, t) for h in horizons for t in thresholds]
     differences = learner_differences(outcome, dict([reference, model]), folds, metrics, counts)
     own = [
         metric_estimates(name, outcome, repeats, folds, metrics, counts)

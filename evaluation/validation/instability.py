@@ -13,7 +13,8 @@ import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.metrics.calibration.at_horizon import complementary_log_log
-from evaluation.metrics.metric import Metric, events_by, observed_expected_metric, slope_metric
+from evaluation.metrics.catalogue import OBSERVED_EXPECTED, SLOPE
+from evaluation.metrics.metric import Metric, events_by
 from evaluation.results import metric_table
 from evaluation.statistics.cox import CoxFit
 from evaluation.validation.refits import Refits
@@ -212,8 +213,8 @@ def instability_table(
             ("average_mape", np.abs(others - original).mean(axis=1), "")
         ]
         for name, metric in (
-            ("refitted_oe", observed_expected_metric(horizon)),
-            ("refitted_slope", slope_metric(horizon)),
+            ("refitted_oe", OBSERVED_EXPECTED.at(horizon)),
+            ("refitted_slope", SLOPE.at(horizon)),
         ):
             measures.append((name, _of_refits(metric, refits), unknown))
         for threshold in thresholds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def learner_differences(
             obstacle = base_obstacle or metric_obstacle(metric, outcome, own, folds)
             about = {
                 "learner": f"{name} - {reference}",
-                "metric": f"{metric.name}_difference",
+                "metric": replace(metric, difference=True).name,
                 "horizon": metric.horizon,
                 "n": len(outcome),
                 "events": events_by(outcome, metric.horizon),

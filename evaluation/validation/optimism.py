@@ -104,11 +104,11 @@ def _estimates(metric: Metric, refits: Refits) -> dict[str, dict[str, object]]:
     plain = (1 - _SHARE) * apparent + _SHARE * outside
     rows[".632"] = _shifted(metric, plain, in_bag, gap or fits)
 
-    if metric.no_information is None:
+    nothing = metric.no_information(refits.outcome, refits.original)
+    if nothing is None:
         reason = f"{metric.name} has no known value for predictions without information"
         rows["no_information"] = rows[".632+"] = _missing(reason)
         return rows
-    nothing = metric.no_information(refits.outcome, refits.original)
     rows["no_information"] = _row(nothing, "")
     plus, rate = six_three_two_plus(
         apparent, outside, nothing, higher_is_better=metric.better not in ("lower", "zero")

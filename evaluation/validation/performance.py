@@ -14,15 +14,18 @@ import pandas as pd
 
 from evaluation.estimates import OUT_OF_FOLD
 from evaluation.metrics.calibration.d_calibration import d_calibration_test
-from evaluation.metrics.competing import competing_c_metric, competing_ibs_metric
-from evaluation.metrics.extended import cohort_metrics, has_competing
+from evaluation.metrics.catalogue import (
+    D_CALIBRATION,
+    HARRELL_C,
+    IBS,
+    IPA,
+    cohort_metrics,
+    version_for,
+)
 from evaluation.metrics.metric import (
     Metric,
     column_of,
     events_by,
-    harrell_c_metric,
-    ibs_metric,
-    ipa_metric,
     metric_estimates,
     metric_obstacle,
     tested_patients,
@@ -32,8 +35,6 @@ from evaluation.results import metric_table
 from evaluation.validation.learner_differences import fold_values
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
-
-D_CALIBRATION = "d_calibration_p"
 
 
 def performance_table(
@@ -91,7 +92,7 @@ def performance_table(
     """
     metrics = cohort_metrics(outcome, horizons, tau, thresholds)
     table = metric_estimates(learner_name, outcome, predictions, folds, metrics, counts, resampled)
-    if has_competing(outcome):
+    if outcome.has_competing:
         return table
     row = {"learner": learner_name} | _d_calibration(outcome, predictions, folds, tau)
     return pd.concat([table, metric_table([row])], ignore_index=True)
@@ -99,9 +100,8 @@ def performance_table(
 
 def compared_metrics(outcome: Outcome, horizons: Sequence[float], tau: float) -> list[Metric]:
     """The metrics in which learners are compared: C, IBS, and IPA at each horizon."""
-    if has_competing(outcome):
-        return [competing_c_metric(tau), competing_ibs_metric(tau)]
-    return [harrell_c_metric(), ibs_metric(tau), *(ipa_metric(h) for h in horizons)]
+    found = [version_for(outcome, metric).at(tau) for metric in (HARRELL_C, IBS)]
+    return found if outcome.has_competing else [*found, *(IPA.at(h) for h in horizons)]
 
 
 def mean_prediction(
@@ -144,9 +144,7 @@ def fold_scores(
         competing events `competing_ibs` and `competing_c`, those of the cumulative incidence.
     """
     _, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
-    ibs, c_index = ibs_metric(tau), harrell_c_metric()
-    if has_competing(outcome):
-        ibs, c_index = competing_ibs_metric(tau), competing_c_metric(tau)
+    ibs, c_index = (version_for(outcome, metric).at(tau) for metric in (IBS, HARRELL_C))
     places = [
         (repeat, label) for repeat, fold in enumerate(folds) for label in np.unique(fold[fold >= 0])
     ]
@@ -167,13 +165,13 @@ def _d_calibration(
     tau: float,
 ) -> dict[str, Any]:
     _, outcome, predictions, folds = tested_patients(outcome, predictions, folds)
-    row: dict[str, Any] = {"metric": D_CALIBRATION, "horizon": tau, "n": len(outcome)}
+    row: dict[str, Any] = {"metric": D_CALIBRATION.name, "horizon": tau, "n": len(outcome)}
     row |= {"events": events_by(outcome, tau)}
     last = column_of(predictions[0].times, tau) + 1
     mean = mean_prediction(predictions, folds)
     until = SurvivalPrediction(mean.risk_score, mean.survival[:, :last], mean.times[:last])
     # The test needs survival up to tau, as what is integrated does.
-    obstacle = metric_obstacle(ibs_metric(tau), outcome, predictions, folds)
+    obstacle = metric_obstacle(IBS.at(tau), outcome, predictions, folds)
     if obstacle:
         return row | {"note": obstacle}
     own = at_own_time(outcome, until)

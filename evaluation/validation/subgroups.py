@@ -13,13 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.estimates import estimate_row, with_cohort
+from evaluation.metrics.catalogue import HARRELL_C, OBSERVED_EXPECTED
 from evaluation.metrics.metric import (
     Metric,
     events_by,
-    harrell_c_metric,
     metric_obstacle,
     metric_values,
-    observed_expected_metric,
     tested_patients,
 )
 from evaluation.results import METRIC_COLUMNS, metric_table
@@ -113,7 +112,7 @@ def subgroup_table(
     for variable, labels in groups.items():
         level = _levels(variable, labels, total)[tested]
         cells += [(variable, str(name), level == name) for name in _ordered(level)]
-    metrics = [harrell_c_metric(), *(observed_expected_metric(h) for h in horizons)]
+    metrics = [HARRELL_C, *(OBSERVED_EXPECTED.at(h) for h in horizons)]
     rows = []
     for variable, name, members in cells:
         inside = outcome.take(members)

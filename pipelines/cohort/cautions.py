@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.extended import has_competing
+from evaluation.metrics.catalogue import IPA, SLOPE, UNO_C, metric_of, rows_of
 from evaluation.results import excludes
 from features.cohort import Cohort
 from pipelines.cohort.reading import endpoint_label
@@ -30,7 +30,7 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
     found = []
     if cohort.provenance:
         found.append(f"The patients are not real: {cohort.provenance}.")
-    if has_competing(outcome) and outcome.competing is not None:
+    if outcome.competing is not None and outcome.has_competing:
         label = endpoint_label(config)
         found.append(
             f"{int(outcome.competing.sum())} patients had a competing event, which the learners "
@@ -94,7 +94,7 @@ def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
     """
     own = metrics[(metrics["learner"] == learner) & metrics["estimate"].notna()]
     found = []
-    c_index = own[own["metric"].isin(["uno_c", "competing_c"])]
+    c_index = own[rows_of(own["metric"], UNO_C)]
     if (c_index["ci_low"] <= 0.5).any():
         found.append(
             f"{learner} does not order patients better than chance: the interval of C holds 0.5."
@@ -104,17 +104,17 @@ def performance_cautions(learner: str, metrics: pd.DataFrame) -> list[str]:
             f"{learner} has a C above {TOO_GOOD}: no honest prognosis is that good. Look for a "
             "covariate that knows the outcome."
         )
-    competing = own["metric"].str.startswith("competing").any()
+    competing = any(metric_of(name).is_competing for name in own["metric"])
     null = "Aalen-Johansen" if competing else "Kaplan-Meier"
     for metric, holds, words in (
-        ("ipa", own["ci_low"] <= 0, f"is not shown to predict better than {null}"),
+        (IPA, own["ci_low"] <= 0, f"is not shown to predict better than {null}"),
         (
-            "calibration_slope",
+            SLOPE,
             excludes(-np.inf, own["ci_high"], 1.0),
             "gives predictions that are too extreme",
         ),
     ):
-        at = own.loc[own["metric"].isin([metric, f"competing_{metric}"]) & holds, "horizon"]
+        at = own.loc[rows_of(own["metric"], metric) & holds, "horizon"]
         if len(at):
             months = ", ".join(f"{horizon:g}" for horizon in at)
             found.append(f"{learner} {words} at {months} months.")

@@ -33,7 +33,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from evaluation.results import WITHOUT_HORIZON
 from features.errors import InputError, Problem
 from features.sources.sql import shown_address
 from pipelines.output.processes import is_over, own_mark
@@ -456,10 +455,12 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
 
     'ibs', 'ibs_ci_low', 'ibs_ci_high'; a metric at a horizon carries it: 'brier_12m'.
     """
+    # Not for commands that only look at the store: its kernels take a while to import.
+    from evaluation.metrics.catalogue import stored_name
+
     flat = {}
     for row in table.itertuples():
-        alone = row.metric in WITHOUT_HORIZON or pd.isna(row.horizon)
-        name = row.metric if alone else f"{row.metric}_{row.horizon:g}m"
+        name = stored_name(row.metric, row.horizon)
         flat[name] = row.estimate
         flat[f"{name}_ci_low"] = row.ci_low
         flat[f"{name}_ci_high"] = row.ci_high

@@ -42,9 +42,13 @@ def shared_views(params: Mapping[str, Sequence[str]], horizon: float) -> dict[st
     horizon : float
         Months; whose IPA stands among the columns.
     """
+    # Not for commands that only open a page: its kernels take a while to import.
+    from evaluation.metrics.catalogue import IBS, IPA, UNO_C, stored_name
+
     columns = ["tags.`cohort`", "tags.`champion`"]
-    columns += [f"metrics.`{name}`" for name in ("uno_c", "ibs", f"ipa_{horizon:g}m")]
-    views = {LEARNERS: _view("tags.kind = 'learner'", columns, [])}
+    shown = (UNO_C, IBS, IPA)
+    columns += [f"metrics.`{stored_name(metric.name, horizon)}`" for metric in shown]
+    views = {LEARNERS: _view("tags.kind = 'learner'", columns, [], order=IBS.name)}
     for learner, names in params.items():
         chart = {
             "uuid": f"search-{learner}",
@@ -67,7 +71,7 @@ def _view(
     search: str,
     columns: Sequence[str],
     charts: Sequence[Mapping[str, object]],
-    order: str = "ibs",
+    order: str,
 ) -> dict[str, object]:
     section = {
         "uuid": "search",

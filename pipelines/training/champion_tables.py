@@ -19,10 +19,16 @@ from evaluation.displays.performance.instability import (
 )
 from evaluation.displays.performance.subgroups import SubgroupForestDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.metrics.extended import has_competing
-from evaluation.metrics.metric import harrell_c_metric, ibs_metric, standard_metrics
+from evaluation.metrics.catalogue import (
+    HARRELL_C,
+    IBS,
+    OBSERVED_EXPECTED,
+    SLOPE,
+    metric_label,
+    rows_of,
+    standard_metrics,
+)
 from evaluation.report.assessment import Assessment, Judged, assess
-from evaluation.report.training import metric_label
 from evaluation.validation.centers import center_table
 from evaluation.validation.incremental_value import incremental_value
 from evaluation.validation.instability import instability_table
@@ -42,7 +48,7 @@ REFERENCES = ("cox_clinical", "genetic_risk", "kaplan_meier")
 def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) -> Assessment:
     """C and O/E by subgroup, as a table and as forest plots; nothing without groupings."""
     found = Assessment()
-    if not groups or has_competing(judged.outcome):
+    if not groups or judged.outcome.has_competing:
         return found
     table = subgroup_table(
         learner,
@@ -54,17 +60,18 @@ def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) ->
         judged.counts,
     )
     found.tables["subgroups"] = table
-    for metric, horizon in (("harrell_c", np.nan), ("calibration_oe", judged.tau)):
+    for metric in (HARRELL_C, OBSERVED_EXPECTED.at(judged.tau)):
+        horizon = metric.horizon
         # What is suppressed stands in the table.
         shown = table[table["estimate"].notna()]
         there = shown["horizon"].isna() if np.isnan(horizon) else shown["horizon"] == horizon
-        shown = shown[there & (shown["metric"] == metric)]
+        shown = shown[there & (shown["metric"] == metric.name)]
         if (shown["variable"] != "all").sum() < 2:
             continue
-        display = SubgroupForestDisplay.from_table(shown, metric, horizon)
+        display = SubgroupForestDisplay.from_table(shown, metric.name, horizon)
         if display.frame["estimate"].notna().any():
-            words = "Harrell's C" if metric == "harrell_c" else f"O/E at {judged.tau:g} months"
-            if metric != "harrell_c" and is_by_construction(judged.metrics):
+            words = "Harrell's C" if metric is HARRELL_C else f"O/E at {judged.tau:g} months"
+            if metric.near_1_out_of_fold and is_by_construction(judged.metrics):
                 words += f" (of all patients together {NEAR_1})"
             found.draw("subgroups", f"{words} by subgroup; suppressed where unstable",
                        display.plot())  # fmt: skip
@@ -92,7 +99,7 @@ def about_champion(
         How parameters are searched anew in every refit that measures the optimism.
     """
     found = assess(judged, learner, [_beside(judged, learner, reference)])
-    if has_competing(judged.outcome):
+    if judged.outcome.has_competing:
         return found
     if len(judged.folds) > 1:
         found.tables["split_variation"] = split_variation(
@@ -100,7 +107,7 @@ def about_champion(
             judged.outcome,
             judged.learners[learner],
             judged.folds,
-            [harrell_c_metric(), ibs_metric(judged.tau)],
+            [HARRELL_C, IBS.at(judged.tau)],
             judged.counts,
         )
     found.join(subgroups(judged, learner, plan.subgroups))
@@ -130,7 +137,7 @@ def _beside(judged: Judged, learner: str, reference: str) -> str:
     """The Cox model; where that is the champion, the best of the other learners."""
     if learner != reference:
         return reference
-    rows = judged.metrics[judged.metrics["metric"].isin(["ibs", "competing_ibs"])]
+    rows = judged.metrics[rows_of(judged.metrics["metric"], IBS)]
     rows = rows[(rows["learner"] != learner) & rows["learner"].isin(list(judged.learners))]
     rows = rows.dropna(subset="estimate")
     return learner if rows.empty else str(rows.loc[rows["estimate"].idxmin(), "learner"])
@@ -149,12 +156,10 @@ def _centers(plan: TrainingPlan, judged: Judged, learner: str) -> Assessment:
         seed=task_seed(plan.config.seed, "centers"),
     )
     found.tables["centers"] = table
-    shown = [("harrell_c", np.nan)]
-    shown += [(m, judged.tau) for m in ("calibration_oe", "calibration_slope")]
-    for metric, horizon in shown:
-        display = CenterForestDisplay.from_table(table, metric, horizon)
+    for metric in (HARRELL_C, OBSERVED_EXPECTED.at(judged.tau), SLOPE.at(judged.tau)):
+        display = CenterForestDisplay.from_table(table, metric.name, metric.horizon)
         if display.frame["estimate"].notna().any():
-            words = metric_label(metric, horizon)
+            words = metric_label(metric.name, metric.horizon)
             found.draw("centers", f"{words}: each center left out, and pooled", display.plot())
     return found
 

@@ -99,10 +99,14 @@ def prediction_times(horizons: Sequence[float], outcome: Outcome | None = None) 
 
 
 def inner_score(training: Outcome) -> Score:
-    """Integrated Brier score with censoring weights from the training patients, and Harrell's C."""
+    """Integrated Brier score with censoring weights from the training patients, and Harrell's C.
+
+    Of the hazard of the event, as the learners fit it: competing events are censorings.
+    """
     censoring = fit_censoring(training)
 
     def score(outcome: Outcome, prediction: SurvivalPrediction) -> FoldScore:
+        outcome = outcome.cause_specific
         losses = brier_losses(outcome, prediction.survival, prediction.times, censoring)
         each = integrated_brier(losses, prediction.times)
         risk = prediction.risk_score

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.extended import has_competing
 from evaluation.validation.sample_size import patients_needed, r2_from_c, supported_parameters
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
@@ -163,7 +162,7 @@ class TrainingPlan:
         effects = sum(refits for name in self.learners if self.arms_of(name))
         wanted = self.config.evaluation
         refitted = wanted.optimism + wanted.instability
-        if has_competing(self.dataset.outcome):
+        if self.dataset.outcome.has_competing:
             refitted = 0
         return len(self.learners) * splits + effects + refitted + 2
 

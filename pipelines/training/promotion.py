@@ -12,20 +12,8 @@ import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import FIXED
-from evaluation.metrics.competing import (
-    competing_brier_metric,
-    competing_c_metric,
-    competing_ibs_metric,
-)
-from evaluation.metrics.extended import has_competing
-from evaluation.metrics.metric import (
-    Metric,
-    brier_metric,
-    ibs_metric,
-    metric_estimates,
-    uno_c_metric,
-)
-from evaluation.report.training import metric_label
+from evaluation.metrics.catalogue import BRIER, IBS, UNO_C, metric_label, version_for
+from evaluation.metrics.metric import Metric, metric_estimates
 from evaluation.results import format_estimate
 from evaluation.validation.learner_differences import learner_differences
 from features.errors import InputError, Problem, name_some
@@ -246,10 +234,8 @@ def show_both(
 def promotion_metrics(outcome: Outcome, horizons: Sequence[float]) -> list[Metric]:
     """What both are judged by: C and IBS up to the last horizon, Brier score at each."""
     tau = max(horizons)
-    if has_competing(outcome):
-        each = [competing_brier_metric(h) for h in horizons]
-        return [competing_c_metric(tau), competing_ibs_metric(tau), *each]
-    return [uno_c_metric(tau), ibs_metric(tau), *(brier_metric(h) for h in horizons)]
+    order, error, brier = (version_for(outcome, metric) for metric in (UNO_C, IBS, BRIER))
+    return [order.at(tau), error.at(tau), *(brier.at(h) for h in horizons)]
 
 
 def shared_horizons(

@@ -8,19 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from evaluation.estimates import performance_texts
-from evaluation.metrics.extended import has_competing
+from evaluation.metrics.catalogue import IBS, UNO_C, version_for
 from evaluation.regimens.model_effects import covariate_contributions
 from evaluation.report.assessment import Assessment, Judged, calibration_pictures
 from evaluation.report.training import (
     Report,
     discrimination_figure,
     kaplan_meier_figure,
-    metric_label,
     regimen_figure,
     save_figure,
     write_report,
@@ -372,9 +370,7 @@ class TrainingRecord:
     def _note(self, experiment_id: str, conclusion: Conclusion, became: str) -> str:
         """The training's run as a reader of the MLflow page sees it first."""
         plan, champion, metrics = self.plan, conclusion.champion, conclusion.metrics
-        headline = ("uno_c", "ibs")
-        if has_competing(plan.dataset.outcome):
-            headline = ("competing_c", "competing_ibs")
+        headline = [version_for(plan.dataset.outcome, metric) for metric in (UNO_C, IBS)]
         lines = [
             f"**{plan.name}**: {len(plan.dataset)} patients, {plan.dataset.outcome.n_events} "
             f"events. {plan.validation_text}.",
@@ -384,16 +380,15 @@ class TrainingRecord:
             f"{became[0].upper()}{became[1:]}. Data fingerprint {plan.cohort.fingerprint}.",
             "",
             *([f"**{conclusion.verdict}**", ""] if conclusion.verdict else []),
-            f"| learner | {' | '.join(metric_label(m, np.nan) for m in headline)} |",
+            f"| learner | {' | '.join(metric.label for metric in headline)} |",
             "|---|---|---|",
         ]
         for learner in plan.learners:
             own = metrics[metrics["learner"] == learner].set_index("metric")
+            shown = [(own.loc[metric.name], metric.digits) for metric in headline]
             cells = [
-                format_estimate(
-                    own.loc[m, "estimate"], own.loc[m, "ci_low"], own.loc[m, "ci_high"], digits
-                )
-                for m, digits in zip(headline, (2, 3), strict=True)
+                format_estimate(row["estimate"], row["ci_low"], row["ci_high"], digits)
+                for row, digits in shown
             ]
             lines.append(f"| {learner} | {' | '.join(cells)} |")
         lines += ["", "Out-of-fold; 95% bootstrap intervals. C: higher is better, IBS: lower.", ""]

@@ -11,7 +11,7 @@ import optuna
 import pandas as pd
 
 from evaluation.estimates import ELSEWHERE, OUT_OF_FOLD
-from evaluation.metrics.extended import has_competing
+from evaluation.metrics.catalogue import HARRELL_C, IBS, UNO_C, version_for
 from evaluation.regimens.model_effects import regimen_effect_table, within_arms
 from evaluation.regimens.published import check_published_claims
 from evaluation.report.assessment import Judged as JudgedLearners
@@ -490,9 +490,10 @@ def _failed_rows(plan: TrainingPlan, failures: Mapping[str, str]) -> pd.DataFram
 
 def _headline(plan: TrainingPlan) -> list[tuple[str, float]]:
     tau = max(plan.horizons)
-    if has_competing(plan.dataset.outcome):
-        return [("competing_c", tau), ("competing_ibs", tau)]
-    return [("harrell_c", np.nan), ("uno_c", tau), ("ibs", tau)]
+    outcome = plan.dataset.outcome
+    found = [version_for(outcome, metric).at(tau) for metric in (HARRELL_C, UNO_C, IBS)]
+    # Both C have the same version under competing events.
+    return list(dict.fromkeys((metric.name, metric.horizon) for metric in found))
 
 
 def _compare_regimens(plan: TrainingPlan, judged: Mapping[str, Judged]) -> pd.DataFrame | None:

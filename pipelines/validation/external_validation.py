@@ -14,7 +14,14 @@ import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import FIXED, performance_texts
-from evaluation.metrics.extended import has_competing
+from evaluation.metrics.catalogue import (
+    AUC,
+    HARRELL_C,
+    INTEGRATED_AUC,
+    OBSERVED_EXPECTED,
+    UNO_C,
+    rows_of,
+)
 from evaluation.report.assessment import Assessment, Judged, assess
 from evaluation.report.training import Report, save_figure, write_report
 from evaluation.results import excludes, format_estimate
@@ -52,7 +59,7 @@ HOW = (
     "intervals over patients, the model held fixed."
 )
 # What recalibration in the large or by a slope leaves as it is.
-ORDER = ("harrell_c", "uno_c", "auc", "integrated_auc")
+ORDER = (HARRELL_C, UNO_C, AUC, INTEGRATED_AUC)
 # Follow-up this many times longer or shorter than the model's is likely in another unit.
 OTHER_FOLLOW_UP = 10.0
 
@@ -192,7 +199,7 @@ def validate_externally(
     )
     recalibration = None
     if kind is not None:
-        if has_competing(dataset.outcome):
+        if dataset.outcome.has_competing:
             raise InputError(
                 Problem(
                     what="No recalibration with competing events",
@@ -324,12 +331,10 @@ def recalibrated_card(result: Validation) -> ModelCard:
     card, given, made = result.card, result.given, result.recalibration
     name, outcome = cohort_name(given.config), given.dataset.outcome
     keeps_order = made.model.kind != "per_horizon"
-    own = (
-        result.metrics[result.metrics["metric"].isin(ORDER)] if keeps_order else result.metrics[:0]
-    )
+    kept = rows_of(result.metrics["metric"], *(ORDER if keeps_order else ()))
     return card.model_copy(
         update={
-            "performance": performance_texts(own),
+            "performance": performance_texts(result.metrics[kept]),
             "measured": f"on the {len(outcome)} patients of {name}; recalibration keeps the order, "
             "its calibration was measured on nobody else",
             "recalibration": {
@@ -393,12 +398,12 @@ def _cautions(card: ModelCard, given: ModelCohort, metrics: pd.DataFrame) -> tup
             f"Nobody had the event by {', '.join(f'{h:g}' for h in early)} months (the first one "
             f"was at {first:.2f}): what stands there judges nothing."
         )
-    if has_competing(outcome):
+    if outcome.has_competing:
         found.append(
             "The model takes competing events for censorings; it is judged as a cumulative "
             "incidence, which it overstates."
         )
-    off = metrics[metrics["metric"].isin(["calibration_oe", "competing_oe"])]
+    off = metrics[rows_of(metrics["metric"], OBSERVED_EXPECTED)]
     off = off[excludes(off["ci_low"], off["ci_high"], 1.0)]
     for row in off.itertuples():
         which = "underestimates" if row.estimate > 1 else "overestimates"

@@ -5,11 +5,8 @@ import pandas as pd
 import pytest
 import skops.io
 
-from evaluation.metrics.calibration.at_horizon import (
-    calibration_slope,
-    observed_expected,
-    observed_probability,
-)
+from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
+from evaluation.metrics.observed import observed_probability
 from features.dataset import Dataset
 from features.errors import InputError
 from features.outcome import Outcome

@@ -1,33 +1,30 @@
-"""Calibration at one horizon: in the large, slope, and by groups of predicted risk."""
+"""Calibration at one horizon: in the large, slope, and by groups of predicted risk.
+
+Predictions are probabilities of the event: where another event competes, cumulative incidences.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from evaluation.estimates import check_patients
-from evaluation.statistics.censoring import WEIGHTED, replicate_survival, share_with_error
+from evaluation.metrics.observed import (
+    Z_95,
+    ObservedProbability,
+    estimator_name,
+    observed_probability,
+    replicate_event_free,
+)
+from evaluation.statistics.competing_incidence import competing_events
 from evaluation.statistics.cox import CoxFit
-from evaluation.statistics.kaplan_meier import survival_at
 from features.outcome import Outcome
 
 # Predicted probabilities are clipped to [LOG_CLIP, 1 - LOG_CLIP] where a logarithm is taken of
 # them, and nowhere else.
 LOG_CLIP = 1e-8
-Z_95 = float(norm.ppf(0.975))
-
-
-class ObservedProbability(NamedTuple):
-    """Kaplan-Meier event probability at a horizon; Greenwood error, log-log 95% interval."""
-
-    estimate: float
-    standard_error: float
-    ci_low: float
-    ci_high: float
 
 
 class ObservedExpected(NamedTuple):
@@ -49,63 +46,10 @@ class CalibrationSlope(NamedTuple):
     ci_high: float
 
 
-def observed_probability(outcome: Outcome, horizon: float) -> ObservedProbability:
-    """Kaplan-Meier probability of the event by the horizon.
-
-    Parameters
-    ----------
-    outcome : Outcome of n patients
-    horizon : float
-        Months.
-
-    Returns
-    -------
-    ObservedProbability
-        All NaN when the horizon is beyond the last patient, unless everyone has had the event by
-        then; error and limits NaN where the estimate is 0 or 1.
-    """
-    return observed_probabilities(outcome, [horizon])[0]
-
-
-def observed_probabilities(
-    outcome: Outcome, horizons: Sequence[float] | np.ndarray
-) -> list[ObservedProbability]:
-    """`observed_probability` at each horizon (months), from one Kaplan-Meier curve.
-
-    Where the outcome carries a censoring distribution of each patient, the weighted share of
-    patients with the event instead; its error takes the weights as known.
-    """
-    if outcome.censoring is not None:
-        return _weighted_probabilities(outcome, np.asarray(horizons, dtype=float))
-    # Once everyone has had the event, the probability is known to be 1 at any later horizon.
-    known = survival_at(outcome, np.minimum(horizons, outcome.follow_up))
-    survival = known["survival"].to_numpy()
-    lost = (np.asarray(horizons) > outcome.follow_up) & (survival > 0)
-    certain = lost | (survival == 0) | (survival == 1)
-    columns = (
-        np.where(lost, np.nan, 1.0 - survival),
-        np.where(certain, np.nan, known["std_error"]),
-        np.where(certain, np.nan, 1.0 - known["ci_high"]),
-        np.where(certain, np.nan, 1.0 - known["ci_low"]),
-    )
-    return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]
-
-
-def _weighted_probabilities(outcome: Outcome, horizons: np.ndarray) -> list[ObservedProbability]:
-    estimate, error = share_with_error(outcome, horizons, outcome.event)
-    inside = (estimate > 0) & (estimate < 1)
-    error = np.where(inside, error, np.nan)
-    free = np.where(inside, 1.0 - estimate, 0.5)
-    # On the log-log scale of survival, as Kaplan-Meier's.
-    spread = np.exp(Z_95 * error / (free * np.abs(np.log(free))))
-    columns = (estimate, error, 1.0 - free ** (1.0 / spread), 1.0 - free**spread)
-    return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]
-
-
 def observed_expected(
     outcome: Outcome, event_probability: np.ndarray, horizon: float
 ) -> ObservedExpected:
-    """Calibration in the large: Kaplan-Meier event probability over the mean predicted one.
+    """Calibration in the large: observed event probability over the mean predicted one.
 
     The interval is exp(log(O/E) -+ 1.96 se(O) / O); it takes the predictions as given.
 
@@ -160,7 +104,7 @@ def replicate_observed_expected(
     """
     event_probability = checked_probabilities(event_probability, outcome)
     counts = np.asarray(counts, dtype=float)
-    observed = 1.0 - replicate_survival(outcome, [horizon], counts)[:, 0]
+    observed = 1.0 - replicate_event_free(outcome, [horizon], counts)[:, 0]
     expected = counts @ event_probability / counts.sum(axis=1)
     return np.divide(observed, expected, out=np.full(len(counts), np.nan), where=expected > 0)
 
@@ -239,9 +183,10 @@ def grouped_calibration(
     -------
     DataFrame, one row a group from low to high risk
         `group` from 1, `n`, `events` by the horizon, `expected` (mean predicted probability),
-        `observed` (Kaplan-Meier), `standard_error` (Greenwood), `ci_low`, `ci_high` (log-log
-        transform of survival, as `ci_method` says). Observed is NaN in a group not followed up to
-        the horizon.
+        `observed` (Kaplan-Meier, or Aalen-Johansen), `standard_error`, `ci_low`, `ci_high`
+        (log-log transform, as `ci_method` says). Observed is NaN in a group not followed up to the
+        horizon. With competing events also `competing`, their number by the horizon, and `note`,
+        the reason where observed is NaN.
 
     Raises
     ------
@@ -254,10 +199,18 @@ def grouped_calibration(
     # Quantiles as R's type 7, groups closed on the right.
     limits = np.quantile(event_probability, np.linspace(0.0, 1.0, groups + 1)[1:-1])
     below = np.searchsorted(limits, event_probability, side="left")
-    return pd.DataFrame(
-        _calibration_row(number, outcome.take(members), event_probability[members], horizon)
-        for number, members in enumerate((below == k for k in np.unique(below)), start=1)
-    )
+    members = [below == k for k in np.unique(below)]
+    table = pd.DataFrame(
+        _calibration_row(number, outcome.take(own), event_probability[own], horizon)
+        for number, own in enumerate(members, start=1)
+    ).assign(ci_method=estimator_name(outcome))
+    if outcome.has_competing:
+        competing = competing_events(outcome) & (outcome.time <= horizon)
+        table.insert(3, "competing", [int(competing[own].sum()) for own in members])
+        ends = [f"beyond the follow-up of the outcome ({outcome.time[own].max():g} months)"
+                for own in members]  # fmt: skip
+        table["note"] = np.where(table["observed"].isna(), ends, "")
+    return table
 
 
 def complementary_log_log(probability: np.ndarray) -> np.ndarray:
@@ -269,7 +222,6 @@ def _calibration_row(
     group: int, outcome: Outcome, event_probability: np.ndarray, horizon: float
 ) -> dict[str, object]:
     observed = observed_probability(outcome, horizon)
-    estimator = "Kaplan-Meier" if outcome.censoring is None else WEIGHTED
     return {
         "group": group,
         "n": len(outcome),
@@ -279,7 +231,6 @@ def _calibration_row(
         "standard_error": observed.standard_error,
         "ci_low": observed.ci_low,
         "ci_high": observed.ci_high,
-        "ci_method": f"{estimator}, log-log",
     }
 
 

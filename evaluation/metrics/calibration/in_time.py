@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from evaluation.estimates import check_patients, estimate_rows, missing_predictions
 from evaluation.metrics.brier import increasing_times
-from evaluation.metrics.calibration.at_horizon import observed_probabilities, ratio_of
-from evaluation.statistics.censoring import replicate_survival
+from evaluation.metrics.calibration.at_horizon import ratio_of
+from evaluation.metrics.observed import observed_probabilities, replicate_event_free
 from features.outcome import Outcome
 
 GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"
@@ -76,7 +76,7 @@ def _replicates(
 ) -> tuple[np.ndarray, np.ndarray]:
     counts = np.asarray(counts, dtype=float)
     expected = counts @ risk / counts.sum(axis=1, keepdims=True)
-    return 1.0 - replicate_survival(outcome, times, counts), expected
+    return 1.0 - replicate_event_free(outcome, times, counts), expected
 
 
 def _checked(

@@ -13,7 +13,7 @@ from evaluation.metrics.calibration.at_horizon import (
     checked_probabilities,
     complementary_log_log,
 )
-from evaluation.statistics.censoring import replicate_survival
+from evaluation.metrics.observed import replicate_event_free
 from features.outcome import Outcome
 
 # Beyond this shift of the log hazard a probability is 0 or 1 to the last digit.
@@ -50,7 +50,7 @@ def replicate_intercepts_at_horizon(
         When event_probability does not hold one probability a patient.
     """
     event_probability = checked_probabilities(event_probability, outcome)
-    observed = 1.0 - replicate_survival(outcome, [horizon], counts)[:, 0]
+    observed = 1.0 - replicate_event_free(outcome, [horizon], counts)[:, 0]
     return _shifts(np.asarray(counts), complementary_log_log(event_probability), observed)
 
 

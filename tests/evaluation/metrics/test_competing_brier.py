@@ -3,8 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.metrics.brier import brier_losses
-from evaluation.metrics.competing_brier import competing_brier_losses, competing_null_losses
+from evaluation.metrics.brier import brier_losses, null_losses
 from features.outcome import Outcome
 
 # A has the event at 1, B a competing event at 2, C is censored at 2, D is followed to 4.
@@ -20,19 +19,20 @@ def cohort(seed, n=150):
 
 
 def test_losses_by_hand():
-    losses = competing_brier_losses(COHORT, np.full((4, 1), 0.3), [3])[:, 0]
+    losses = brier_losses(COHORT, np.full((4, 1), 0.7), [3])[:, 0]
     # G drops at 2, where C is censored among the two without an event there: G(3) = 1/2. A and B
     # ended before: G(T-) = 1. A: (1 - .3)^2; B, who never has the event: .3^2; C: 0;
     # D, still followed: .3^2 / (1/2).
     assert losses == pytest.approx([0.49, 0.09, 0, 0.18])
 
 
-def test_without_competing_events_it_is_the_brier_score_of_survival():
+def test_flags_of_nobody_are_no_competing_events():
     outcome, incidence = cohort(0)
     plain = Outcome(outcome.time, outcome.event)
+    nobody = Outcome(outcome.time, outcome.event, competing=np.zeros(150, dtype=bool))
     times = [3, 8, 15]
     expected = brier_losses(plain, 1 - incidence, times)
-    assert competing_brier_losses(plain, incidence, times) == pytest.approx(expected)
+    assert brier_losses(nobody, 1 - incidence, times) == pytest.approx(expected)
 
 
 def test_it_agrees_with_greenwood():
@@ -43,40 +43,40 @@ def test_it_agrees_with_greenwood():
         time=outcome.time, event=pd.Categorical(kind, ["censored", "event", "competing"])
     )
     theirs = greenwood.brier_score_incidence(surv, incidence, times, cause=1)
-    ours = competing_brier_losses(outcome, incidence, times).mean(axis=0)
+    ours = brier_losses(outcome, 1 - incidence, times).mean(axis=0)
     assert ours == pytest.approx(theirs, abs=1e-10)
 
 
 def test_a_competing_event_is_no_reason_to_expect_the_event():
     outcome = Outcome([1, 2, 3, 9], [0, 0, 0, 1], competing=[1, 1, 1, 0])
-    assert (competing_brier_losses(outcome, np.zeros((4, 1)), [5]) == 0).all()
-    assert (competing_null_losses(outcome, [5]) == 0).all()
+    assert (brier_losses(outcome, np.ones((4, 1)), [5]) == 0).all()
+    assert (null_losses(outcome, [5]) == 0).all()
 
 
 def test_of_one_prediction_for_everybody_the_null_model_is_the_best():
     outcome, _ = cohort(2)
-    null = competing_null_losses(outcome, [8]).mean()
+    null = null_losses(outcome, [8]).mean()
     for everybody in (0.1, 0.4, 0.9):
-        assert null < competing_brier_losses(outcome, np.full((150, 1), everybody), [8]).mean()
+        assert null < brier_losses(outcome, np.full((150, 1), 1 - everybody), [8]).mean()
 
 
 def test_order_and_duplication_change_nothing():
     outcome, incidence = cohort(3)
     times = [3, 8, 15]
-    score = competing_brier_losses(outcome, incidence, times).mean(axis=0)
-    null = competing_null_losses(outcome, times).mean(axis=0)
+    score = brier_losses(outcome, 1 - incidence, times).mean(axis=0)
+    null = null_losses(outcome, times).mean(axis=0)
     for rows in (np.random.default_rng(0).permutation(150), np.tile(np.arange(150), 2)):
         other = outcome.take(rows)
-        drawn = competing_brier_losses(other, incidence[rows], times).mean(axis=0)
+        drawn = brier_losses(other, 1 - incidence[rows], times).mean(axis=0)
         assert drawn == pytest.approx(score)
-        assert competing_null_losses(other, times).mean(axis=0) == pytest.approx(null)
+        assert null_losses(other, times).mean(axis=0) == pytest.approx(null)
 
 
 def test_beyond_follow_up_and_missing_predictions_are_missing():
-    losses = competing_brier_losses(COHORT, np.full((4, 2), 0.3), [3, 5])
+    losses = brier_losses(COHORT, np.full((4, 2), 0.7), [3, 5])
     assert np.isnan(losses[:, 1]).all()
     missing = np.array([[np.nan], [0.1], [0.1], [0.1]])
-    assert np.isnan(competing_brier_losses(COHORT, missing, [3])[0, 0])
+    assert np.isnan(brier_losses(COHORT, 1 - missing, [3])[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_beyond_follow_up_and_missing_predictions_are_missing():
 )
 def test_bad_input_is_refused(incidence, times, message):
     with pytest.raises(ValueError, match=message):
-        competing_brier_losses(COHORT, incidence, times)
+        brier_losses(COHORT, 1 - incidence, times)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.competing_discrimination import competing_auc, weighted_wolbers_c
+from evaluation.metrics.auc import replicate_auc
 from evaluation.metrics.discrimination import uno_c
 from evaluation.statistics.competing_incidence import fit_competing_censoring
 from features.outcome import Outcome
@@ -12,6 +12,11 @@ from features.outcome import Outcome
 # A, D have the event at 1 and 3; B has a competing event at 2; C is censored at 2; E ends at 4.
 COHORT = Outcome([1, 2, 2, 3, 4], [1, 0, 0, 1, 0], competing=[0, 1, 0, 0, 0])
 RISK = np.array([0.9, 0.6, 0.5, 0.4, 0.7])
+
+
+def auc_at(outcome, risk, horizon, *, counts=None, **settings):
+    values = replicate_auc(outcome, risk, [horizon], counts, **settings)[:, 0]
+    return values[0] if counts is None else values
 
 
 def cohort(seed, n=120, ties=False):
@@ -63,24 +68,24 @@ def brute_force_c(outcome, risk, tau):
 
 def test_auc_by_hand():
     # By month 2.5 A is the only case; controls are B (competing), D and E. C is unknown.
-    assert competing_auc(COHORT, RISK, 2.5) == 1
+    assert auc_at(COHORT, RISK, 2.5) == 1
     # By 3.5 A and D are cases, B and E controls. G = 2/3 from 2 on. D weighs 1 / (2/3), E too;
     # A and B weigh 1. A: above B (1) and E (3/2); D: above neither, of 3/2 (1 + 3/2).
-    assert competing_auc(COHORT, RISK, 3.5) == pytest.approx(2.5 / (2.5 + 1.5 * 2.5))
+    assert auc_at(COHORT, RISK, 3.5) == pytest.approx(2.5 / (2.5 + 1.5 * 2.5))
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_auc_equals_brute_force(ties):
     outcome, risk = cohort(1, ties=ties)
     group = np.arange(len(risk)) % 3
-    auc = competing_auc(outcome, risk, 8, group=group)
+    auc = auc_at(outcome, risk, 8, group=group)
     assert auc == pytest.approx(brute_force_auc(outcome, risk, 8, group), abs=1e-12)
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_weighted_c_equals_brute_force(ties):
     outcome, risk = cohort(2, ties=ties)
-    c = weighted_wolbers_c(outcome, risk, 12)
+    c = uno_c(outcome, risk, 12)
     assert c == pytest.approx(brute_force_c(outcome, risk, 12), abs=1e-10)
 
 
@@ -92,20 +97,21 @@ def test_weighted_c_agrees_with_greenwood():
         time=outcome.time, event=pd.Categorical(kind, ["censored", "event", "competing"])
     )
     theirs = greenwood.concordance_index_incidence(surv, risk, cause=1, tau=12.0)
-    assert weighted_wolbers_c(outcome, risk, 12.0) == pytest.approx(theirs, abs=1e-10)
+    assert uno_c(outcome, risk, 12.0) == pytest.approx(theirs, abs=1e-10)
 
 
 def test_without_competing_events_it_is_unos():
     outcome, risk = cohort(4, ties=True)
     plain = Outcome(outcome.time, outcome.event)
-    assert weighted_wolbers_c(plain, risk, 12) == pytest.approx(uno_c(plain, risk, 12))
+    nobody = Outcome(outcome.time, outcome.event, competing=np.zeros(120, dtype=bool))
+    assert uno_c(nobody, risk, 12) == pytest.approx(uno_c(plain, risk, 12))
 
 
 def test_replicates_equal_the_resampled_cohort_with_its_weights():
     outcome, risk = cohort(5)
     counts = bootstrap_counts(len(risk), 3, 0)
     censoring = fit_competing_censoring(outcome)
-    for function, at in ((competing_auc, 8), (weighted_wolbers_c, 12)):
+    for function, at in ((auc_at, 8), (uno_c, 12)):
         values = function(outcome, risk, at, counts=counts, censoring=censoring)
         for row, value in zip(counts, values, strict=True):
             rows = np.repeat(np.arange(len(risk)), row)
@@ -115,7 +121,7 @@ def test_replicates_equal_the_resampled_cohort_with_its_weights():
 
 def test_order_and_duplication_change_nothing():
     outcome, risk = cohort(6, ties=True)
-    for function, at in ((competing_auc, 8), (weighted_wolbers_c, 12)):
+    for function, at in ((auc_at, 8), (uno_c, 12)):
         value = function(outcome, risk, at)
         for rows in (np.random.default_rng(0).permutation(120), np.tile(np.arange(120), 2)):
             assert function(outcome.take(rows), risk[rows], at) == pytest.approx(value)
@@ -124,28 +130,31 @@ def test_order_and_duplication_change_nothing():
 def test_a_perfect_and_a_reversed_order():
     outcome = Outcome([1, 2, 3, 4], [1, 0, 1, 0], competing=[0, 1, 0, 0])
     risk = np.array([4, 1, 3, 2])
-    for function, at in ((competing_auc, 3), (weighted_wolbers_c, 3)):
+    for function, at in ((auc_at, 3), (uno_c, 3)):
         assert function(outcome, risk, at) == 1
         assert function(outcome, -risk, at) == 0
         assert function(outcome, np.zeros(4), at) == 0.5
 
 
 def test_what_cannot_be_estimated_is_missing():
-    assert np.isnan(competing_auc(COHORT, RISK, 0.5))
-    assert np.isnan(competing_auc(COHORT, RISK, 9))
+    assert np.isnan(auc_at(COHORT, RISK, 0.5))
+    assert np.isnan(auc_at(COHORT, RISK, 9))
     everybody = Outcome([1, 2], [1, 1], competing=[0, 0])
-    assert np.isnan(competing_auc(everybody, [1, 2], 2))
+    assert np.isnan(auc_at(everybody, [1, 2], 2))
     no_event = Outcome([1, 2], [0, 0], competing=[1, 0])
-    assert np.isnan(weighted_wolbers_c(no_event, [1, 2], None))
+    assert np.isnan(uno_c(no_event, [1, 2], None))
     # No pair within a group.
-    assert np.isnan(competing_auc(COHORT, RISK, 2.5, group=np.arange(5)))
-    assert np.isnan(weighted_wolbers_c(COHORT, RISK, 3, group=np.arange(5)))
+    assert np.isnan(auc_at(COHORT, RISK, 2.5, group=np.arange(5)))
+    assert np.isnan(uno_c(COHORT, RISK, 3, group=np.arange(5)))
 
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="one value a patient"):
-        competing_auc(COHORT, RISK[:3], 2)
+        uno_c(COHORT, RISK[:3], 2)
     with pytest.raises(ValueError, match="NaN"):
-        competing_auc(COHORT, np.append(RISK[:4], np.nan), 2)
+        uno_c(COHORT, np.append(RISK[:4], np.nan), 2)
+    with pytest.raises(ValueError, match="marker has shape"):
+        auc_at(COHORT, RISK[:3], 2)
+    assert np.isnan(auc_at(COHORT, np.append(RISK[:4], np.nan), 2))
     with pytest.raises(ValueError, match="counts"):
-        competing_auc(COHORT, RISK, 2, counts=np.ones((2, 3)))
+        auc_at(COHORT, RISK, 2, counts=np.ones((2, 3)))

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.calibration.at_horizon import observed_probability
 from evaluation.metrics.decision_curve import (
     TREAT_ALL,
     TREAT_NONE,
     decision_curve,
     replicate_treated,
 )
+from evaluation.metrics.observed import observed_probability
 from evaluation.statistics.kaplan_meier import survival_at
 from features.outcome import Outcome
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_score, integrated_brier
+from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses, scaled_brier
 from evaluation.metrics.calibration.at_horizon import (
     calibration_slope,
     complementary_log_log,
@@ -77,17 +77,19 @@ def test_auc(leuksurv):
 
 def test_brier(leuksurv):
     survival = 1 - np.column_stack([leuksurv.risk(days) for days in HORIZONS])
-    table = brier_score(leuksurv.outcome, survival, HORIZONS)
-    assert table["brier"].tolist() == pytest.approx(BRIER, abs=1e-8)
-    assert table["brier_null"].tolist() == pytest.approx(BRIER_NULL, abs=1e-8)
-    assert table["ipa"].tolist() == pytest.approx(IPA, abs=1e-8)
+    score = brier_losses(leuksurv.outcome, survival, HORIZONS).mean(axis=0)
+    null = null_losses(leuksurv.outcome, HORIZONS).mean(axis=0)
+    assert score.tolist() == pytest.approx(BRIER, abs=1e-8)
+    assert null.tolist() == pytest.approx(BRIER_NULL, abs=1e-8)
+    assert scaled_brier(score, null).tolist() == pytest.approx(IPA, abs=1e-8)
 
 
 # Score(..., times = seq(30, 720, by = 30), metrics = "brier"), then the trapezoid over its range.
 def test_integrated_brier(leuksurv):
     grid = np.arange(30.0, 721, 30)
-    table = brier_score(leuksurv.outcome, leuksurv.survival(grid), grid)
-    both = integrated_brier(table[["brier", "brier_null"]].to_numpy().T, grid)
+    losses = brier_losses(leuksurv.outcome, leuksurv.survival(grid), grid)
+    both = [losses.mean(axis=0), null_losses(leuksurv.outcome, grid).mean(axis=0)]
+    both = integrated_brier(np.array(both), grid)
     assert both.tolist() == pytest.approx([0.1895857851, 0.217555527], abs=1e-8)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, brier_score
+from evaluation.metrics.brier import brier_losses, null_losses, scaled_brier
 from evaluation.metrics.calibration.at_horizon import (
     calibration_slope,
     observed_expected,
@@ -97,7 +97,9 @@ def test_kaplan_meier_as_the_prediction_is_calibrated_in_the_large_and_tells_nob
     }  # fmt: skip
     for name, value in expected.items():
         assert SCALARS[name](outcome, survival) == pytest.approx(value, abs=1e-9), name
-    assert brier_score(outcome, survival, TIMES)["ipa"].tolist() == pytest.approx([0, 0])
+    score = brier_losses(outcome, survival, TIMES).mean(axis=0)
+    null = null_losses(outcome, TIMES).mean(axis=0)
+    assert scaled_brier(score, null).tolist() == pytest.approx([0, 0])
     # Everyone above the threshold is treated: as treating all.
     table = decision_curve(outcome, {"Kaplan-Meier": 1 - survival[:, 1]}, HORIZON, [0.05])
     assert table["estimate"][0] == pytest.approx(table["estimate"][1])
@@ -192,15 +194,15 @@ def test_a_score_at_the_last_time_with_patients_censored_there_is_unknown():
     # Followed to a cut-off at 6 and judged at 6: nobody is followed beyond, so the weight of C and
     # D is unknown. riskRegression leaves their loss out, which makes the score too good.
     outcome = Outcome([1.0, 3, 6, 6], [1, 1, 0, 0])
-    assert brier_score(outcome, np.full((4, 1), 0.5), [6])["brier"].isna().all()
-    assert brier_score(outcome, np.full((4, 1), 0.5), [5.9])["brier"].tolist() == [0.25]
+    assert np.isnan(brier_losses(outcome, np.full((4, 1), 0.5), [6]).mean())
+    assert brier_losses(outcome, np.full((4, 1), 0.5), [5.9]).mean() == 0.25
 
 
 @pytest.mark.parametrize(
     "refused",
     [
         lambda o, s: replicate_auc(o, 1 - s, TIMES[::-1]),
-        lambda o, s: brier_score(o, s, TIMES[::-1]),
+        lambda o, s: brier_losses(o, s, TIMES[::-1]),
         lambda o, s: calibration_in_time(o, s, TIMES[::-1]),
         lambda o, s: decision_curve(o, {"model": 1 - s[:, 1]}, HORIZON, [0.5, 0.2]),
     ],

@@ -4,14 +4,8 @@ import pytest
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import ELSEWHERE, FIXED, OUT_OF_FOLD, is_by_construction
 from evaluation.metrics.brier import brier_losses, integrated_brier
-from evaluation.metrics.metric import (
-    brier_metric,
-    ibs_metric,
-    metric_estimates,
-    metric_obstacle,
-    observed_expected_metric,
-    standard_metrics,
-)
+from evaluation.metrics.catalogue import BRIER, IBS, OBSERVED_EXPECTED, standard_metrics
+from evaluation.metrics.metric import metric_estimates, metric_obstacle
 from evaluation.report.training import metrics_by_learner
 from evaluation.validation.performance import performance_table
 from features.outcome import Outcome
@@ -50,30 +44,30 @@ def test_no_information_is_the_mean_over_all_pairs_of_outcome_and_prediction():
     outcome, prediction = judged(2, n=25)
     everyone = [brier_losses(outcome, np.tile(row, (25, 1)), TIMES) for row in prediction.survival]
     scores = np.mean([losses.mean(axis=0) for losses in everyone], axis=0)
-    assert brier_metric(6.0).no_information(outcome, prediction) == pytest.approx(scores[1])
+    assert BRIER.at(6.0).no_information(outcome, prediction) == pytest.approx(scores[1])
     expected = integrated_brier(scores, TIMES)
-    assert ibs_metric(12.0).no_information(outcome, prediction) == pytest.approx(expected)
+    assert IBS.at(12.0).no_information(outcome, prediction) == pytest.approx(expected)
 
 
 def test_obstacles_are_said_in_words():
     outcome, prediction = judged()
-    assert metric_obstacle(brier_metric(6.0), outcome, [prediction]) == ""
+    assert metric_obstacle(BRIER.at(6.0), outcome, [prediction]) == ""
     unknown = prediction.survival.copy()
     unknown[:3, 1] = np.nan
     partial = SurvivalPrediction(prediction.risk_score, unknown, TIMES)
-    assert "missing for 3 of 90" in metric_obstacle(brier_metric(6.0), outcome, [partial])
-    assert "missing for 3 of 90" in metric_obstacle(ibs_metric(12.0), outcome, [partial])
-    assert metric_obstacle(brier_metric(12.0), outcome, [partial]) == ""
+    assert "missing for 3 of 90" in metric_obstacle(BRIER.at(6.0), outcome, [partial])
+    assert "missing for 3 of 90" in metric_obstacle(IBS.at(12.0), outcome, [partial])
+    assert metric_obstacle(BRIER.at(12.0), outcome, [partial]) == ""
     quiet = Outcome(outcome.time, np.zeros(90))
-    assert metric_obstacle(brier_metric(6.0), quiet, [prediction]) == "no event by 6 months"
+    assert metric_obstacle(BRIER.at(6.0), quiet, [prediction]) == "no event by 6 months"
     score = SurvivalPrediction(prediction.risk_score, np.full((90, 3), np.nan), TIMES)
-    assert "only orders patients" in metric_obstacle(brier_metric(6.0), outcome, [score])
+    assert "only orders patients" in metric_obstacle(BRIER.at(6.0), outcome, [score])
     assert metric_obstacle(standard_metrics([6.0], 12.0)[0], outcome, [score]) == ""
-    assert "one time alone" in metric_obstacle(ibs_metric(2.0), outcome, [prediction])
+    assert "one time alone" in metric_obstacle(IBS.at(2.0), outcome, [prediction])
     with pytest.raises(KeyError, match="not among"):
-        metric_obstacle(brier_metric(7.0), outcome, [prediction])
+        metric_obstacle(BRIER.at(7.0), outcome, [prediction])
     short = Outcome([1, 2, 3], [1, 1, 0])
-    assert "beyond the follow-up" in metric_obstacle(brier_metric(6.0), short, [prediction])
+    assert "beyond the follow-up" in metric_obstacle(BRIER.at(6.0), short, [prediction])
 
 
 def test_what_has_no_value_says_what_that_means():
@@ -91,17 +85,17 @@ def test_what_has_no_value_says_what_that_means():
 def test_bad_input_is_refused():
     outcome, prediction = judged()
     with pytest.raises(ValueError, match="at least one"):
-        metric_estimates("cox", outcome, [], [], [brier_metric(6.0)], np.ones((1, 90)))
+        metric_estimates("cox", outcome, [], [], [BRIER.at(6.0)], np.ones((1, 90)))
     with pytest.raises(ValueError, match="every repeat needs"):
         metric_estimates(
-            "cox", outcome, [prediction], [np.zeros(3)], [brier_metric(6.0)], np.ones((1, 90))
+            "cox", outcome, [prediction], [np.zeros(3)], [BRIER.at(6.0)], np.ones((1, 90))
         )
 
 
 def test_an_observed_to_expected_ratio_out_of_fold_says_that_it_is_near_1_by_construction():
     outcome, prediction = judged()
     predictions, folds = [prediction], [np.arange(90) % 3]
-    metrics = [observed_expected_metric(6.0), brier_metric(6.0)]
+    metrics = [OBSERVED_EXPECTED.at(6.0), BRIER.at(6.0)]
     counts = np.ones((2, len(outcome)))
     for resampled, told in ((OUT_OF_FOLD, True), (FIXED, False), (ELSEWHERE, False)):
         table = metric_estimates("x", outcome, predictions, folds, metrics, counts, resampled)

@@ -4,11 +4,10 @@ import pytest
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.displays.performance.brier import NULL_MODEL
 from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores
+from evaluation.metrics.catalogue import AUC, BRIER, IBS, NET_BENEFIT
 from evaluation.metrics.decision_curve import TREAT_ALL, decision_curve
-from evaluation.metrics.extended import auc_metric
-from evaluation.metrics.metric import brier_metric, ibs_metric, metric_estimates
+from evaluation.metrics.metric import metric_estimates
 from evaluation.report.out_of_fold_curves import auc_over_time, brier_over_time, decisions
-from evaluation.validation.incremental_value import net_benefit_metric
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -40,22 +39,22 @@ def test_the_curves_pass_through_the_metric_table(judged):
     learners = {"m": repeats}
     limits = ["estimate", "ci_low", "ci_high"]
     auc = auc_over_time(outcome, learners, folds, 12.0, counts).frame.set_index("time")
-    expected = table_value(judged, auc_metric(6.0))[limits].astype(float)
+    expected = table_value(judged, AUC.at(6.0))[limits].astype(float)
     assert auc.loc[6.0, limits].astype(float).to_numpy() == pytest.approx(expected.to_numpy())
     brier = brier_over_time(outcome, learners, folds, 12.0, counts).frame
     own = brier[brier["model"] == "m"].set_index("time")
-    expected = table_value(judged, brier_metric(6.0))[limits].astype(float)
+    expected = table_value(judged, BRIER.at(6.0))[limits].astype(float)
     assert own.loc[6.0, limits].astype(float).to_numpy() == pytest.approx(expected.to_numpy())
     curve = decisions(outcome, learners, folds, 6.0, counts).frame
     at = curve[(curve["strategy"] == "m") & np.isclose(curve["threshold"], 0.4)].iloc[0]
-    expected = table_value(judged, net_benefit_metric(6.0, 0.4))[limits].astype(float)
+    expected = table_value(judged, NET_BENEFIT.at(6.0, 0.4))[limits].astype(float)
     assert at[limits].astype(float).to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_the_integral_in_the_caption_is_the_ibs_of_the_table(judged):
     outcome, repeats, folds, counts = judged
     display = brier_over_time(outcome, {"m": repeats}, folds, 12.0, counts)
-    ibs = table_value(judged, ibs_metric(12.0))["estimate"]
+    ibs = table_value(judged, IBS.at(12.0))["estimate"]
     assert f"m: integrated Brier score {ibs:.3f}" in display.caption
 
 

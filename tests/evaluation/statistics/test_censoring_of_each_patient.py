@@ -6,19 +6,17 @@ import pytest
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import OUT_OF_FOLD
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_score
+from evaluation.metrics.brier import brier_losses, null_losses
 from evaluation.metrics.calibration.at_horizon import (
     grouped_calibration,
     observed_expected,
-    observed_probability,
+    replicate_observed_expected,
 )
-from evaluation.metrics.calibration.competing import replicate_competing_oe
-from evaluation.metrics.competing_brier import competing_brier_losses, competing_null_losses
-from evaluation.metrics.competing_discrimination import competing_auc, weighted_wolbers_c
+from evaluation.metrics.catalogue import cohort_metrics
 from evaluation.metrics.decision_curve import replicate_treated
 from evaluation.metrics.discrimination import concordance_counts, uno_c, weighted_concordance
-from evaluation.metrics.extended import cohort_metrics
 from evaluation.metrics.metric import metric_estimates
+from evaluation.metrics.observed import observed_probability
 from evaluation.statistics.censoring import WEIGHTED, censoring_of, replicate_survival
 from evaluation.statistics.conditional_censoring import fit_censoring_by_group, fit_censoring_cox
 from evaluation.statistics.kaplan_meier import survival_at
@@ -58,12 +56,13 @@ def cohort():
 
 
 def measures(cohort, outcome):
-    score = brier_score(outcome, cohort.survival, [AT]).iloc[0]
+    score = brier_losses(outcome, cohort.survival, [AT]).mean()
+    null = null_losses(outcome, [AT]).mean()
     treated = replicate_treated(outcome, cohort.risk, AT, [0.5])
     return {
-        "ipa": score["ipa"],
-        "brier": score["brier"],
-        "null": score["brier_null"],
+        "ipa": 1 - score / null,
+        "brier": score,
+        "null": null,
         "auc": replicate_auc(outcome, cohort.risk, [AT])[0, 0],
         "uno": uno_c(outcome, cohort.log_hazard, AT),
         "observed": observed_probability(outcome, AT).estimate,
@@ -217,13 +216,13 @@ def test_competing_measures_weigh_by_arm_as_well():
     incidence = np.where(arm, share[1], share[0])
 
     def all_of(one):
-        brier = competing_brier_losses(one, incidence[:, None], [AT]).mean()
+        brier = brier_losses(one, 1 - incidence[:, None], [AT]).mean()
         return np.array(
             [
-                1 - brier / competing_null_losses(one, [AT]).mean(),
-                replicate_competing_oe(one, incidence, AT, np.ones((1, n)))[0],
-                competing_auc(one, incidence, AT),
-                weighted_wolbers_c(one, incidence, AT),
+                1 - brier / null_losses(one, [AT]).mean(),
+                replicate_observed_expected(one, incidence, AT, np.ones((1, n)))[0],
+                replicate_auc(one, incidence, [AT])[0, 0],
+                uno_c(one, incidence, AT),
             ]
         )
 

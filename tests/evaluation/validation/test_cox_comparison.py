@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.metric import ibs_metric
+from evaluation.metrics.catalogue import IBS
 from evaluation.validation.cox_comparison import best_cox, cox_is_enough
 from evaluation.validation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
 from features.outcome import Outcome
@@ -120,7 +120,7 @@ def test_five_equal_learners_are_seldom_told_apart():
     for _ in range(25):
         outcome, folds, predictions = equal_learners(rng, 70, 5, 1, 5, times)
         table = learner_differences(
-            outcome, dict(zip(names, predictions, strict=True)), folds, [ibs_metric(12.0)],
+            outcome, dict(zip(names, predictions, strict=True)), folds, [IBS.at(12.0)],
             np.random.default_rng(1).multinomial(70, np.full(70, 1 / 70), 100),
         )  # fmt: skip
         false += "predicts better" in cox_is_enough(table, "cox", names[1:])

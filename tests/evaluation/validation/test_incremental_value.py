@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_score
+from evaluation.metrics.brier import brier_losses, null_losses
+from evaluation.metrics.catalogue import NET_BENEFIT
 from evaluation.metrics.discrimination import harrell_c
 from evaluation.results import METRIC_COLUMNS
-from evaluation.validation.incremental_value import incremental_value, net_benefit_metric
+from evaluation.validation.incremental_value import incremental_value
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -48,7 +49,7 @@ def test_net_benefit_by_hand():
     outcome = Outcome([1, 2, 6, 7, 3], [1, 1, 0, 1, 1])
     survival = np.array([[0.7], [0.5], [0.6], [0.2], [0.9]])
     p = SurvivalPrediction(np.zeros(5), survival, np.array([5.0]))
-    metric = net_benefit_metric(5.0, 0.3)
+    metric = NET_BENEFIT.at(5.0, 0.3)
     assert metric.evaluate(outcome, p, None, np.ones((1, 5))) == pytest.approx([16 / 70])
     # Drawn twice each it is the same; drawn not at all, the flagged give nothing.
     assert metric.evaluate(outcome, p, None, np.full((1, 5), 2)) == pytest.approx([16 / 70])
@@ -98,9 +99,7 @@ def test_net_benefit_agrees_with_r(cohort, time, event):
     survival = 1 - table[["risk_12m"]].to_numpy()
     p = SurvivalPrediction(np.zeros(len(table)), survival, np.array([365.25]))
     found = [
-        net_benefit_metric(365.25, threshold).evaluate(outcome, p, None, np.ones((1, len(table))))[
-            0
-        ]
+        NET_BENEFIT.at(365.25, threshold).evaluate(outcome, p, None, np.ones((1, len(table))))[0]
         for threshold in np.arange(1, 10) / 10
     ]
     assert found == pytest.approx(R_NET_BENEFIT[cohort], abs=1e-6)
@@ -110,9 +109,8 @@ def test_differences_are_those_of_the_two_models():
     table = value()
     assert tuple(table.reset_index()[list(METRIC_COLUMNS)].columns) == METRIC_COLUMNS
     c = [harrell_c(OUTCOME, p.risk_score) for p in (REFERENCE, MODEL)]
-    ipa = [
-        brier_score(OUTCOME, p.survival[:, :1], [6.0])["ipa"].iloc[0] for p in (REFERENCE, MODEL)
-    ]
+    scores = [brier_losses(OUTCOME, p.survival[:, :1], [6.0]).mean() for p in (REFERENCE, MODEL)]
+    ipa = [1 - score / null_losses(OUTCOME, [6.0]).mean() for score in scores]
     for name, (reference, model) in {"harrell_c": c, "ipa": ipa}.items():
         assert table.loc[(name, "clinical"), "estimate"] == pytest.approx(reference)
         assert table.loc[(name, "full"), "estimate"] == pytest.approx(model)
@@ -160,4 +158,4 @@ def test_duplicating_every_patient_changes_no_estimate():
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="threshold"):
-        net_benefit_metric(6.0, 0.0)
+        NET_BENEFIT.at(6.0, 0.0)

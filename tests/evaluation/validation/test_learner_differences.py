@@ -3,14 +3,8 @@ import pytest
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.metrics.brier import brier_losses, integrated_brier
-from evaluation.metrics.metric import (
-    brier_metric,
-    harrell_c_metric,
-    ibs_metric,
-    metric_values,
-    slope_metric,
-    standard_metrics,
-)
+from evaluation.metrics.catalogue import BRIER, HARRELL_C, IBS, SLOPE, standard_metrics
+from evaluation.metrics.metric import metric_values
 from evaluation.validation.corrected_variance import corrected_test
 from evaluation.validation.learner_differences import (
     DIFFERENCE_COLUMNS,
@@ -53,7 +47,7 @@ def differences(metrics, predictions=None, folds=FOLDS):
 
 
 def test_percentile_rows_are_the_paired_bootstrap():
-    metrics = [harrell_c_metric(), ibs_metric(12.0)]
+    metrics = [HARRELL_C, IBS.at(12.0)]
     table = differences(metrics)
     assert tuple(table.columns) == DIFFERENCE_COLUMNS
     ours = table[table["ci_method"].str.contains("percentile")]
@@ -67,7 +61,7 @@ def test_percentile_rows_are_the_paired_bootstrap():
 
 
 def test_tested_rows_are_the_corrected_test_of_the_fold_scores():
-    table = differences([ibs_metric(12.0)])
+    table = differences([IBS.at(12.0)])
     tested = table[table["ci_method"].str.contains("corrected resampled t")].iloc[0]
     scores = [fold_scores(OUTCOME, each, FOLDS, 12.0)["ibs"].to_numpy() for each in (GOOD, POOR)]
     expected = corrected_test(scores[0] - scores[1], 0.25)
@@ -78,7 +72,7 @@ def test_tested_rows_are_the_corrected_test_of_the_fold_scores():
 
 
 def test_the_better_learner_is_favoured():
-    table = differences([harrell_c_metric(), ibs_metric(12.0)])
+    table = differences([HARRELL_C, IBS.at(12.0)])
     assert (table["estimate"] > 0).tolist() == [True, True, False, False]
     assert "above 0 favours" in table["note"].iloc[0]
     assert "below 0 favours" in table["note"].iloc[2]
@@ -95,7 +89,7 @@ def test_a_learner_does_not_differ_from_itself():
 
 
 def test_fold_values_are_those_of_each_fold_alone():
-    values = fold_values(brier_metric(6.0), OUTCOME, GOOD, FOLDS)
+    values = fold_values(BRIER.at(6.0), OUTCOME, GOOD, FOLDS)
     losses = brier_losses(OUTCOME, GOOD[0].at(6.0)[:, None], [6.0])[:, 0]
     expected = [losses[FOLDS[0] == k].mean() for k in range(5)]
     assert values[:5] == pytest.approx(expected)
@@ -104,12 +98,12 @@ def test_fold_values_are_those_of_each_fold_alone():
 
 def test_a_metric_that_a_fold_cannot_support_is_missing_with_the_reason():
     # Folds of one patient have no pair.
-    table = differences([harrell_c_metric()], folds=[np.arange(N)] * 3)
+    table = differences([HARRELL_C], folds=[np.arange(N)] * 3)
     assert table["estimate"].isna().all()
     assert "not estimable in 270 of 270 test folds" in table["note"].iloc[1]
     unknown = np.ones((N, 3))
     unknown[:, 1] = np.nan
-    late = differences([brier_metric(6.0)], {
+    late = differences([BRIER.at(6.0)], {
         "cox": POOR,
         "forest": [SurvivalPrediction(p.risk_score, p.survival * unknown, TIMES) for p in GOOD],
     })  # fmt: skip
@@ -118,7 +112,7 @@ def test_a_metric_that_a_fold_cannot_support_is_missing_with_the_reason():
 
 
 def test_unequal_numbers_of_folds_are_not_tested():
-    table = differences([brier_metric(6.0)], folds=[FOLDS[0], FOLDS[1], np.arange(N) % 4])
+    table = differences([BRIER.at(6.0)], folds=[FOLDS[0], FOLDS[1], np.arange(N) % 4])
     assert np.isfinite(table["estimate"].iloc[0])
     assert "same number of folds" in table["note"].iloc[1]
 
@@ -126,21 +120,21 @@ def test_unequal_numbers_of_folds_are_not_tested():
 def test_one_test_fold_a_repeat_needs_the_ratio_and_one_in_all_is_not_tested():
     # A bootstrap of three repeats tests the patients not drawn, here every third one.
     drawn = [np.where(np.arange(N) % 3 == k, 0, -1) for k in range(3)]
-    table = differences([ibs_metric(12.0)], folds=drawn)
+    table = differences([IBS.at(12.0)], folds=drawn)
     assert "same number of folds" in table["note"].iloc[1]
     both = {"cox": POOR, "forest": GOOD}
-    stated = learner_differences(OUTCOME, both, drawn, [ibs_metric(12.0)], COUNTS, 0.368)
+    stated = learner_differences(OUTCOME, both, drawn, [IBS.at(12.0)], COUNTS, 0.368)
     assert stated["p_value"].iloc[1] < 0.05
     late = [np.where(np.arange(N) < 60, -1, 0)]
     one = learner_differences(
-        OUTCOME, {"cox": POOR[:1], "forest": GOOD[:1]}, late, [ibs_metric(12.0)], COUNTS, 0.5
+        OUTCOME, {"cox": POOR[:1], "forest": GOOD[:1]}, late, [IBS.at(12.0)], COUNTS, 0.5
     )
     assert one["n"].tolist() == [30, 30]
     assert "one test fold alone" in one["note"].iloc[1]
 
 
 def test_split_variation_by_hand():
-    table = split_variation("cox", OUTCOME, POOR, FOLDS, [ibs_metric(12.0)], COUNTS)
+    table = split_variation("cox", OUTCOME, POOR, FOLDS, [IBS.at(12.0)], COUNTS)
     assert tuple(table.columns) == SPLIT_COLUMNS
     row = table.iloc[0]
     each = [integrated_brier(brier_losses(OUTCOME, p.survival, TIMES).mean(0), TIMES) for p in POOR]
@@ -158,24 +152,24 @@ def test_split_variation_by_hand():
 
 def test_equal_repeats_owe_nothing_to_the_split():
     same = [GOOD[0]] * 3
-    row = split_variation("cox", OUTCOME, same, FOLDS, [brier_metric(6.0)], COUNTS).iloc[0]
+    row = split_variation("cox", OUTCOME, same, FOLDS, [BRIER.at(6.0)], COUNTS).iloc[0]
     assert row["sd_between_repeats"] == pytest.approx(0)
     assert row["split_share"] == pytest.approx(0)
     assert row["patient_error"] > 0
 
 
 def test_one_repeat_says_that_it_shows_nothing():
-    metrics = [brier_metric(6.0), brier_metric(12.0)]
+    metrics = [BRIER.at(6.0), BRIER.at(12.0)]
     table = split_variation("cox", OUTCOME, GOOD[:1], FOLDS[:1], metrics, COUNTS)
     assert table["sd_between_repeats"].isna().all()
     assert table["note"].str.contains("one repeat alone").all()
     flat = SurvivalPrediction(np.zeros(N), np.full((N, 3), 0.5), TIMES)
-    row = split_variation("cox", OUTCOME, [flat, GOOD[0]], FOLDS[:2], [slope_metric(6.0)], COUNTS)
+    row = split_variation("cox", OUTCOME, [flat, GOOD[0]], FOLDS[:2], [SLOPE.at(6.0)], COUNTS)
     assert row["note"].iloc[0] == "not estimable in 1 of 2 repeats"
 
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="two learners"):
-        differences([brier_metric(6.0)], {"cox": POOR})
+        differences([BRIER.at(6.0)], {"cox": POOR})
     with pytest.raises(KeyError, match="not among"):
-        differences([brier_metric(7.0)])
+        differences([BRIER.at(7.0)])

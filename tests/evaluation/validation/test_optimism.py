@@ -7,14 +7,8 @@ from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from evaluation.bootstrap import bootstrap_counts
+from evaluation.metrics.catalogue import BRIER, HARRELL_C, IBS, OBSERVED_EXPECTED, SLOPE
 from evaluation.metrics.discrimination import harrell_c
-from evaluation.metrics.metric import (
-    brier_metric,
-    harrell_c_metric,
-    ibs_metric,
-    observed_expected_metric,
-    slope_metric,
-)
 from evaluation.validation.optimism import (
     ESTIMATORS,
     OPTIMISM_COLUMNS,
@@ -27,7 +21,7 @@ from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
 TIMES = np.array([1.0, 3.0, 6.0, 9.0])
-METRICS = [harrell_c_metric(), brier_metric(6.0), ibs_metric(9.0), slope_metric(6.0)]
+METRICS = [HARRELL_C, BRIER.at(6.0), IBS.at(9.0), SLOPE.at(6.0)]
 
 
 @dataclass(frozen=True)
@@ -118,7 +112,7 @@ def test_the_parts_by_definition():
 
 
 def test_the_interval_is_shifted_by_the_bias_that_was_taken_off():
-    table = optimism_table("cox", SIGNAL, [harrell_c_metric()]).set_index("estimator")
+    table = optimism_table("cox", SIGNAL, [HARRELL_C]).set_index("estimator")
     assert tuple(table.reset_index().columns[:3]) == ("estimator", "learner", "metric")
     shifted, other = table.loc["corrected"], table.loc[".632"]
     assert shifted["ci_low"] < shifted["estimate"] < shifted["ci_high"]
@@ -148,7 +142,7 @@ def test_limits_stay_where_the_metric_can_be():
 
 
 def test_calibration_has_no_interval_rather_than_one_that_is_far_too_narrow():
-    table = optimism_table("cox", NOISE, [slope_metric(6.0)]).set_index("estimator")
+    table = optimism_table("cox", NOISE, [SLOPE.at(6.0)]).set_index("estimator")
     assert table["ci_low"].isna().all()
     assert "no interval" in table.loc["corrected", "note"]
 
@@ -173,7 +167,7 @@ def test_six_three_two_plus_by_hand():
 
 
 def test_a_metric_without_a_known_value_of_no_information():
-    table = optimism_table("cox", SIGNAL, [observed_expected_metric(6.0)]).set_index("estimator")
+    table = optimism_table("cox", SIGNAL, [OBSERVED_EXPECTED.at(6.0)]).set_index("estimator")
     assert list(table.index) == list(ESTIMATORS)
     assert np.isfinite(table.loc["corrected", "estimate"])
     for name in ("no_information", ".632+"):
@@ -182,17 +176,17 @@ def test_a_metric_without_a_known_value_of_no_information():
 
 
 def test_what_the_cohort_or_the_refits_cannot_support_is_missing_with_the_reason():
-    table = optimism_table("cox", SIGNAL, [observed_expected_metric(600.0)])
+    table = optimism_table("cox", SIGNAL, [OBSERVED_EXPECTED.at(600.0)])
     assert table["estimate"].isna().all()
     assert table["note"].str.contains("beyond the follow-up").all()
     assert tuple(table.columns) == OPTIMISM_COLUMNS
     some = (None, *SIGNAL.refitted[1:])
     table = optimism_table("cox", Refits(SIGNAL.outcome, SIGNAL.original, some, SIGNAL.counts),
-                           [brier_metric(6.0)]).set_index("estimator")  # fmt: skip
+                           [BRIER.at(6.0)]).set_index("estimator")  # fmt: skip
     assert "1 of them without an event" in table.loc["optimism", "note"]
     none = (None,) * 40
     refits = Refits(SIGNAL.outcome, SIGNAL.original, none, SIGNAL.counts)
-    table = optimism_table("cox", refits, [brier_metric(6.0)]).set_index("estimator")
+    table = optimism_table("cox", refits, [BRIER.at(6.0)]).set_index("estimator")
     assert np.isfinite(table.loc["apparent", "estimate"])
     assert (
         table.loc[["optimism", "corrected", "out_of_bag", ".632", ".632+"], "estimate"].isna().all()

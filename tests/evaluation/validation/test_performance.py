@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_score, integrated_brier
+from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses
 from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
+from evaluation.metrics.catalogue import HARRELL_C, IBS
 from evaluation.metrics.discrimination import harrell_c
-from evaluation.metrics.metric import harrell_c_metric, ibs_metric
 from evaluation.results import METRIC_COLUMNS
 from evaluation.statistics.kaplan_meier import survival_at
 from evaluation.validation.champion import mean_ibs
@@ -82,10 +82,10 @@ def test_estimates_are_means_over_repeats_of_the_metrics_themselves():
         for p, fold in zip(predictions, folds, strict=True)
     ]
     assert table["estimate"].iloc[0] == pytest.approx(np.mean(concordance))
-    scores = [brier_score(outcome, p.survival, TIMES) for p in predictions]
-    integrals = [integrated_brier(score["brier"].to_numpy(), TIMES) for score in scores]
+    scores = [brier_losses(outcome, p.survival, TIMES).mean(axis=0) for p in predictions]
+    integrals = [integrated_brier(score, TIMES) for score in scores]
     assert value(table, "ibs", TAU)["estimate"] == pytest.approx(np.mean(integrals))
-    accuracy = [score["ipa"].iloc[2] for score in scores]
+    accuracy = [1 - score[2] / null_losses(outcome, TIMES).mean(axis=0)[2] for score in scores]
     assert value(table, "ipa", 6.0)["estimate"] == pytest.approx(np.mean(accuracy))
     risks = [1 - p.at(6.0) for p in predictions]
     ratios = [observed_expected(outcome, risk, 6.0).ratio for risk in risks]
@@ -245,7 +245,7 @@ def test_who_is_never_tested_is_left_out():
         counts[:, ~never],
     )
     pd.testing.assert_frame_equal(whole, rest)
-    metrics = [harrell_c_metric(), ibs_metric(TAU)]
+    metrics = [HARRELL_C, IBS.at(TAU)]
     worse = cross_validated(noise=3.0)[1]
     worse = [SurvivalPrediction(p.risk_score, p.survival, TIMES) for p in worse]
     pair = learner_differences(outcome, {"a": blank, "b": worse}, marked, metrics, counts)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.metrics.brier import brier_score
+from evaluation.metrics.brier import brier_losses
 from evaluation.statistics.conditional_censoring import fit_censoring_by_group
 from features.dataset import Dataset
 from features.errors import InputError
@@ -42,9 +42,9 @@ def test_by_regimen_is_kaplan_meier_within_each(dataset):
     expected = fit_censoring_by_group(dataset.outcome, dataset.regimen)
     np.testing.assert_array_equal(judged.censoring.at([6, 12]), expected.at([6, 12]))
     survival = np.full((N, 1), 0.4)
-    ours = brier_score(judged, survival, [12.0])["brier"].iloc[0]
-    assert ours == brier_score(dataset.outcome, survival, [12.0], expected)["brier"].iloc[0]
-    assert ours != brier_score(dataset.outcome, survival, [12.0])["brier"].iloc[0]
+    ours = brier_losses(judged, survival, [12.0]).mean()
+    assert ours == brier_losses(dataset.outcome, survival, [12.0], expected).mean()
+    assert ours != brier_losses(dataset.outcome, survival, [12.0]).mean()
 
 
 def test_cox_sees_the_short_list_with_missing_values_and_the_regimen(dataset):

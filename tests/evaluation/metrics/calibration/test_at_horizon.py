@@ -11,10 +11,10 @@ from evaluation.metrics.calibration.at_horizon import (
     complementary_log_log,
     grouped_calibration,
     observed_expected,
-    observed_probability,
     replicate_observed_expected,
     replicate_slopes,
 )
+from evaluation.metrics.observed import observed_probability
 from evaluation.statistics.kaplan_meier import survival_at
 from features.outcome import Outcome
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.calibration.competing import (
-    grouped_competing_calibration,
-    replicate_competing_oe,
+from evaluation.metrics.calibration.at_horizon import (
+    grouped_calibration,
+    replicate_observed_expected,
 )
 from evaluation.statistics.competing_incidence import incidence_by_cause
 from features.outcome import Outcome
@@ -25,7 +25,7 @@ def cohort(seed, n=3000):
 
 
 def observed_expected(outcome, incidence):
-    return replicate_competing_oe(outcome, incidence, 6, np.ones((1, len(outcome))))[0]
+    return replicate_observed_expected(outcome, incidence, 6, np.ones((1, len(outcome))))[0]
 
 
 def test_the_true_incidence_is_calibrated_and_the_naive_risk_is_not():
@@ -46,7 +46,7 @@ def test_replicates_equal_the_resampled_cohort():
     outcome, incidence, _ = cohort(2, n=100)
     counts = bootstrap_counts(100, 3, 0)
     for row, value in zip(
-        counts, replicate_competing_oe(outcome, incidence, 6, counts), strict=True
+        counts, replicate_observed_expected(outcome, incidence, 6, counts), strict=True
     ):
         rows = np.repeat(np.arange(100), row)
         assert value == pytest.approx(observed_expected(outcome.take(rows), incidence[rows]))
@@ -54,7 +54,7 @@ def test_replicates_equal_the_resampled_cohort():
 
 def test_groups_cover_everybody_and_their_intervals_hold_the_truth():
     outcome, incidence, _ = cohort(3)
-    groups = grouped_competing_calibration(outcome, incidence, 6, groups=5)
+    groups = grouped_calibration(outcome, incidence, 6, groups=5)
     assert groups["n"].sum() == len(outcome)
     assert (groups["expected"].diff().dropna() > 0).all()
     inside = (groups["ci_low"] < groups["expected"]) & (groups["expected"] < groups["ci_high"])
@@ -63,7 +63,7 @@ def test_groups_cover_everybody_and_their_intervals_hold_the_truth():
 
 def test_a_group_without_follow_up_is_missing_with_the_reason():
     outcome = Outcome([1, 2, 8, 9], [1, 0, 0, 1], competing=[0, 0, 1, 0])
-    groups = grouped_competing_calibration(outcome, np.array([0.1, 0.1, 0.8, 0.8]), 5, groups=2)
+    groups = grouped_calibration(outcome, np.array([0.1, 0.1, 0.8, 0.8]), 5, groups=2)
     assert np.isnan(groups["observed"].iloc[0])
     assert "beyond the follow-up" in groups["note"].iloc[0]
     assert groups["observed"].iloc[1] == 0
@@ -78,4 +78,4 @@ def test_bad_input_is_refused():
     incidence[0] = np.nan
     assert np.isnan(observed_expected(outcome, incidence))
     with pytest.raises(ValueError, match="NaN"):
-        grouped_competing_calibration(outcome, incidence, 6)
+        grouped_calibration(outcome, incidence, 6)

@@ -4,16 +4,14 @@ import pytest
 from evaluation.metrics.auc import integrated_auc, replicate_auc
 from evaluation.metrics.calibration.curve import replicate_calibration_errors
 from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
-from evaluation.metrics.extended import (
-    auc_metric,
-    calibration_error_metrics,
+from evaluation.metrics.catalogue import (
+    AUC,
+    CALIBRATION_ERRORS,
+    INTEGRATED_AUC,
+    INTERCEPT,
+    SLOPE,
     cohort_metrics,
-    has_competing,
-    integrated_auc_metric,
-    intercept_metric,
 )
-from evaluation.metrics.metric import slope_metric
-from evaluation.results import WITHOUT_HORIZON
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -34,18 +32,20 @@ def judged():
 def test_each_metric_is_its_function(judged):
     outcome, p = judged
     risk = 1 - p.at(6.0)
-    value = auc_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
+    value = AUC.at(6.0).evaluate(outcome, p, None, ONCE)[0]
     assert value == pytest.approx(replicate_auc(outcome, risk, [6.0])[0, 0])
-    intercept = intercept_metric(6.0).evaluate(outcome, p, None, ONCE)[0]
+    intercept = INTERCEPT.at(6.0).evaluate(outcome, p, None, ONCE)[0]
     assert intercept == replicate_intercepts_at_horizon(outcome, risk, 6.0, ONCE)[0]
-    errors = [m.evaluate(outcome, p, None, ONCE)[0] for m in calibration_error_metrics(6.0)]
+    errors = [
+        m.evaluate(outcome, p, None, ONCE)[0] for m in [m.at(6.0) for m in CALIBRATION_ERRORS]
+    ]
     assert errors == pytest.approx(replicate_calibration_errors(outcome, risk, 6.0)[0, :3])
 
 
 def test_what_three_metrics_share_is_of_the_prediction_at_hand(judged):
     outcome, p = judged
     worse = SurvivalPrediction(p.risk_score, p.survival**2, TIMES)
-    ici, e50, _ = calibration_error_metrics(6.0)
+    ici, e50, _ = [m.at(6.0) for m in CALIBRATION_ERRORS]
     for prediction in (p, worse, p):
         expected = replicate_calibration_errors(outcome, 1 - prediction.at(6.0), 6.0)[0]
         assert ici.evaluate(outcome, prediction, None, ONCE)[0] == pytest.approx(expected[0])
@@ -58,7 +58,7 @@ def test_what_three_metrics_share_is_of_the_prediction_at_hand(judged):
 
 def test_the_mean_auc_runs_from_a_quarter_of_tau(judged):
     outcome, p = judged
-    metric = integrated_auc_metric(12.0)
+    metric = INTEGRATED_AUC.at(12.0)
     times = [3.0, 6.0, 9.0, 12.0]
     auc = replicate_auc(outcome, p.event_probability[:, 2:], times)
     expected = integrated_auc(auc, times)[0]
@@ -70,7 +70,7 @@ def test_predictions_that_differ_between_folds_alone_have_no_slope(judged):
     outcome, p = judged
     fold = np.arange(N) % 3
     flat = SurvivalPrediction(np.zeros(N), np.exp(-(0.05 + 0.01 * fold)[:, None] * TIMES), TIMES)
-    for metric in (slope_metric(6.0), *calibration_error_metrics(6.0)):
+    for metric in (SLOPE.at(6.0), *[m.at(6.0) for m in CALIBRATION_ERRORS]):
         assert np.isnan(metric.evaluate(outcome, flat, fold, ONCE)).all()
         assert np.isfinite(metric.evaluate(outcome, p, fold, ONCE)).all()
 
@@ -80,11 +80,11 @@ def test_the_endpoint_decides_which_metrics_there_are(judged):
     names = [m.name for m in cohort_metrics(outcome, [6.0, 12.0], 12.0, [0.25, 0.5])]
     assert names.count("net_benefit_0.25") == 2
     assert {"harrell_c", "integrated_auc", "ici", "calibration_intercept"} <= set(names)
-    assert not has_competing(outcome)
+    assert not outcome.has_competing
     none = Outcome(outcome.time, outcome.event, competing=np.zeros(N, dtype=bool))
-    assert not has_competing(none)
+    assert not none.has_competing
     some = Outcome(outcome.time, outcome.event, competing=~outcome.event)
-    assert has_competing(some)
+    assert some.has_competing
     metrics = cohort_metrics(some, [6.0, 12.0], 12.0, [0.25])
     assert all(m.name.startswith("competing_") for m in metrics)
 
@@ -92,6 +92,6 @@ def test_the_endpoint_decides_which_metrics_there_are(judged):
 def test_what_is_told_without_its_horizon_has_one_value(judged):
     outcome, _ = judged
     for cohort in (outcome, Outcome(outcome.time, outcome.event, competing=~outcome.event)):
-        names = [m.name for m in cohort_metrics(cohort, [6.0, 12.0], 12.0, [0.5])]
-        assert all(names.count(name) == 1 for name in WITHOUT_HORIZON if name in names)
-        assert all(names.count(name) == 2 for name in names if name not in WITHOUT_HORIZON)
+        metrics = cohort_metrics(cohort, [6.0, 12.0], 12.0, [0.5])
+        names = [m.name for m in metrics]
+        assert all(names.count(m.name) == 1 + m.has_horizon for m in metrics)
