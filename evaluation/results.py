@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from features.text.numbers import fixed
 
 MODEL_BASED = "model-based"
+# The name of the group that all patients are, where there are no arms.
+ALL_PATIENTS = "All patients"
 # Headers of printed estimates. What a model's refits range over is no interval of a treatment
 # difference, and stands under its own.
 INTERVAL = "estimate (95% interval)"

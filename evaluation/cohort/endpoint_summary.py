@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.pictures import ALL_PATIENTS
-from evaluation.results import format_estimate
+from evaluation.results import ALL_PATIENTS, format_estimate
 from evaluation.statistics.kaplan_meier import median_time
 from features.outcome import Outcome
 

@@ -14,8 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide, is_small
-from evaluation.displays.palette import OKABE_ITO
-from evaluation.displays.pictures import FONT_SIZE
+from evaluation.displays.style import FONT_SIZE, OKABE_ITO
 from features.covariates.dictionary import Covariate
 
 KNOWN, STRUCTURAL, UNKNOWN = STATES = ("known", "structural", "unknown")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide, is_small
-from evaluation.displays.pictures import ALL_PATIENTS
+from evaluation.results import ALL_PATIENTS
 from features.covariates.dictionary import Covariate
 
 MISSING = "missing"

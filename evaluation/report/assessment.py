@@ -13,10 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays.performance.calibration_in_time import CalibrationInTimeDisplay
-from evaluation.displays.performance.d_calibration import DCalibrationDisplay
-from evaluation.displays.performance.risk_distribution import RiskDistributionDisplay
-from evaluation.displays.pictures import CalibrationDisplay
+from evaluation.displays.calibration import CalibrationDisplay
+from evaluation.displays.d_calibration import DCalibrationDisplay
+from evaluation.displays.risk_distribution import RiskDistributionDisplay
 from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
 from evaluation.metrics.calibration.at_horizon import grouped_calibration
 from evaluation.metrics.calibration.curve import calibration_curve
@@ -33,6 +32,7 @@ from evaluation.report.out_of_fold_curves import (
     auc_over_time,
     brier_over_time,
     decisions,
+    observed_expected_over_time,
 )
 from evaluation.results import format_estimate
 from evaluation.validation.performance import mean_prediction
@@ -182,9 +182,7 @@ def _over_all_times(judged: Judged, learners: Sequence[str]) -> Assessment:
     chosen = usable[:: max(1, len(usable) // CURVE_POINTS)]
     survival = {name: p.survival[np.ix_(tested, chosen)] for name, p in mean.items()}
     if len(chosen) > 1 and not any(np.isnan(each).any() for each in survival.values()):
-        over_time = CalibrationInTimeDisplay.from_predictions(
-            outcome, survival, times[chosen], counts
-        )
+        over_time = observed_expected_over_time(outcome, survival, times[chosen], counts)
         found.tables["observed_expected_over_time"] = over_time.frame
         near_1 = f", {NEAR_1}" if is_by_construction(judged.metrics) else ""
         caption = f"O/E at month t, mean predictions{near_1}"

@@ -11,15 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.curve_in_time import at_risk_table
-from evaluation.displays.performance.auc import AucDisplay
-from evaluation.displays.performance.brier import NULL_MODEL, BrierDisplay
-from evaluation.displays.performance.decision_curve import DecisionCurveDisplay
+from evaluation.displays.decision_curve import DecisionCurveDisplay
+from evaluation.displays.in_time import (
+    NULL_MODEL,
+    AucDisplay,
+    BrierDisplay,
+    ObservedExpectedDisplay,
+)
+from evaluation.displays.style import month_ticks
 from evaluation.estimates import estimate_rows, with_cohort
-from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
+from evaluation.metrics.auc import integrated_auc, replicate_auc
+from evaluation.metrics.brier import (
+    brier_losses,
+    integrated_brier,
+    null_losses,
+    replicate_scores,
+    scaled_brier,
+)
+from evaluation.metrics.calibration.in_time import calibration_in_time
 from evaluation.metrics.decision_curve import decision_curve, replicate_treated
 from evaluation.metrics.metric import column_of, events_by, tested_patients
+from evaluation.statistics.kaplan_meier import number_at_risk
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -83,7 +95,7 @@ def auc_over_time(
         table.insert(6, "n_controls", [int((tested.outcome.time > t).sum()) for t in times])
         parts.append(table)
     frame = pd.concat(parts, ignore_index=True)
-    return AucDisplay(frame, at_risk_table(tested.outcome, tau))
+    return AucDisplay(frame, at_risk_table(tested.outcome, tau), _mean_auc(frame))
 
 
 def brier_over_time(
@@ -119,7 +131,30 @@ def brier_over_time(
         parts.append(_scores(name, times, scores, null, tested.outcome))
     parts.append(_scores(NULL_MODEL, times, null, null, tested.outcome))
     frame = pd.concat(parts, ignore_index=True)
-    return BrierDisplay(frame, at_risk_table(tested.outcome, tau))
+    return BrierDisplay(frame, at_risk_table(tested.outcome, tau), _integrated_scores(frame))
+
+
+def observed_expected_over_time(
+    outcome: Outcome,
+    survival: Mapping[str, np.ndarray],
+    times: np.ndarray,
+    counts: np.ndarray | None = None,
+) -> ObservedExpectedDisplay:
+    """O/E of each model; `survival` maps its name to an array of shape (n, n_times)."""
+    parts = []
+    for model, predicted in survival.items():
+        table = calibration_in_time(outcome, predicted, times, counts)
+        table.insert(0, "model", model)
+        parts.append(table)
+    frame = pd.concat(parts, ignore_index=True)
+    above = "Above 1: more events than predicted"
+    return ObservedExpectedDisplay(frame, at_risk_table(outcome, frame["time"].max()), above)
+
+
+def at_risk_table(outcome: Outcome, last: float) -> pd.DataFrame:
+    """Patients at risk at the ticks of an axis that ends at `last` months: time, n_at_risk."""
+    ticks = month_ticks(last)
+    return pd.DataFrame({"time": ticks, "n_at_risk": number_at_risk(outcome, ticks)})
 
 
 def decisions(
@@ -166,6 +201,34 @@ def decisions(
         part.insert(12, "events", events_by(tested.outcome, horizon))
         parts.append(part)
     return DecisionCurveDisplay(pd.concat([*parts, everybody], ignore_index=True), marked)
+
+
+def _mean_auc(frame: pd.DataFrame) -> str:
+    """Mean of each curve over the times where it can be estimated, which are named."""
+    lines = []
+    for model, curve in frame.groupby("model", sort=False):
+        known = curve.dropna(subset="estimate")
+        if len(known) < 2:
+            continue
+        times = known["time"].to_numpy()
+        mean = integrated_auc(known["estimate"].to_numpy(), times)[0]
+        span = f"{times[0]:g} to {times[-1]:g} months"
+        lines.append(f"{model}: mean AUC {mean:.2f} ({span}, trapezoid)")
+    return "\n".join(lines)
+
+
+def _integrated_scores(frame: pd.DataFrame) -> str:
+    lines = []
+    for model, curve in frame.groupby("model", sort=False):
+        if len(curve) > 1:
+            times = curve["time"].to_numpy()
+            score = float(integrated_brier(curve["estimate"].to_numpy(), times))
+            shown = f"{score:.3f}" if np.isfinite(score) else "not estimable"
+            lines.append(f"{model}: integrated Brier score {shown}")
+    if lines:
+        span = f"{frame['time'].min():g} to {frame['time'].max():g} months"
+        lines.append(f"Integrated from {span} by the trapezoid rule; lower is better")
+    return "\n".join(lines)
 
 
 def _grid(outcome: Outcome, times: np.ndarray, tau: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays.pictures import INTERVAL_HEADER, ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.displays.forest import INTERVAL_HEADER, ForestPlotDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.metrics.catalogue import (
     HARRELL_C,
@@ -21,6 +21,7 @@ from evaluation.metrics.catalogue import (
     metric_of,
     rows_of,
 )
+from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.report.page import embed_figure, html_findings, html_table, png_bytes, write_page
 from evaluation.results import (
     MODEL_BASED,
@@ -416,8 +417,7 @@ def describe_arms(regimen: pd.DataFrame) -> list[str]:
 
 def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: str) -> Figure:
     """Survival curves by regimen, or of all patients, with numbers at risk."""
-    display = KaplanMeierDisplay.from_outcomes(outcome, regimen, endpoint=endpoint)
-    return axes_figure(display.plot())
+    return axes_figure(kaplan_meier_display(outcome, regimen, endpoint).plot())
 
 
 def discrimination_figure(metrics: pd.DataFrame) -> Figure:

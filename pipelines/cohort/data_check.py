@@ -14,7 +14,7 @@ from evaluation.cohort.endpoint_summary import endpoint_summary, readable_endpoi
 from evaluation.cohort.missingness import MissingnessDisplay, missingness_counts
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide
 from evaluation.cohort.table_one import table_one
-from evaluation.displays.pictures import KaplanMeierDisplay
+from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.report.cohort import DataReport, write_data_report
 from evaluation.report.training import axes_figure
 from features.cohort import Cohort
@@ -208,7 +208,7 @@ def _pictures(
             continue
         rows = cohort.of_endpoint(label)
         regimen = np.full(rows.sum(), "all") if cohort.regimen is None else cohort.regimen[rows]
-        display = KaplanMeierDisplay.from_outcomes(outcome, regimen, endpoint=label)
+        display = kaplan_meier_display(outcome, regimen, label)
         pictures["endpoints"][f"{label}, Kaplan-Meier with 95% log-log intervals"] = axes_figure(
             display.plot()
         )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.displays.regimens.balance import LoveDisplay
-from evaluation.displays.regimens.contributions import ContributionDisplay
-from evaluation.displays.regimens.course import CONTRAST, CourseDisplay
-from evaluation.displays.regimens.cumulative_incidence import CumulativeIncidenceDisplay
-from evaluation.displays.regimens.dependence import DependenceDisplay
-from evaluation.displays.regimens.hazard_ratio import HazardRatioDisplay
-from evaluation.displays.regimens.overlap import OverlapDisplay
-from evaluation.displays.regimens.subgroups import subgroup_forest
-from evaluation.displays.regimens.triangulation import triangulation_forest
-from evaluation.displays.regimens.weighted_survival import WeightedSurvivalDisplay
+from evaluation.displays.balance import LoveDisplay, OverlapDisplay
+from evaluation.displays.contributions import ContributionDisplay, DependenceDisplay
+from evaluation.displays.in_time import CONTRAST, CourseDisplay
+from evaluation.regimens.adjusted.balance import NEGLIGIBLE
+from evaluation.regimens.adjusted.propensity import propensity_limits
+from evaluation.regimens.crude.cumulative_incidence import competing_as_event
 from evaluation.regimens.triangulation.table import HAZARD_RATIO, on_one_scale, shared_scales
+from evaluation.report.arm_curves import (
+    hazard_ratio_display,
+    incidence_display,
+    weighted_display,
+)
+from evaluation.report.forests import subgroup_forest, triangulation_forest
 from evaluation.report.training import axes_figure, kaplan_meier_figure
 from evaluation.results import MODEL_BASED
 from features.covariates.derived import describe_covariates
@@ -76,8 +78,12 @@ def _incidences(found: Comparison) -> dict[str, Figure]:
         if outcome.competing is None or not outcome.competing.any():
             continue
         # An arm can have fewer events because more of its patients had the other one before.
-        for shown in CumulativeIncidenceDisplay.pair(outcome, regimen, label, named[label]):
-            caption = f"Cumulative incidence of {shown.event}, Aalen-Johansen, with 95% intervals"
+        for counted, event, other in (
+            (outcome, label, named[label]),
+            (competing_as_event(outcome), named[label], label),
+        ):
+            shown = incidence_display(counted, regimen, event, other)
+            caption = f"Cumulative incidence of {event}, Aalen-Johansen, with 95% intervals"
             figures[caption] = axes_figure(shown.plot())
     return figures
 
@@ -89,7 +95,7 @@ def _over_time(found: Comparison) -> dict[str, Figure]:
         for arm in (arm for arm in found.plan.arms if arm in regimen):
             pair = (arm, found.plan.reference_arm)
             mine, base = (outcome.take(regimen == name) for name in pair)
-            display = HazardRatioDisplay.from_outcomes(mine, base, pair)
+            display = hazard_ratio_display(mine, base, pair)
             figures[f"{label}: hazard ratio, {arm} over {pair[1]}"] = axes_figure(display.plot())
     return figures
 
@@ -102,7 +108,9 @@ def _balance(found: Comparison) -> dict[str, Figure]:
         arm = str(row.arm)
         pair = f"{arm} against {plan.reference_arm}"
         overlap = adjusted.overlap[adjusted.overlap["arm"] == arm]
-        shown = OverlapDisplay(overlap, str(row.verdict))
+        share = float((overlap["regimen"] == arm).mean())
+        limits = propensity_limits(share) if 0 < share < 1 else ()
+        shown = OverlapDisplay(overlap, str(row.verdict), limits)
         figures[f"Propensity, {pair}"] = axes_figure(shown.plot())
         balance = adjusted.balance[adjusted.balance["arm"] == arm].copy()
         named = [_term(found, term) for term in balance["term"]]
@@ -110,12 +118,12 @@ def _balance(found: Comparison) -> dict[str, Figure]:
             balance["term"] = named
         columns = ["term", "weighting", "smd"]
         figures[f"Balance before and after weighting, {pair}"] = axes_figure(
-            LoveDisplay(balance[columns]).plot()
+            LoveDisplay(balance[columns], NEGLIGIBLE).plot()
         )
         outcome, _ = plan.outcome(plan.endpoint)
         curves = adjusted.curves[adjusted.curves["arm"] == arm]
         if outcome.competing is None and WEIGHTING in set(curves["weighting"]):
-            display = WeightedSurvivalDisplay(curves, WEIGHTING, plan.endpoint)
+            display = weighted_display(curves, WEIGHTING, plan.endpoint)
             figures[f"{plan.endpoint} under overlap weights, {pair}"] = axes_figure(display.plot())
     return figures
 

@@ -11,13 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.performance.centers import CenterForestDisplay
-from evaluation.displays.performance.instability import (
+from evaluation.displays.instability import (
     CalibrationInstabilityDisplay,
     ClassificationInstabilityDisplay,
     PredictionInstabilityDisplay,
 )
-from evaluation.displays.performance.subgroups import SubgroupForestDisplay
 from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.metrics.catalogue import (
     HARRELL_C,
@@ -29,9 +27,16 @@ from evaluation.metrics.catalogue import (
     standard_metrics,
 )
 from evaluation.report.assessment import Assessment, Judged, assess
+from evaluation.report.forests import center_forest, subgroup_metric_forest
 from evaluation.validation.centers import center_table
 from evaluation.validation.incremental_value import incremental_value
-from evaluation.validation.instability import instability_table
+from evaluation.validation.instability import (
+    calibration_instability,
+    classification_instability,
+    instability_table,
+    prediction_instability,
+    refitted_probabilities,
+)
 from evaluation.validation.learner_differences import split_variation
 from evaluation.validation.optimism import optimism_table
 from evaluation.validation.subgroups import subgroup_table
@@ -68,7 +73,7 @@ def subgroups(judged: Judged, learner: str, groups: Mapping[str, np.ndarray]) ->
         shown = shown[there & (shown["metric"] == metric.name)]
         if (shown["variable"] != "all").sum() < 2:
             continue
-        display = SubgroupForestDisplay.from_table(shown, metric.name, horizon)
+        display = subgroup_metric_forest(shown, metric.name, horizon)
         if display.frame["estimate"].notna().any():
             words = "Harrell's C" if metric is HARRELL_C else f"O/E at {judged.tau:g} months"
             if metric.near_1_out_of_fold and is_by_construction(judged.metrics):
@@ -157,7 +162,7 @@ def _centers(plan: TrainingPlan, judged: Judged, learner: str) -> Assessment:
     )
     found.tables["centers"] = table
     for metric in (HARRELL_C, OBSERVED_EXPECTED.at(judged.tau), SLOPE.at(judged.tau)):
-        display = CenterForestDisplay.from_table(table, metric.name, metric.horizon)
+        display = center_forest(table, metric.name, metric.horizon)
         if display.frame["estimate"].notna().any():
             words = metric_label(metric.name, metric.horizon)
             found.draw("centers", f"{words}: each center left out, and pooled", display.plot())
@@ -209,15 +214,22 @@ def _refitted(
         found.tables["instability"] = table
         for horizon in plan.horizons:
             caption = f"{horizon:g} months, {len(refits.fitted)} bootstrap refits"
-            display = PredictionInstabilityDisplay.from_refits(refits, horizon)
+            display = PredictionInstabilityDisplay(
+                prediction_instability(refits, horizon),
+                refitted_probabilities(refits, horizon),
+                horizon,
+            )
             if display.frame["mape"].isna().all():
                 continue
             found.draw("instability", f"Predictions of refits, {caption}", display.plot())
-            calibration = CalibrationInstabilityDisplay.from_refits(refits, horizon)
+            calibration = CalibrationInstabilityDisplay(
+                calibration_instability(refits, horizon), horizon
+            )
             if not calibration.frame.empty:
                 found.draw("instability", f"Calibration of refits, {caption}", calibration.plot())
             if thresholds:
                 threshold = thresholds[len(thresholds) // 2]
-                classes = ClassificationInstabilityDisplay.from_refits(refits, horizon, threshold)
+                table = classification_instability(refits, horizon, threshold)
+                classes = ClassificationInstabilityDisplay(table, horizon, threshold)
                 found.draw("instability", f"Classification of refits, {caption}", classes.plot())
     return found

@@ -9,15 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.displays.performance.calibration_in_time import CalibrationInTimeDisplay
-from evaluation.displays.performance.d_calibration import DCalibrationDisplay
-from evaluation.displays.performance.decision_curve import DecisionCurveDisplay
-from evaluation.displays.performance.risk_distribution import RiskDistributionDisplay
+from evaluation.displays.d_calibration import DCalibrationDisplay
+from evaluation.displays.decision_curve import DecisionCurveDisplay
+from evaluation.displays.risk_distribution import RiskDistributionDisplay
 from evaluation.metrics.calibration.d_calibration import d_calibration
 from evaluation.metrics.calibration.in_time import calibration_in_time
 from evaluation.metrics.calibration.risk_distribution import risk_distribution, risk_summary
 from evaluation.metrics.decision_curve import TREAT_ALL, TREAT_NONE, decision_curve
-from evaluation.report.out_of_fold_curves import auc_over_time, brier_over_time
+from evaluation.report.out_of_fold_curves import (
+    auc_over_time,
+    brier_over_time,
+    observed_expected_over_time,
+)
 from evaluation.statistics.kaplan_meier import number_at_risk
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -53,9 +56,7 @@ def over_time(curve, outcome, models, counts):
 DISPLAYS = {
     "auc": lambda counts: over_time(auc_over_time, OUTCOME, MODELS, counts),
     "brier": lambda counts: over_time(brier_over_time, OUTCOME, MODELS, counts),
-    "in_time": lambda counts: CalibrationInTimeDisplay.from_predictions(
-        OUTCOME, MODELS, TIMES, counts
-    ),
+    "in_time": lambda counts: observed_expected_over_time(OUTCOME, MODELS, TIMES, counts),
     "d_calibration": lambda counts: DCalibrationDisplay.from_predictions(OUTCOME, OWN, counts),
     "decision": lambda counts: DecisionCurveDisplay(
         decision_curve(OUTCOME, RISKS, HORIZON, THRESHOLDS, counts), marked=(0.5,)
@@ -126,8 +127,9 @@ def test_captions_name_the_band_the_rule_and_the_span():
 
 
 def test_mean_auc_is_over_the_times_that_have_one_and_says_which():
-    display = over_time(auc_over_time, OUTCOME, {"Cox": SURVIVAL}, COUNTS)
-    display.frame.loc[:1, "estimate"] = np.nan
+    # Before month 3 no event: no cases, so no AUC.
+    late = Outcome(np.maximum(OUTCOME.time, 2.5), OUTCOME.event)
+    display = over_time(auc_over_time, late, {"Cox": SURVIVAL}, COUNTS)
     assert "(3 to 12 months, trapezoid)" in display.caption
     assert isinstance(display.plot(), Axes)
 
@@ -147,7 +149,7 @@ def test_pictures_of_what_cannot_be_had_are_drawn_empty():
     for display in (
         over_time(auc_over_time, censored, {"Cox": SURVIVAL}, COUNTS),
         over_time(brier_over_time, censored, {"Cox": SURVIVAL * np.nan}, COUNTS),
-        CalibrationInTimeDisplay.from_predictions(censored, {"Cox": SURVIVAL}, TIMES, COUNTS),
+        observed_expected_over_time(censored, {"Cox": SURVIVAL}, TIMES, COUNTS),
         DecisionCurveDisplay(decision_curve(censored, {"Cox": RISK * np.nan}, 6, [0.2, 0.4])),
         RiskDistributionDisplay.from_predictions(censored, RISK, HORIZON),
         DCalibrationDisplay.from_predictions(censored, OWN),

@@ -8,8 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from evaluation.displays.pictures import CalibrationDisplay, ForestPlotDisplay, KaplanMeierDisplay
+from evaluation.displays.calibration import CalibrationDisplay
+from evaluation.displays.forest import ForestPlotDisplay
 from evaluation.regimens.crude.comparison import log_rank
+from evaluation.report.arm_curves import kaplan_meier_display
+from evaluation.results import format_p
 from evaluation.statistics.kaplan_meier import kaplan_meier
 from features.outcome import Outcome
 
@@ -44,7 +47,7 @@ def forest(**options):
 
 
 DISPLAYS = [
-    KaplanMeierDisplay.from_outcomes(OUTCOME, REGIMEN),
+    kaplan_meier_display(OUTCOME, REGIMEN),
     CalibrationDisplay(GROUPS, np.linspace(0.05, 0.9, 40)),
     forest(),
     forest(reference=0, scale="Difference", log=False),
@@ -80,30 +83,29 @@ def test_plot_draws_on_the_axes_given(display):
 
 
 def test_kaplan_meier_frame_holds_the_curve_of_each_arm():
-    frame = KaplanMeierDisplay.from_outcomes(OUTCOME, REGIMEN).frame
+    frame = kaplan_meier_display(OUTCOME, REGIMEN).frame
     ldac = frame[frame["arm"] == "LDAC"].drop(columns="arm").reset_index(drop=True)
     pd.testing.assert_frame_equal(ldac, kaplan_meier(OUTCOME.take(REGIMEN == "LDAC")))
 
 
 def test_kaplan_meier_caption_names_medians_and_the_test():
-    display = KaplanMeierDisplay.from_outcomes(OUTCOME, REGIMEN)
+    display = kaplan_meier_display(OUTCOME, REGIMEN)
     # HMA: 3/4 at 0, then 2/4 at 4 to the end: 4 months. LDAC: 3/4 at 2, 2/4 at 3, 0 at 20: the
     # midpoint of 3 and 20.
     assert "HMA: median 4.0 (0.0-NR) months, 2 events in 4 patients" in display.caption
     assert "LDAC: median 11.5" in display.caption
-    assert display.log_rank_p == log_rank(OUTCOME, REGIMEN).p_value
-    assert "Log-rank p = " in display.caption
+    assert f"Log-rank p = {format_p(log_rank(OUTCOME, REGIMEN).p_value)}" in display.caption
 
 
 def test_kaplan_meier_of_one_arm_without_events_has_no_test():
-    display = KaplanMeierDisplay.from_outcomes(Outcome([3, 5], [0, 0]), ["HMA", "HMA"])
+    display = kaplan_meier_display(Outcome([3, 5], [0, 0]), ["HMA", "HMA"])
     assert "median not reached" in display.caption
     assert "Log-rank" not in display.caption
     assert isinstance(display.plot(), Axes)
 
 
 def test_kaplan_meier_without_a_regimen_is_one_black_curve():
-    display = KaplanMeierDisplay.from_outcomes(OUTCOME, None)
+    display = kaplan_meier_display(OUTCOME, None)
     pd.testing.assert_frame_equal(display.frame.drop(columns="arm"), kaplan_meier(OUTCOME))
     assert "All patients: median" in display.caption
     ax = display.plot()
@@ -112,7 +114,7 @@ def test_kaplan_meier_without_a_regimen_is_one_black_curve():
 
 
 def test_numbers_at_risk_stand_under_their_ticks():
-    ax = KaplanMeierDisplay.from_outcomes(OUTCOME, REGIMEN).plot()
+    ax = kaplan_meier_display(OUTCOME, REGIMEN).plot()
     # Ticks at 0, 6, ..., 24. HMA: 4 at 0, 2 at 6 (6 and 12), 1 at 12, then none.
     assert list(ax.get_xticks()) == [0, 6, 12, 18, 24]
     shown = texts(ax)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.displays.performance.brier import NULL_MODEL
+from evaluation.displays.in_time import NULL_MODEL
 from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores
 from evaluation.metrics.catalogue import AUC, BRIER, IBS, NET_BENEFIT
 from evaluation.metrics.decision_curve import TREAT_ALL, decision_curve
