@@ -7,29 +7,15 @@ it is reported. What asks for a metric finds it here by name and reads its field
 from __future__ import annotations
 
 import re
-import weakref
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from evaluation.metrics.auc import integrated_auc, replicate_auc
-from evaluation.metrics.brier import (
-    brier_losses,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
-from evaluation.metrics.calibration.at_horizon import replicate_observed_expected, replicate_slopes
-from evaluation.metrics.calibration.curve import ERRORS, METHOD, replicate_calibration_errors
-from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
-from evaluation.metrics.decision_curve import replicate_net_benefit
-from evaluation.metrics.discrimination import harrell_c, uno_c
-from evaluation.metrics.metric import DIFFERENCE, Kernel, Metric, column_of
+from evaluation.metrics import kernels
+from evaluation.metrics.calibration.curve import ERRORS, METHOD
+from evaluation.metrics.metric import DIFFERENCE, Metric
 from features.outcome import Outcome
-from models.prediction import SurvivalPrediction
 
 RULE = "trapezoid from the first time of the grid"
 NULL_MODEL = "null model: {} of all patients, not out-of-fold"
@@ -38,281 +24,76 @@ LOSS = (0.0, np.inf)
 NO_PAIR = "no comparable pair of patients within a fold"
 NO_CASE = "no fold holds both an event by then and a patient followed beyond"
 NOBODY_APART = "predicted risks do not vary within a fold, or separate the events"
-# Before a quarter of tau few have had the event, and AUC(t) rests on them.
-AUC_FROM = 0.25
-KNOTS = 3
-
-# -- kernels: the metric, outcome, prediction, fold, samples -> one value a sample ----------------
-
-
-def _harrell_c(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    return np.asarray(harrell_c(outcome, p.risk_score, counts=samples, group=fold))
-
-
-def _uno_c(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    return np.asarray(uno_c(outcome, p.risk_score, at.horizon, counts=samples, group=fold))
-
-
-def _half(at: Metric, outcome: Outcome, p: SurvivalPrediction) -> float:
-    return 0.5
-
-
-def _brier(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    losses = brier_losses(outcome, p.at(at.horizon)[:, None], [at.horizon])
-    return replicate_scores(losses, samples)[:, 0]
-
-
-def _shuffled_brier(at: Metric, outcome: Outcome, p: SurvivalPrediction) -> float:
-    return float(_shuffled(outcome, p.at(at.horizon)[:, None], np.array([at.horizon]))[0])
-
-
-def _ibs(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    last = column_of(p.times, at.horizon) + 1
-    losses = brier_losses(outcome, p.survival[:, :last], p.times[:last])
-    per_patient = integrated_brier(losses, p.times[:last])
-    return replicate_scores(per_patient[:, None], samples)[:, 0]
-
-
-def _shuffled_ibs(at: Metric, outcome: Outcome, p: SurvivalPrediction) -> float:
-    last = column_of(p.times, at.horizon) + 1
-    scores = _shuffled(outcome, p.survival[:, :last], p.times[:last])
-    return float(integrated_brier(scores, p.times[:last]))
-
-
-def _ipa(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    null = replicate_scores(null_losses(outcome, [at.horizon]), samples)[:, 0]
-    return scaled_brier(_brier(at, outcome, p, fold, samples), null)
-
-
-def _shuffled_ipa(at: Metric, outcome: Outcome, p: SurvivalPrediction) -> float:
-    null = null_losses(outcome, [at.horizon]).mean(axis=0)
-    return float(scaled_brier(np.array([_shuffled_brier(at, outcome, p)]), null)[0])
-
-
-def _shuffled(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mean loss over all pairs of one patient's outcome and another's prediction, (n_times,).
-
-    The loss w (y - S)^2 averages over independent S to w (y^2 - 2 y E S + E S^2), which three
-    constant predictions give: 0, 1/2 and 1.
-    """
-    shape = survival.shape
-    at_0, at_half, at_1 = (
-        brier_losses(outcome, np.full(shape, value), times).mean(axis=0) for value in (0, 0.5, 1)
-    )
-    # A quadratic a + b S + c S^2 through the three.
-    c = 2.0 * (at_1 - 2.0 * at_half + at_0)
-    b = at_1 - at_0 - c
-    return at_0 + b * survival.mean(axis=0) + c * (survival**2).mean(axis=0)
-
-
-def _auc(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    risk = 1.0 - p.at(at.horizon)
-    return replicate_auc(outcome, risk, [at.horizon], samples, group=fold)[:, 0]
-
-
-def _integrated_auc(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    last = column_of(p.times, at.horizon) + 1
-    first = int(np.searchsorted(p.times[:last], AUC_FROM * at.horizon - 1e-9))
-    times = p.times[first:last]
-    if len(times) < 2:
-        return np.full(len(samples), np.nan)
-    auc = replicate_auc(outcome, p.event_probability[:, first:last], times, samples, group=fold)
-    return integrated_auc(auc, times)
-
-
-def _observed_expected(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    return replicate_observed_expected(outcome, 1.0 - p.at(at.horizon), at.horizon, samples)
-
-
-def _slope(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    risk = 1.0 - p.at(at.horizon)
-    if not tells_apart(risk, fold):
-        return np.full(len(samples), np.nan)
-    return replicate_slopes(outcome, risk, samples)
-
-
-def _intercept(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    return replicate_intercepts_at_horizon(outcome, 1.0 - p.at(at.horizon), at.horizon, samples)
-
-
-def _net_benefit(
-    at: Metric,
-    outcome: Outcome,
-    p: SurvivalPrediction,
-    fold: np.ndarray | None,
-    samples: np.ndarray,
-) -> np.ndarray:
-    risk = 1.0 - p.at(at.horizon)
-    return replicate_net_benefit(outcome, risk, at.horizon, at.threshold, samples)
-
-
-# One regression serves ICI, E50 and E90, which are asked for one after the other: its results, as
-# long as what they are of exists.
-_Regression = tuple[tuple[weakref.ref, ...], float, np.ndarray]
-_REGRESSIONS: deque[_Regression] = deque(maxlen=64)
-
-
-def _calibration_errors(
-    outcome: Outcome, p: SurvivalPrediction, horizon: float, samples: np.ndarray
-) -> np.ndarray:
-    asked = outcome, p, samples
-    for kept, at, result in tuple(_REGRESSIONS):
-        if at == horizon and all(one() is own for one, own in zip(kept, asked, strict=True)):
-            return result
-    found = replicate_calibration_errors(
-        outcome, 1.0 - p.at(horizon), horizon, samples, knots=KNOTS
-    )
-    _REGRESSIONS.append((tuple(weakref.ref(one) for one in asked), horizon, found))
-    return found
-
-
-def _calibration_error(place: int) -> Kernel:
-    def kernel(
-        at: Metric,
-        outcome: Outcome,
-        p: SurvivalPrediction,
-        fold: np.ndarray | None,
-        samples: np.ndarray,
-    ) -> np.ndarray:
-        if not tells_apart(1.0 - p.at(at.horizon), fold):
-            return np.full(len(samples), np.nan)
-        return _calibration_errors(outcome, p, at.horizon, samples)[:, place]
-
-    return kernel
-
-
-def tells_apart(risk: np.ndarray, fold: np.ndarray | None) -> bool:
-    """Whether predictions differ within some fold.
-
-    Those of the null model differ between folds alone, by who trained them; a regression on them
-    would measure nothing but that.
-    """
-    if fold is None:
-        return True
-    order = np.lexsort((risk, fold))
-    same_fold = np.diff(np.asarray(fold)[order]) == 0
-    return bool((same_fold & (np.diff(risk[order]) > 0)).any())
-
 
 # -- metrics of predicted survival ----------------------------------------------------------------
 
 HARRELL_C = Metric(
-    "harrell_c", "Harrell C", _harrell_c, "higher", "order", "none", "overall",
-    undefined=NO_PAIR, without_information=_half, bounds=SHARE,
+    "harrell_c", "Harrell C", kernels.harrell,
+    better="higher", needs="order", place="none", section="overall",
+    undefined=NO_PAIR, without_information=kernels.half, bounds=SHARE,
 )  # fmt: skip
-UNO_C = replace(HARRELL_C, key="uno_c", label="Uno C", kernel=_uno_c, place="tau")
+UNO_C = replace(HARRELL_C, key="uno_c", label="Uno C", kernel=kernels.uno, place="tau")
 IBS = Metric(
-    "ibs", "IBS", _ibs, "lower", "grid", "tau", "overall", digits=3,
-    note=RULE, without_information=_shuffled_ibs, bounds=LOSS,
+    "ibs", "IBS", kernels.ibs,
+    better="lower", needs="grid", place="tau", section="overall", digits=3,
+    note=RULE, without_information=kernels.shuffled_ibs, bounds=LOSS,
 )  # fmt: skip
 BRIER = Metric(
-    "brier", "Brier", _brier, "lower", "horizon", "horizon", "horizon", digits=3,
-    without_information=_shuffled_brier, bounds=LOSS,
+    "brier", "Brier", kernels.brier,
+    better="lower", needs="horizon", place="horizon", section="horizon", digits=3,
+    without_information=kernels.shuffled_brier, bounds=LOSS,
 )  # fmt: skip
 IPA = Metric(
-    "ipa", "IPA", _ipa, "higher", "horizon", "horizon", "horizon",
+    "ipa", "IPA", kernels.ipa,
+    better="higher", needs="horizon", place="horizon", section="horizon",
     undefined="the null model is never wrong", note=NULL_MODEL.format("Kaplan-Meier"),
-    without_information=_shuffled_ipa, bounds=(-np.inf, 1.0),
+    without_information=kernels.shuffled_ipa, bounds=(-np.inf, 1.0),
 )  # fmt: skip
 OBSERVED_EXPECTED = Metric(
-    "calibration_oe", "O/E", _observed_expected, "one", "horizon", "horizon", "calibration",
+    "calibration_oe", "O/E", kernels.observed_expected,
+    better="one", needs="horizon", place="horizon", section="calibration",
     undefined="the expected probability is 0", near_1_out_of_fold=True,
 )  # fmt: skip
 SLOPE = Metric(
-    "calibration_slope", "Slope", _slope, "one", "horizon", "horizon", "calibration",
-    undefined=NOBODY_APART,
-    # A prediction that is independent of the outcome has slope 0.
-    without_information=lambda _metric, _outcome, _prediction: 0.0,
+    "calibration_slope", "Slope", kernels.slope,
+    better="one", needs="horizon", place="horizon", section="calibration",
+    undefined=NOBODY_APART, without_information=kernels.no_slope,
 )  # fmt: skip
 INTEGRATED_AUC = Metric(
-    "integrated_auc", "Mean AUC", _integrated_auc, "higher", "grid", "tau", "overall",
+    "integrated_auc", "Mean AUC", kernels.mean_auc,
+    better="higher", needs="grid", place="tau", section="overall",
     undefined=NO_CASE,
-    note_at=lambda tau: f"mean of AUC(t), trapezoid, {AUC_FROM * tau:g} to {tau:g} months",
-    without_information=_half, bounds=SHARE,
+    note_at=lambda tau: f"mean of AUC(t), trapezoid, {kernels.AUC_FROM * tau:g} to {tau:g} months",
+    without_information=kernels.half, bounds=SHARE,
 )  # fmt: skip
 AUC = Metric(
-    "auc", "AUC", _auc, "higher", "horizon", "horizon", "horizon",
-    undefined=NO_CASE, without_information=_half, bounds=SHARE,
+    "auc", "AUC", kernels.auc,
+    better="higher", needs="horizon", place="horizon", section="horizon",
+    undefined=NO_CASE, without_information=kernels.half, bounds=SHARE,
 )  # fmt: skip
 INTERCEPT = Metric(
-    "calibration_intercept", "Intercept", _intercept, "zero", "horizon", "horizon", "calibration",
+    "calibration_intercept", "Intercept", kernels.intercept,
+    better="zero", needs="horizon", place="horizon", section="calibration",
     undefined="the observed probability is 0 or 1",
     note="slope kept at 1; above 0 risk is underestimated",
 )  # fmt: skip
 ICI, E50, E90 = CALIBRATION_ERRORS = tuple(
     Metric(
-        key, key.upper(), _calibration_error(place), "lower", "horizon", "horizon", "calibration",
-        digits=3, undefined=NOBODY_APART, note=METHOD.format(KNOTS), bounds=LOSS,
+        key, key.upper(), kernels.calibration_error(place),
+        better="lower", needs="horizon", place="horizon", section="calibration",
+        digits=3, undefined=NOBODY_APART, note=METHOD.format(kernels.KNOTS), bounds=LOSS,
     )
     for place, key in enumerate(ERRORS[:3])
 )  # fmt: skip
 NET_BENEFIT = Metric(
-    "net_benefit", "Net benefit", _net_benefit, "higher", "horizon", "threshold", "utility",
+    "net_benefit", "Net benefit", kernels.net_benefit,
+    better="higher", needs="horizon", place="threshold", section="utility",
     digits=3, undefined="the patients flagged are not followed up to the horizon",
 )  # fmt: skip
 D_CALIBRATION = Metric(
-    "d_calibration_p", "D-calibration p", None, "higher", "grid", "tau", "overall"
-)
+    "d_calibration_p", "D-calibration p", None,
+    better="higher", needs="grid", place="tau", section="overall",
+)  # fmt: skip
 
 # -- the same kernels on a predicted cumulative incidence -----------------------------------------
 
@@ -333,6 +114,25 @@ COMPETING_OBSERVED_EXPECTED = replace(
     competing_for=(OBSERVED_EXPECTED,),
 )  # fmt: skip
 
+# -- what refits of a model do, from `instability_table` -------------------------------------------
+
+AVERAGE_MAPE = Metric(
+    "average_mape", "average absolute change of a predicted probability", None,
+    better="lower", needs="horizon", place="horizon", section="instability", digits=3,
+)  # fmt: skip
+REFITTED_OE = replace(
+    OBSERVED_EXPECTED, key="refitted_oe", label="O/E of the refits on these patients",
+    section="instability", digits=3,
+)  # fmt: skip
+REFITTED_SLOPE = replace(
+    SLOPE, key="refitted_slope", label="slope of the refits on these patients",
+    section="instability", digits=3,
+)  # fmt: skip
+AVERAGE_CHANGE = replace(
+    AVERAGE_MAPE, key="average_change", place="threshold",
+    label="share of refits that classify a patient otherwise",
+)  # fmt: skip
+
 # Also corrected for optimism.
 STANDARD = (HARRELL_C, UNO_C, IBS, BRIER, IPA, OBSERVED_EXPECTED, SLOPE)
 FURTHER = (INTEGRATED_AUC, AUC, INTERCEPT, *CALIBRATION_ERRORS, NET_BENEFIT)
@@ -344,7 +144,10 @@ COMPETING = (
     COMPETING_IPA,
     COMPETING_OBSERVED_EXPECTED,
 )
-CATALOGUE = {metric.key: metric for metric in (*STANDARD, *FURTHER, D_CALIBRATION, *COMPETING)}
+INSTABILITY = (AVERAGE_MAPE, REFITTED_OE, REFITTED_SLOPE, AVERAGE_CHANGE)
+CATALOGUE = {
+    metric.key: metric for metric in (*STANDARD, *FURTHER, D_CALIBRATION, *COMPETING, *INSTABILITY)
+}
 _NAME = re.compile(
     rf"(?P<key>{'|'.join(CATALOGUE)})(?:_(?P<threshold>\d+(?:\.\d+)?(?:e-\d+)?))?(?P<difference>{DIFFERENCE})?"
 )
@@ -420,10 +223,19 @@ def rows_of(names: Iterable[str], *metrics: Metric) -> np.ndarray:
 
 
 def version_for(outcome: Outcome, metric: Metric) -> Metric:
-    """The metric, or what stands for it where the outcome has competing events."""
+    """The metric, or what stands for it where the outcome has competing events.
+
+    Raises
+    ------
+    KeyError
+        For a metric that has no version under competing events.
+    """
     if not outcome.has_competing:
         return metric
-    return next(one for one in COMPETING if is_one_of(one.key, metric))
+    for one in COMPETING:
+        if is_one_of(one.key, metric):
+            return one
+    raise KeyError(f"{metric.key} has no version under competing events")
 
 
 def placed(

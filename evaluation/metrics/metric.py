@@ -23,6 +23,35 @@ from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
 
+class Asked(NamedTuple):
+    """Of whom and where a metric is asked for: the parameters of `Metric.evaluate`, its place."""
+
+    outcome: Outcome
+    prediction: SurvivalPrediction
+    fold: np.ndarray | None
+    samples: np.ndarray
+    horizon: float
+    threshold: float
+
+    @property
+    def survival(self) -> np.ndarray:
+        """Predicted survival at the horizon, (n,); 1 - incidence where events compete."""
+        return self.prediction.at(self.horizon)
+
+    @property
+    def risk(self) -> np.ndarray:
+        """Predicted event probability at the horizon, (n,)."""
+        return 1.0 - self.survival
+
+    def curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted survival up to the horizon, (n, m), and its times, (m,)."""
+        last = column_of(self.prediction.times, self.horizon) + 1
+        return self.prediction.survival[:, :last], self.prediction.times[:last]
+
+
+Kernel = Callable[[Asked], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Metric:
     """One measure of a survival prediction.
@@ -33,9 +62,8 @@ class Metric:
         What it is called in tables and files.
     label : str
         What it is called in reports.
-    kernel : callable (metric, outcome, prediction, fold, samples) -> ndarray (B,), or None
-        See `evaluate`; the metric passed in knows its horizon. None for one that is made of the
-        mean prediction by `performance_table`.
+    kernel : callable (Asked) -> ndarray of shape (B,), or None
+        Its value in each sample. None for one that is not made of one prediction.
     better : {"higher", "lower", "one", "zero"}
         What is better; "one" and "zero" are targets.
     needs : {"order", "horizon", "grid"}
@@ -43,7 +71,7 @@ class Metric:
     place : {"none", "tau", "horizon", "threshold"}
         Where it is asked for: nowhere in time, up to the last horizon, at each horizon, or at each
         horizon and threshold. Of the first two there is one value, whose name says all.
-    section : {"overall", "horizon", "calibration", "utility"}
+    section : {"overall", "horizon", "calibration", "utility", "instability"}
         Table of a report in which it stands.
     digits : int
         Decimals that a report prints.
@@ -55,7 +83,7 @@ class Metric:
         Convention that a reader should know.
     note_at : callable (horizon) -> str, optional
         The same where it depends on the horizon.
-    without_information : callable (metric, outcome, prediction) -> float, optional
+    without_information : callable (Asked) -> float, optional
         Its value when predictions and outcomes are independent, for the .632+ estimate.
     bounds : (float, float)
         What it can be at least and at most.
@@ -73,13 +101,13 @@ class Metric:
     better: Literal["higher", "lower", "one", "zero"]
     needs: Literal["order", "horizon", "grid"]
     place: Literal["none", "tau", "horizon", "threshold"]
-    section: Literal["overall", "horizon", "calibration", "utility"]
+    section: Literal["overall", "horizon", "calibration", "utility", "instability"]
     digits: int = 2
     competing_for: tuple[Metric, ...] = ()
     undefined: str = "no finite value"
     note: str = ""
     note_at: Callable[[float], str] | None = None
-    without_information: Callable[[Metric, Outcome, SurvivalPrediction], float] | None = None
+    without_information: Callable[[Asked], float] | None = None
     bounds: tuple[float, float] = (-np.inf, np.inf)
     near_1_out_of_fold: bool = False
     horizon: float = np.nan
@@ -110,11 +138,10 @@ class Metric:
         ValueError
             When a threshold is missing, not asked for, or not inside (0, 1).
         """
-        if (self.place == "threshold") != (0 < threshold < 1):
-            raise ValueError(
-                f"{self.key}: threshold is {threshold}; expected "
-                + ("a probability between 0 and 1" if self.place == "threshold" else "none")
-            )
+        asks = self.place == "threshold"
+        if not (0 < threshold < 1 if asks else np.isnan(threshold)):
+            allowed = "a probability between 0 and 1" if asks else "none"
+            raise ValueError(f"{self.key}: threshold is {threshold}; expected {allowed}")
         if self.place == "none":
             return self
         note = self.note if self.note_at is None else self.note_at(horizon)
@@ -143,17 +170,26 @@ class Metric:
             For a metric that is not made of one prediction.
         """
         if self.kernel is None:
-            raise TypeError(f"{self.key} is made of the mean prediction: see performance_table")
-        return self.kernel(self, outcome, prediction, fold, samples)
+            raise TypeError(f"{self.key} is not made of one prediction")
+        return self.kernel(self._asked(outcome, prediction, fold, samples))
 
     def no_information(self, outcome: Outcome, prediction: SurvivalPrediction) -> float | None:
         """Its value when predictions and outcomes are independent; None where none is known."""
         if self.without_information is None:
             return None
-        return self.without_information(self, outcome, prediction)
+        once = np.ones((1, len(outcome)))
+        return self.without_information(self._asked(outcome, prediction, None, once))
+
+    def _asked(
+        self,
+        outcome: Outcome,
+        prediction: SurvivalPrediction,
+        fold: np.ndarray | None,
+        samples: np.ndarray,
+    ) -> Asked:
+        return Asked(outcome, prediction, fold, samples, self.horizon, self.threshold)
 
 
-Kernel = Callable[[Metric, Outcome, SurvivalPrediction, np.ndarray | None, np.ndarray], np.ndarray]
 # What the name of a difference adds to that of its metric.
 DIFFERENCE = "_difference"
 

@@ -20,12 +20,12 @@ from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
 from evaluation.metrics.calibration.at_horizon import grouped_calibration
 from evaluation.metrics.calibration.curve import calibration_curve
 from evaluation.metrics.catalogue import (
-    CALIBRATION_ERRORS,
+    ICI,
     OBSERVED_EXPECTED,
     SLOPE,
-    tells_apart,
     version_for,
 )
+from evaluation.metrics.kernels import tells_apart
 from evaluation.metrics.own_time import at_own_time
 from evaluation.report.out_of_fold_curves import (
     FEWEST_EVENTS,
@@ -46,7 +46,7 @@ MANY = 200
 CURVE_POINTS = 24
 # The smooth curve is drawn from this lowest prediction to this highest.
 EACH_END = 5
-CORNER = (OBSERVED_EXPECTED, SLOPE, CALIBRATION_ERRORS[0])
+CORNER = (OBSERVED_EXPECTED, SLOPE, ICI)
 
 
 @dataclass(frozen=True)

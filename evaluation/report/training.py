@@ -315,21 +315,9 @@ def readable_split_variation(table: pd.DataFrame) -> pd.DataFrame:
 
 def readable_instability(table: pd.DataFrame) -> pd.DataFrame:
     """A row a measure and horizon."""
-    labels = {
-        "average_mape": "average absolute change of a predicted probability",
-        "refitted_oe": "O/E of the refits on these patients",
-        "refitted_slope": "slope of the refits on these patients",
-    }
-
-    def label(metric: str) -> str:
-        if metric.startswith("average_change_"):
-            threshold = float(metric.removeprefix("average_change_"))
-            return f"share of refits that classify a patient otherwise at {threshold:.0%}"
-        return labels.get(metric, metric)
-
     return pd.DataFrame(
         {
-            "measure": table["metric"].map(label),
+            "measure": table["metric"].map(metric_label),
             "months": [months_text(h) for h in table["horizon"]],
             "mean (2.5 to 97.5 percentile of refits)": _cells(table, 3),
             "note": table["note"],

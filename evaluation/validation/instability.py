@@ -13,7 +13,12 @@ import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.metrics.calibration.at_horizon import complementary_log_log
-from evaluation.metrics.catalogue import OBSERVED_EXPECTED, SLOPE
+from evaluation.metrics.catalogue import (
+    AVERAGE_CHANGE,
+    AVERAGE_MAPE,
+    REFITTED_OE,
+    REFITTED_SLOPE,
+)
 from evaluation.metrics.metric import Metric, events_by
 from evaluation.results import metric_table
 from evaluation.statistics.cox import CoxFit
@@ -210,16 +215,14 @@ def instability_table(
         beyond = f"{horizon:g} months is beyond the follow-up of the outcome ({follow_up:g})"
         unknown = beyond if horizon > follow_up else ""
         measures: list[tuple[str, np.ndarray, str]] = [
-            ("average_mape", np.abs(others - original).mean(axis=1), "")
+            (AVERAGE_MAPE.name, np.abs(others - original).mean(axis=1), "")
         ]
-        for name, metric in (
-            ("refitted_oe", OBSERVED_EXPECTED.at(horizon)),
-            ("refitted_slope", SLOPE.at(horizon)),
-        ):
-            measures.append((name, _of_refits(metric, refits), unknown))
+        for metric in (REFITTED_OE.at(horizon), REFITTED_SLOPE.at(horizon)):
+            measures.append((metric.name, _of_refits(metric, refits), unknown))
         for threshold in thresholds:
             changed = (others >= threshold) != (original >= threshold)
-            measures.append((f"average_change_{threshold:g}", changed.mean(axis=1), ""))
+            name = AVERAGE_CHANGE.at(horizon, threshold).name
+            measures.append((name, changed.mean(axis=1), ""))
         for name, values, reason in measures:
             about = {"learner": learner_name, "metric": name, "horizon": horizon}
             about |= {"n": len(original), "events": events_by(refits.outcome, horizon)}
