@@ -107,10 +107,8 @@ class Stratum:
 
     def while_at_risk(self, by_row: np.ndarray) -> np.ndarray:
         """Sum over the rows at which each patient is at risk, less his share at his own event."""
-        summed = np.cumsum(self.at_times(by_row), axis=0)
-        summed = np.concatenate([np.zeros_like(summed[:1]), summed]) if len(summed) else summed
-        if not len(summed):
-            return np.zeros((len(self.rows), *by_row.shape[1:]))
+        none = np.zeros((1, *by_row.shape[1:]))
+        summed = np.concatenate([none, np.cumsum(self.at_times(by_row), axis=0)])
         total: np.ndarray = summed[self.passed] - summed[self.before]
         total[self.deaths] -= self.at_times(_across(self.row_share, by_row))[self.death_place]
         return total
@@ -189,7 +187,7 @@ class PartialLikelihood:
 
     @cached_property
     def strata(self) -> tuple[Stratum, ...]:
-        """The patients with a weight, stratum by stratum, those of no stratum's event too."""
+        """The patients with a weight, stratum by stratum."""
         present = self.weights > 0
         return tuple(
             Stratum.of(self, np.flatnonzero((self.stratum == s) & present))

@@ -257,3 +257,13 @@ def test_wrong_arguments_are_named():
         CoxFit.fit(outcome, np.full((len(outcome), 1), np.nan))
     with pytest.raises(ValueError, match="ties must be"):
         CoxFit.fit(outcome, covariates, ties="exact")
+
+
+def test_a_stratum_without_events_tells_nothing():
+    outcome, x = Outcome([1, 2, 4, 6, 3], [1, 1, 0, 0, 0]), np.array([[1.0], [0], [0], [1], [1]])
+    both = CoxFit.fit(outcome, x, strata=[0, 0, 1, 1, 0])
+    alone = CoxFit.fit(outcome.take([0, 1, 4]), x[[0, 1, 4]])
+    np.testing.assert_allclose(both.coef, alone.coef)
+    for name in ("score_residuals", "leverage"):
+        np.testing.assert_allclose(getattr(both, name)[[2, 3]], 0)
+    assert len(both.baseline[1].times) == 0
