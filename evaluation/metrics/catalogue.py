@@ -14,7 +14,7 @@ import numpy as np
 
 from evaluation.metrics import kernels
 from evaluation.metrics.calibration.curve import ERRORS, METHOD
-from evaluation.metrics.metric import DIFFERENCE, Metric
+from evaluation.metrics.metric import DIFFERENCE, Axis, Metric
 from features.outcome import Outcome
 
 RULE = "trapezoid from the first time of the grid"
@@ -31,8 +31,9 @@ HARRELL_C = Metric(
     "harrell_c", "Harrell C", kernels.harrell,
     better="higher", needs="order", place="none", section="overall",
     undefined=NO_PAIR, without_information=kernels.half, bounds=SHARE,
+    axis=Axis("Harrell's C", 0.5),
 )  # fmt: skip
-UNO_C = replace(HARRELL_C, key="uno_c", label="Uno C", kernel=kernels.uno, place="tau")
+UNO_C = replace(HARRELL_C, key="uno_c", label="Uno C", kernel=kernels.uno, place="tau", axis=None)
 IBS = Metric(
     "ibs", "IBS", kernels.ibs,
     better="lower", needs="grid", place="tau", section="overall", digits=3,
@@ -53,11 +54,13 @@ OBSERVED_EXPECTED = Metric(
     "calibration_oe", "O/E", kernels.observed_expected,
     better="one", needs="horizon", place="horizon", section="calibration",
     undefined="the expected probability is 0", near_1_out_of_fold=True,
+    axis=Axis("Observed / expected", 1.0, ("risk overestimated", "risk underestimated"), log=True),
 )  # fmt: skip
 SLOPE = Metric(
     "calibration_slope", "Slope", kernels.slope,
     better="one", needs="horizon", place="horizon", section="calibration",
     undefined=NOBODY_APART, without_information=kernels.no_slope,
+    axis=Axis("Calibration slope", 1.0, ("too extreme", "too timid")),
 )  # fmt: skip
 INTEGRATED_AUC = Metric(
     "integrated_auc", "Mean AUC", kernels.mean_auc,

@@ -52,6 +52,15 @@ class Asked(NamedTuple):
 Kernel = Callable[[Asked], np.ndarray]
 
 
+class Axis(NamedTuple):
+    """How a metric is drawn: the axis' label, the value of no difference, what lies beside it."""
+
+    label: str
+    reference: float
+    favours: tuple[str, str] = ("", "")
+    log: bool = False
+
+
 @dataclass(frozen=True)
 class Metric:
     """One measure of a survival prediction.
@@ -75,6 +84,8 @@ class Metric:
         Table of a report in which it stands.
     digits : int
         Decimals that a report prints.
+    axis : Axis, optional
+        Of a forest plot; None where none is drawn.
     competing_for : tuple of Metric
         In whose place it stands under competing events; empty for a metric of survival.
     undefined : str
@@ -103,6 +114,7 @@ class Metric:
     place: Literal["none", "tau", "horizon", "threshold"]
     section: Literal["overall", "horizon", "calibration", "utility", "instability"]
     digits: int = 2
+    axis: Axis | None = None
     competing_for: tuple[Metric, ...] = ()
     undefined: str = "no finite value"
     note: str = ""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.displays.forest import ForestPlotDisplay
+from evaluation.metrics.catalogue import CATALOGUE, metric_of
 from evaluation.regimens.arms import p_text
 from evaluation.regimens.subgroups import ALL_LEVELS
 from evaluation.regimens.triangulation.table import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
@@ -22,17 +23,6 @@ from evaluation.results import (
 )
 from evaluation.validation.centers import POOLED
 
-# Of each metric: name of the axis, value of no difference, logarithmic, what lies left and right.
-_SCALES: dict[str, tuple[str, float, bool, tuple[str, str]]] = {
-    "harrell_c": ("Harrell's C", 0.5, False, ("", "")),
-    "calibration_oe": (
-        "Observed / expected",
-        1.0,
-        True,
-        ("risk overestimated", "risk underestimated"),
-    ),
-    "calibration_slope": ("Calibration slope", 1.0, False, ("too extreme", "too timid")),
-}
 _LIMITS = ["estimate", "ci_low", "ci_high"]
 
 
@@ -84,8 +74,6 @@ def center_forest(table: pd.DataFrame, metric: str, horizon: float = np.nan) -> 
 
 
 def _of_metric(table: pd.DataFrame, metric: str, horizon: float) -> pd.DataFrame:
-    if metric not in _SCALES:
-        raise ValueError(f"metric must be one of {sorted(_SCALES)}; got {metric!r}")
     at = table["horizon"].isna() if np.isnan(horizon) else table["horizon"] == horizon
     return table[(table["metric"] == metric) & at].reset_index(drop=True)
 
@@ -93,9 +81,12 @@ def _of_metric(table: pd.DataFrame, metric: str, horizon: float) -> pd.DataFrame
 def _metric_forest(
     rows: pd.DataFrame, metric: str, horizon: float, of: str = ""
 ) -> ForestPlotDisplay:
-    name, reference, log, favours = _SCALES[metric]
+    axis = metric_of(metric).axis
+    if axis is None:
+        drawn = sorted(one.key for one in CATALOGUE.values() if one.axis is not None)
+        raise ValueError(f"metric must be one of {drawn}; got {metric!r}")
     at = "" if np.isnan(horizon) else f" at {horizon:g} months"
-    return ForestPlotDisplay(rows, name + at + of, favours, reference, log=log)
+    return ForestPlotDisplay(rows, axis.label + at + of, axis.favours, axis.reference, log=axis.log)
 
 
 def subgroup_forest(table: pd.DataFrame, arm: str) -> ForestPlotDisplay:
