@@ -18,7 +18,7 @@ from evaluation.metrics.catalogue import (
     UNO_C,
     rows_of,
 )
-from evaluation.report.training import describe_arms, metrics_by_learner
+from evaluation.report.tables import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
 from features.text.numbers import months_text

@@ -8,12 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from evaluation.cohort.endpoint_summary import readable_endpoints
 from evaluation.cohort.missingness import STRUCTURAL, UNKNOWN
 from evaluation.cohort.small_cells import HIDDEN
-from evaluation.report.page import embed_figure, html_table, write_page
+from evaluation.report.page import html_table
+from evaluation.report.section import (
+    Record,
+    Section,
+    boxed,
+    note,
+    paragraph,
+    pictures,
+    sections_of,
+    table,
+    write_record,
+)
 
 FINDING_COLUMNS = ("check", "severity", "what", "count", "why", "remedy")
 
@@ -68,29 +80,82 @@ def write_data_report(path: Path, report: DataReport) -> None:
     absent = [c for c in FINDING_COLUMNS if c not in report.findings]
     if absent:
         raise ValueError(f"findings lack the columns {', '.join(absent)}")
-    pictures = {
-        section: {caption: embed_figure(figure) for caption, figure in figures.items()}
-        for section, figures in report.pictures.items()
-    }
-    levels = [_level(severity) for severity in report.findings["severity"]]
-    worst = next((level for level in _LEVELS if level in levels), "none")
-    missing = readable_missingness(report.missingness)
-    write_page(
-        path,
-        "data_report.html",
-        report=report,
-        pictures=pictures,
-        findings=_findings(report.findings, levels),
-        worst=worst,
-        shape=_SHAPES.get(worst, ""),
-        attrition=_attrition(report.attrition),
-        table_one=html_table(_once(report.table_one, "covariate")),
-        hidden=bool((report.table_one == HIDDEN).to_numpy().any()),
-        missingness=html_table(missing),
-        some_missing=not missing.empty,
-        endpoints=html_table(_once(readable_endpoints(report.endpoints), "endpoint")),
-        dictionary=html_table(readable_dictionary(report.dictionary)),
+    record = Record(
+        "cohort",
+        title=report.title,
+        provenance=report.provenance,
+        facts=report.facts,
+        sections=sections_of(SECTIONS, report),
     )
+    write_record(path, record)
+
+
+def findings(found: DataReport) -> Section:
+    """What the checks found, the gravest first, under one line that says what it means."""
+    levels = [_level(severity) for severity in found.findings["severity"]]
+    worst = next((level for level in _LEVELS if level in levels), "none")
+    shape = f"{_SHAPES[worst]} " if worst in _SHAPES else ""
+    verdict = Markup('<div class="verdict {}"><strong>{}{}</strong></div>\n').format(
+        worst, shape, found.verdict
+    )
+    rows = _findings(found.findings, levels)
+    listed = _listed(rows) if rows else paragraph("No finding.")
+    return Section("findings", "What the checks found", [verdict, listed], "Findings")
+
+
+def attrition(found: DataReport) -> Section | None:
+    """From all patients to those analysed."""
+    headers = {"removed_missing": "of them undecided", "kept_missing": "kept undecided"}
+    rows = table(found.attrition, "attrition", read=lambda own: own.rename(columns=headers))
+    if rows is None:
+        return None
+    shown = pictures("attrition", found.pictures.get("attrition"))
+    text = note("Undecided: a missing value leaves the rule open.")
+    title = "From all patients to those analysed"
+    return Section("attrition", title, [shown, rows, text], "Attrition")
+
+
+def patients(found: DataReport) -> Section:
+    """Table 1."""
+    text = (
+        "Numbers: median [first to third quartile] of the known values. Others: patients (% of "
+        "those whose value is known). Missing: patients (% of all in the column). SMD: absolute "
+        "standardised mean difference, above 0.1 commonly called an imbalance; it compares means, "
+        "for levels it is Yang and Dalton's. No p-values: they say more of the sample's size than "
+        "of balance."
+    )
+    if (found.table_one == HIDDEN).to_numpy().any():
+        text += " Small counts, and what would give them away, are hidden."
+    rows = boxed(html_table(_once(found.table_one, "covariate")), "tableone")
+    return Section("table-one", "Table 1: the patients", [rows, note(text)], "Table 1")
+
+
+def missingness(found: DataReport) -> Section:
+    """Which values are missing."""
+    rows = table(found.missingness, read=readable_missingness)
+    shown = pictures("missingness", found.pictures.get("missingness"))
+    blocks = [shown, rows or paragraph("No value is missing.")]
+    return Section("missingness", "Missing values", blocks, "Missing values")
+
+
+def endpoints(found: DataReport) -> Section:
+    """How long patients were followed, and what happened to them."""
+    text = (
+        "Follow-up: reverse Kaplan-Meier. Medians: Kaplan-Meier; intervals on the log-log scale; "
+        "NR: not reached."
+    )
+    rows = boxed(html_table(_once(readable_endpoints(found.endpoints), "endpoint")))
+    shown = pictures("endpoints", found.pictures.get("endpoints"))
+    return Section("endpoints", "Endpoints", [shown, rows, note(text)], "Endpoints")
+
+
+def dictionary(found: DataReport) -> Section:
+    """What the covariates mean."""
+    rows = boxed(html_table(readable_dictionary(found.dictionary)), "dictionary")
+    return Section("dictionary", "What the covariates mean", [rows], "Covariates")
+
+
+SECTIONS = (findings, attrition, patients, missingness, endpoints, dictionary)
 
 
 def readable_missingness(missingness: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +190,7 @@ def _level(severity: str) -> str:
 
 
 def _findings(findings: pd.DataFrame, levels: list[str]) -> list[dict[str, object]]:
-    """Findings as the template shows them, the gravest first."""
+    """Findings as the page shows them, the gravest first."""
     rows = [
         row | {"level": level, "shape": _SHAPES.get(level, "\N{WHITE CIRCLE}")}
         for row, level in zip(findings.fillna("").to_dict("records"), levels, strict=True)
@@ -134,11 +199,21 @@ def _findings(findings: pd.DataFrame, levels: list[str]) -> list[dict[str, objec
     return sorted(rows, key=lambda row: order.index(str(row["level"])))
 
 
-def _attrition(attrition: pd.DataFrame | None) -> str:
-    if attrition is None or attrition.empty:
-        return ""
-    headers = {"removed_missing": "of them undecided", "kept_missing": "kept undecided"}
-    return html_table(attrition.rename(columns=headers))
+def _listed(rows: list[dict[str, object]]) -> Markup:
+    """Findings as a table whose severities have a word, a shape and a colour."""
+    cell = Markup(
+        '<tr><td class="severity {level}">{shape} {severity}</td><td>{check}</td><td>{what}</td>'
+        '<td class="count">{count}</td><td>{why}</td><td>{remedy}</td></tr>\n'
+    )
+    order = ("severity", "check", "what", "count", "why", "remedy")
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in order)
+    body = Markup("").join(cell.format(**row) for row in rows)
+    return boxed(
+        Markup(
+            '<table class="table findings">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n'
+            "</table>"
+        ).format(head, body)
+    )
 
 
 def _counts(counts: pd.Series) -> list[str]:

@@ -1,25 +1,44 @@
-"""The HTML report of a regimen comparison: one file, pictures inside, nothing else loaded."""
+"""The page of a regimen comparison: its sections."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from evaluation.regimens.arms import p_text
-from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST, lead_of
-from evaluation.report.page import embed_png, html_findings, html_table, write_page
-from evaluation.report.training import describe_arms
-from evaluation.results import format_estimate, format_p, format_row, under_true_header
-from features.text.numbers import fixed, months_text
-
-SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
-_SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
+from evaluation.regimens.triangulation.table import lead_of
+from evaluation.report.comparison_tables import (
+    SHARED,
+    by_scale,
+    readable_adverse,
+    readable_agreement,
+    readable_arms,
+    readable_e_values,
+    readable_heterogeneity,
+    readable_ratios,
+    readable_rest,
+    readable_shared,
+    readable_subgroups,
+)
+from evaluation.report.page import html_table
+from evaluation.report.section import (
+    Block,
+    Record,
+    Section,
+    boxed,
+    folded,
+    heading,
+    note,
+    paragraph,
+    pictures,
+    sections_of,
+    table,
+    write_record,
+)
+from evaluation.report.training import findings_section
 
 
 @dataclass(frozen=True)
@@ -75,283 +94,230 @@ class ComparisonReport:
     findings: pd.DataFrame | None = None
     randomised: bool = False
 
+    @property
+    def own(self) -> pd.DataFrame:
+        """Rows of the modelled endpoint."""
+        return self.table[self.table["endpoint"] == self.endpoint]
+
+    @property
+    def shared(self) -> pd.Series:
+        """Which of them are on a scale that families share."""
+        return self.own["scale"].isin(SHARED)
+
 
 def write_comparison_report(path: Path, report: ComparisonReport) -> None:
     """Write the report as one HTML file."""
-    pictures = {
-        section: {caption: embed_png(drawn) for caption, drawn in own.items()}
-        for section, own in report.pictures.items()
-    }
-    own = report.table[report.table["endpoint"] == report.endpoint]
-    shared = own["scale"].isin(SHARED)
-    by_arm = report.classical[report.classical["reference_arm"].isna()]
-    adverse = by_arm["estimator"].str.startswith("adverse event")
-    compared_adverse = report.table["estimator"].str.startswith("adverse event")
-    rest = report.table[~compared_adverse & ~report.table.index.isin(own[shared].index)]
-    write_page(
-        path,
-        "comparison.html",
-        report=report,
-        pictures=pictures,
-        findings=html_findings(report.findings),
-        # What they agree on, and how surely, stands out.
-        paragraphs=[lead_of(paragraph) for paragraph in report.paragraphs],
-        together=[
-            (heading, _html(readable_shared(rows))) for heading, rows in by_scale(own[shared])
-        ],
-        rest=_html(readable_rest(rest)),
-        e_values=_html(readable_e_values(own)),
-        arms=_html(readable_arms(by_arm[~adverse])),
-        adverse=_html(readable_adverse(report.classical)),
-        target_trial=html_table(report.target_trial, "table target"),
-        transplant=_html(None if report.transplant is None else readable_ratios(report.transplant)),
-        subgroups=_html(None if report.subgroups is None else readable_subgroups(report.subgroups)),
-        agreement=_html(None if report.agreement is None else readable_agreement(report.agreement)),
-        heterogeneity=_html(
-            None if report.heterogeneity is None else readable_heterogeneity(report.heterogeneity)
+    record = Record(
+        "comparison",
+        title=report.title,
+        provenance=report.provenance,
+        facts=report.facts,
+        cautions=report.cautions,
+        sections=sections_of(SECTIONS, report),
+    )
+    write_record(path, record)
+
+
+def summary(found: ComparisonReport) -> Section:
+    """The paragraphs, with what they say of themselves."""
+    drawn = (
+        "The arms were drawn at random: a contrast compares them as they were drawn, and what they "
+        "differ in is chance."
+        if found.randomised
+        else "The arms were chosen by clinicians, not drawn: a contrast says how patients of the "
+        "arms differ, given what was recorded, and is not what a regimen does to a patient."
+    )
+    # What they agree on, and how surely, stands out.
+    led = [
+        Markup("<p>{}{}</p>\n").format(
+            Markup("<strong>{}</strong> ").format(lead) if lead else "", rest
+        )
+        for lead, rest in map(lead_of, found.paragraphs)
+    ]
+    box = Markup('<div class="summary">\n{}</div>\n').format(Markup("").join(led))
+    text = note(f"Written by fixed rules from the table below. {drawn}")
+    return Section("summary", "In one paragraph", [box, text], "In one paragraph")
+
+
+def side_by_side(found: ComparisonReport) -> Section:
+    """Every family on the scales that they share."""
+    text = (
+        f"Squares by effective number of patients. Adjusted for: {found.adjustment_set}. "
+        "Model-based rows are the contribution of the regimen to this model's prediction, and the "
+        "mean prediction with everybody under each regimen: a prediction under the other regimen "
+        "is no individual effect. Their intervals are ranges over refits of shrunken models."
+    )
+    if not found.randomised:
+        text += (
+            " On simulated cohorts with a known truth the crude rows miss it under confounding, "
+            "the adjusted rows find it where all of the confounding was measured, and no row finds "
+            "it where some was not."
+        )
+    values = table(found.own, read=readable_e_values)
+    blocks: list[Block] = [pictures("forest", found.pictures.get("forest")), note(text)]
+    for title, rows in by_scale(found.own[found.shared]):
+        blocks += [heading(title), table(rows, "contrasts", read=readable_shared)]
+    if values is not None:
+        blocks += [
+            heading("E-values"),
+            values,
+            note(
+                "The risk ratio that one unmeasured confounder would need with both regimen and "
+                "outcome to move the estimate, or the limit of its interval, to 1. 1: the interval "
+                "holds 1 as it is (VanderWeele and Ding, 10.7326/M16-2607)."
+            ),
+        ]
+    return Section("together", "Every family on the same scale", blocks, "Side by side")
+
+
+def trial(found: ComparisonReport) -> Section:
+    """The target trial."""
+    sheet = boxed(html_table(found.target_trial, "table target"))
+    text = note("Components of TARGET 2025 (10.1001/jama.2025.13350).")
+    return Section("trial", "The trial that this stands in for", [sheet, text], "Target trial")
+
+
+def arms(found: ComparisonReport) -> Section:
+    """What happened in each arm."""
+    by_arm = found.classical[found.classical["reference_arm"].isna()]
+    others = by_arm[~by_arm["estimator"].str.startswith("adverse event")]
+    adverse = table(found.classical, "arms", read=readable_adverse)
+    text = (
+        "Rates with exact (Clopper-Pearson) 95% limits, as shares of those whose record is known."
+    )
+    blocks = [
+        pictures("curves", found.pictures.get("curves")),
+        table(others, "arms", read=readable_arms),
+        *([] if adverse is None else [heading("Adverse events"), adverse, note(text)]),
+        pictures("incidence", found.pictures.get("incidence")),
+    ]
+    return Section("arms", "The arms as they were treated", blocks, "The arms")
+
+
+def over_time(found: ComparisonReport) -> Section:
+    """The hazard ratio over time."""
+    text = (
+        "Unadjusted. Where the curve leaves the dashed line, one hazard ratio is an average over "
+        "this follow-up."
+    )
+    blocks = [pictures("time", found.pictures.get("time")), note(text)]
+    return Section("time", "The hazard ratio over time", blocks, "Over time")
+
+
+def balance(found: ComparisonReport) -> Section:
+    """Overlap and balance."""
+    text = (
+        "Pictures of the first completed table where covariates were imputed. Balance in what was "
+        "recorded says nothing of what was not."
+    )
+    blocks = [pictures("balance", found.pictures.get("balance")), note(text)]
+    title = "Who received which regimen: overlap and balance"
+    return Section("balance", title, blocks, "Balance")
+
+
+def models(found: ComparisonReport) -> Section | None:
+    """What the models' predictions owe to the regimen."""
+    readings = table(found.agreement, "models", read=readable_agreement)
+    if readings is None:
+        return None
+    drawn = found.pictures.get("contributions")
+    blocks = [
+        paragraph(
+            "SHAP value: contribution of the regimen to this model's prediction for a patient, "
+            "against the average prediction. It describes the model. It is not causal and no "
+            "individual effect: a patient's prediction under the other regimen is never read as "
+            "one."
         ),
-    )
-
-
-def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Rows that can be laid beside each other, under a heading each."""
-    parts = []
-    for scale in SHARED:
-        rows = table[table["scale"] == scale]
-        for months in sorted(rows["horizon"].unique()):
-            at = rows["horizon"].isna() if np.isnan(months) else rows["horizon"] == months
-            heading = scale if np.isnan(months) else f"{scale}, {months:g} months"
-            parts.append((heading[0].upper() + heading[1:], rows[at]))
-    return parts
-
-
-def readable_shared(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one scale and horizon: what is the same for all of them is left out."""
-    shown = readable_contrasts(table).drop(columns=["endpoint", "scale", "months"])
-    if len(set(table["arm"])) == 1:
-        shown = shown.drop(columns="arms")
-    # Which side is better stands under the picture; the trend is the check.
-    notes = [
-        "; ".join(part for part in note.split("; ") if not part.startswith(_SAID_ELSEWHERE))
-        for note in shown["note"]
+        heading("Two readings of each model"),
+        readings,
+        note(
+            "SHAP contrast: mean contribution among the arm's patients minus that among the "
+            "reference arm's. Standardised contrast: mean prediction with everybody under each "
+            "regimen. Points are percentage points of event probability; below 0 fewer events, an "
+            "RMST above 0 longer. Intervals of both are in the tables above."
+        ),
+        pictures("course", found.pictures.get("course")),
     ]
-    shown = shown.assign(note=notes)
-    if not any(notes):
-        shown = shown.drop(columns="note")
-    return shown
+    spread = table(found.heterogeneity, "models", read=readable_heterogeneity)
+    if spread is not None:
+        blocks += [
+            heading("Do contributions differ between patients?"),
+            spread,
+            note(
+                "Ratio: spread between patients of an arm over the median spread of one patient "
+                "between bootstrap refits. Below 1 the differences between patients are within "
+                "what refitting alone moves. Above 1 they are a property of the model: an additive "
+                "one differs between patients on the probability scale by its shape. Models that "
+                "left the regimen out are not listed."
+            ),
+        ]
+    if drawn:
+        blocks += [
+            pictures("contributions", drawn),
+            note(
+                "Drawn for the simplest configured learner that sees the regimen, and for the "
+                "forest. One point a patient, without name or number; no table of them is "
+                "written. The second picture takes the other covariate that this model's "
+                "predictions owe most to."
+            ),
+        ]
+    title = "What the models' predictions owe to the regimen"
+    return Section("models", title, blocks, "Models")
 
 
-def readable_rest(table: pd.DataFrame) -> pd.DataFrame:
-    """Contrasts that stand alone: without what the rows on a shared scale say of themselves."""
-    shown = readable_contrasts(table)
-    if not (table["family"] != "classical").any():
-        shown = shown.drop(columns="family")
-    return shown.drop(columns=["population", "assumes", "check"])
-
-
-def readable_contrasts(table: pd.DataFrame) -> pd.DataFrame:
-    """Contrasts of any family, one row each, with assumption and check."""
-    sure = table["estimate"].notna() | table["p_value"].notna()
-    cells = [
-        _estimate(row) if known else "not estimable"
-        for row, known in zip(table.itertuples(), sure, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "family": table["family"],
-            "endpoint": table["endpoint"],
-            "estimator": table["estimator"],
-            "arms": describe_arms(table),
-            "scale": table["scale"],
-            "months": _months(table["horizon"]),
-            **under_true_header(table["family"], cells),
-            "p": [format_p(p) for p in table["p_value"]],
-            "n (effective)": [
-                _sizes(row.n, row.effective_n) for row in table.itertuples()
-            ],
-            "population": table["population"],
-            "assumes": table["assumption"],
-            "check": table["verdict"],
-            "interval": table["ci_method"],
-            "note": table["note"],
-        }
-    )  # fmt: skip
-
-
-def readable_arms(classical: pd.DataFrame) -> pd.DataFrame:
-    """What happened in each arm: one row an estimate, one column an arm."""
-    return _wide(classical, classical["endpoint"])
-
-
-def readable_adverse(classical: pd.DataFrame) -> pd.DataFrame:
-    """Adverse events: rate in each arm with exact limits, and the difference."""
-    rows = classical[classical["estimator"].str.startswith("adverse event")]
-    rates = rows[rows["reference_arm"].isna()]
-    if rates.empty:
-        return rates
-    table = _wide(rates, rates["endpoint"]).drop(columns=["estimate", "months"])
-    differences = rows[rows["reference_arm"].notna()]
-    for pair, own in differences.groupby(["arm", "reference_arm"], sort=True):
-        arm, reference = pair
-        shown = {
-            row.endpoint: f"{_estimate(row)}, {p_text(row.p_value)}" for row in own.itertuples()
-        }
-        table[f"{arm} minus {reference} (Newcombe)"] = table["endpoint"].map(shown)
-    return table.rename(columns={"endpoint": "adverse event"})
-
-
-def readable_e_values(table: pd.DataFrame) -> pd.DataFrame:
-    """E-values: one row a hazard ratio."""
-    rows = table[table["scale"] == "risk ratio"]
-    return pd.DataFrame(
-        {
-            "of": rows["estimator"].str.removeprefix("E-value of "),
-            "arms": describe_arms(rows),
-            "E-value of the estimate": [
-                format_estimate(e, np.nan, np.nan) for e in rows["estimate"]
-            ],
-            "of the limit nearer to 1": [
-                format_estimate(e, np.nan, np.nan) for e in rows["ci_low"]
-            ],
-        }
+def transplant(found: ComparisonReport) -> Section | None:
+    """Transplantation after the start of treatment."""
+    rows = table(found.transplant, "transplant", read=readable_ratios)
+    if rows is None:
+        return None
+    text = (
+        "Transplant ignored is the primary analysis: whatever follows a regimen is part of it. The "
+        "rows of transplantation itself describe who was transplanted; they are not its effect. "
+        "Unadjusted for other covariates."
     )
+    title = "Transplantation after the start of treatment"
+    return Section("transplant", title, [rows, note(text)], "Transplant")
 
 
-def readable_ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """Hazard ratios of the transplant analyses."""
-    return pd.DataFrame(
-        {
-            "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
-            "landmark, months": _months(table["horizon"]),
-            "compared": describe_arms(table),
-            "hazard ratio (95% interval)": [_estimate(row) for row in table.itertuples()],
-            "p": [format_p(p) for p in table["p_value"]],
-            "n": [_whole(n) for n in table["n"]],
-            "events": [_whole(n) for n in table["events"]],
-            "note": table["note"],
-        }
+def subgroups(found: ComparisonReport) -> Section | None:
+    """Hazard ratios within subgroups."""
+    shown = pictures("subgroups", found.pictures.get("subgroups"))
+    if shown is None:
+        return None
+    text = (
+        "Unadjusted hazard ratios; likelihood-ratio tests of interaction, not corrected for their "
+        "number. A level with few patients or events is not shown. Levels differ by chance: a "
+        "single one is no evidence of a different contrast there."
     )
+    rows = table(found.subgroups, read=readable_subgroups)
+    return Section("subgroups", "Subgroups", [shown, rows, note(text)], "Subgroups")
 
 
-def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
-    """Interaction tests: one row a subgroup."""
-    rows = table[table["estimator"] == "interaction test"]
-    return pd.DataFrame(
-        {
-            "subgroup": rows["subgroup"],
-            "interaction p": [format_p(p) or "not estimable" for p in rows["p_value"]],
-            "n": [_whole(n) for n in rows["n"]],
-            "note": [
-                note.partition(": likelihood ratio of the product with the regimen")[2].lstrip("; ")
-                for note in rows["note"]
-            ],
-        }
-    )
+def rest(found: ComparisonReport) -> Section:
+    """Every other contrast."""
+    adverse = found.table["estimator"].str.startswith("adverse event")
+    laid = found.table.index.isin(found.own[found.shared].index)
+    rows = table(found.table[~adverse & ~laid], "rest", read=readable_rest)
+    text = "What each row assumes, and what the check of that found, is in comparison.csv."
+    inside = folded("Tests, response, early death, other endpoints", rows, note(text))
+    return Section("rest", "Every other contrast", [inside], "Every row")
 
 
-def readable_agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """The two readings of each model beside each other; probabilities in percentage points."""
-    if table.empty:
-        return table
-    return pd.DataFrame(
-        {
-            "learner": table["learner"],
-            "arms": describe_arms(table),
-            "output": _outputs(table),
-            "SHAP contrast": _in_units(table, "shap", signed=True),
-            "standardised contrast": _in_units(table, "standardised", signed=True),
-            "apart by": _in_units(table, "difference", signed=True),
-            "half the narrower interval": _in_units(table, "largest_gap"),
-            "the two readings": table["verdict"],
-        }
-    )
+def findings(found: ComparisonReport) -> Section | None:
+    """What the checks of the table found."""
+    return findings_section(found.findings)
 
 
-def readable_heterogeneity(table: pd.DataFrame) -> pd.DataFrame:
-    """Spread of contributions between patients beside that between refits; points or months."""
-    if table.empty:
-        return table
-    table = table[table["mean"] != 0]
-    return pd.DataFrame(
-        {
-            "learner": table["learner"],
-            "patients of": table["regimen"],
-            "output": _outputs(table),
-            "n": [_whole(n) for n in table["n"]],
-            "mean contribution": _in_units(table, "mean", signed=True),
-            "SD between patients": _in_units(table, "between_sd"),
-            "SD of one patient between refits": _in_units(table, "within_sd"),
-            "ratio": ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in table["ratio"]],
-            # What the ratio says already stands below the table.
-            "verdict": [
-                "do not interpret" if note.endswith("do not interpret") else note
-                for note in table["note"]
-            ],
-        }
-    )
-
-
-def _outputs(table: pd.DataFrame) -> list[str]:
-    return [
-        f"RMST to {horizon:g} months, months"
-        if str(scale).startswith("RMST")
-        else f"event by {horizon:g} months, points"
-        for scale, horizon in zip(table["scale"], table["horizon"], strict=True)
-    ]
-
-
-def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[str]:
-    """Months with two decimals, probabilities as percentage points with one."""
-    cells = []
-    for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
-        unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
-        cells.append("" if np.isnan(value) else fixed(unit * value, digits, signed))
-    return cells
-
-
-def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:
-    if rows.empty:
-        return pd.DataFrame(columns=["endpoint", "estimate", "months"])
-    shown = pd.DataFrame(
-        {
-            "endpoint": endpoint,
-            "estimate": [
-                row.estimator + (", months" if row.scale == "months" else "")
-                for row in rows.itertuples()
-            ],
-            # The day of an early death stands in its name.
-            "months": _months(rows["horizon"].where(rows["estimator"] != "early death rate")),
-            "interval": rows["ci_method"].fillna(""),
-            "arm": rows["arm"],
-            "cell": [_estimate(row) for row in rows.itertuples()],
-        }
-    )
-    keys = ["endpoint", "estimate", "months", "interval"]
-    order = shown[keys].drop_duplicates()
-    wide = shown.pivot_table(index=keys, columns="arm", values="cell", aggfunc="first", sort=False)
-    found = order.merge(wide.reset_index(), on=keys, how="left")
-    found = found[[*keys[:3], *[c for c in found if c not in keys], "interval"]]
-    return found.rename_axis(columns=None)
-
-
-def _estimate(row: Any) -> str:
-    return "" if row.scale == "p-value" else format_row(row)
-
-
-def _months(horizon: pd.Series) -> list[str]:
-    return [months_text(h) for h in horizon.astype(float)]
-
-
-def _sizes(n: float, effective: float) -> str:
-    whole = _whole(n)
-    if not np.isfinite(effective) or round(effective) == n:
-        return whole
-    return f"{whole} ({effective:.0f})"
-
-
-def _whole(value: object) -> str:
-    return "" if pd.isna(value) else f"{float(value):.0f}"  # type: ignore[arg-type]
-
-
-def _html(table: pd.DataFrame | None) -> Markup | None:
-    return None if table is None or table.empty else html_table(table)
+SECTIONS = (
+    summary,
+    side_by_side,
+    trial,
+    arms,
+    over_time,
+    balance,
+    models,
+    transplant,
+    subgroups,
+    rest,
+    findings,
+)

@@ -19,7 +19,7 @@ DPI = 110
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:
-    """Fill a template of evaluation/templates; text is escaped, Markup is not."""
+    """Fill a template of evaluation/report/templates; text is escaped, Markup is not."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(),

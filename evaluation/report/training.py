@@ -1,39 +1,45 @@
-"""The HTML report of a training: one file, pictures inside, nothing loaded from elsewhere."""
+"""The page of a training, and of an evaluation on new patients: its sections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from evaluation.displays.forest import INTERVAL_HEADER, ForestPlotDisplay
-from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.metrics.catalogue import (
-    HARRELL_C,
-    UNO_C,
-    metric_label,
-    metric_of,
-    rows_of,
+from evaluation.estimates import is_by_construction
+from evaluation.metrics.catalogue import metric_of
+from evaluation.report.page import html_findings
+from evaluation.report.section import (
+    Block,
+    Pictures,
+    Section,
+    boxed,
+    heading,
+    note,
+    paragraph,
+    pictures,
+    strong,
+    table,
+    together,
 )
-from evaluation.report.arm_curves import kaplan_meier_display
-from evaluation.report.page import embed_figure, html_findings, html_table, png_bytes, write_page
-from evaluation.results import (
-    MODEL_BASED,
-    REFITS,
-    format_estimate,
-    format_p,
-    format_row,
-    under_true_header,
+from evaluation.report.tables import (
+    labelled,
+    metrics_by_horizon,
+    metrics_by_learner,
+    readable_centers,
+    readable_differences,
+    readable_incremental,
+    readable_instability,
+    readable_optimism,
+    readable_recalibration,
+    readable_regimen,
+    readable_sample_size,
+    readable_split_variation,
+    readable_subgroups,
+    without_empty_remarks,
 )
-from evaluation.validation.subgroups import MIN_PATIENTS
-from features.outcome import Outcome
-from features.text.numbers import fixed, months_text
 
 OUT_OF_FOLD = (
     "Out-of-fold, every modelling step inside the folds; mean over the repeats with 95% bootstrap "
@@ -41,20 +47,15 @@ OUT_OF_FOLD = (
     "same test fold only."
 )
 
+Read = Callable[[pd.DataFrame], pd.DataFrame]
+
 
 @dataclass(frozen=True)
-class Report:
-    """What a report shows. A part that is empty is left out, its heading too.
+class Found:
+    """What the sections of a training's page are made of. What is empty has no section.
 
     Attributes
     ----------
-    title : str
-    provenance : str
-        Printed on top when the patients are not real.
-    facts : mapping of label -> text
-        Cohort, endpoint, validation, versions.
-    cautions : sequence of str
-        What the data cannot support.
     metrics : DataFrame with METRIC_COLUMNS
     how : str
         How the predictions were made and what the intervals are.
@@ -82,10 +83,6 @@ class Report:
         What the checks of the table found.
     """
 
-    title: str
-    provenance: str
-    facts: Mapping[str, str]
-    cautions: Sequence[str]
     metrics: pd.DataFrame
     how: str = OUT_OF_FOLD
     differences: pd.DataFrame | None = None
@@ -100,377 +97,346 @@ class Report:
     parameters: pd.DataFrame | None = None
     recalibration: pd.DataFrame | None = None
     recalibration_text: str = ""
-    pictures: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    pictures: Mapping[str, Pictures] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     randomised: bool = False
     findings: pd.DataFrame | None = None
 
+    def in_section(self, section: str) -> pd.DataFrame:
+        """The metrics that a section shows, as the catalogue says."""
+        each = [metric_of(name).section == section for name in self.metrics["metric"]]
+        return self.metrics[each]
 
-def write_report(path: Path, report: Report) -> None:
-    """Write the report as one HTML file."""
-    pictures = {
-        section: {caption: embed_figure(figure) for caption, figure in figures.items()}
-        for section, figures in report.pictures.items()
-    }
-    metrics = report.metrics
-    kinds = [metric_of(name) for name in metrics["metric"]]
-    section = pd.Series([kind.section for kind in kinds], index=metrics.index, dtype=object)
-    readable = {
-        name: html_table(_told(make(report.tables[name])))
-        for name, make in READABLE.items()
-        if name in report.tables and len(report.tables[name])
-    }
-    write_page(
-        path,
-        "report.html",
-        report=report,
-        pictures=pictures,
-        findings=html_findings(report.findings),
-        metrics=html_table(_labelled(metrics_by_learner(metrics[section == "overall"]))),
-        at_horizons=_by_horizon(metrics[section == "horizon"]),
-        calibration=_by_horizon(metrics[section == "calibration"]),
-        benefit=_by_horizon(metrics[section == "utility"]),
-        reasons=sorted(set(metrics.loc[metrics["estimate"].isna(), "note"])),
-        competing=any(kind.is_competing for kind in kinds),
-        by_construction=is_by_construction(metrics),
-        differences=_if_any(report.differences, readable_differences),
-        sample_size=_if_any(report.sample_size, readable_sample_size),
-        regimen=_if_any(report.regimen, readable_regimen),
-        claims=_if_any(report.claims),
-        contributions=_if_any(report.contributions),
-        parameters=_if_any(report.parameters),
-        recalibration=_if_any(report.recalibration, readable_recalibration),
-        **readable,
+    @property
+    def competing(self) -> bool:
+        """Whether predictions are judged as cumulative incidences."""
+        return any(metric_of(name).is_competing for name in self.metrics["metric"])
+
+    @property
+    def estimator(self) -> str:
+        """What observed probabilities are of."""
+        return "Aalen-Johansen" if self.competing else "Kaplan-Meier"
+
+    def at_horizons(self, section: str) -> Block:
+        """A section's metrics of clinical horizons, a row a learner and horizon."""
+        wide = self.in_section(section)
+        return _table(wide, "numbers", lambda own: labelled(metrics_by_horizon(own)))
+
+
+def performance(found: Found) -> Section:
+    """How well learners, or a stored model, predict."""
+    metrics = found.metrics
+    chosen = Markup("Chosen: <strong>{}</strong>. {}.").format(found.champion, found.reason)
+    reasons = sorted(set(metrics.loc[metrics["estimate"].isna(), "note"]))
+    directions = (
+        f"{found.how} C, AUC and IPA: higher is better. IBS and Brier: lower is better. IPA is "
+        f"measured against the {found.estimator} estimate of all patients."
     )
-
-
-def _by_horizon(metrics: pd.DataFrame) -> Markup | None:
-    return _if_any(metrics, lambda table: _labelled(metrics_by_horizon(table)))
-
-
-def _if_any(
-    table: pd.DataFrame | None, make: Callable[[pd.DataFrame], pd.DataFrame] = lambda t: t
-) -> Markup | None:
-    return None if table is None or table.empty else html_table(_told(make(table)))
-
-
-def _told(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the columns of remarks in which nothing stands."""
-    empty = [c for c in ("note", "p") if c in table and (table[c] == "").all()]
-    return table.drop(columns=empty)
-
-
-def metrics_by_learner(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Learners as rows, metrics as columns, each cell 'estimate (interval)'."""
-    near_1 = _near_1(metrics)
-    shown = metrics.assign(
-        column=[
-            metric_label(row.metric, row.horizon) + near_1[row.metric]
-            for row in metrics.itertuples()
-        ],
-        cell=_cells(metrics),
-    )
-    table = shown.set_index(["learner", "column"])["cell"].unstack()  # noqa: PD010
-    table = table.loc[metrics["learner"].unique(), shown["column"].unique()].reset_index()
-    return table.rename_axis(columns=None)
-
-
-def _near_1(metrics: pd.DataFrame) -> dict[str, str]:
-    """What the header of each metric adds: that it is near 1 whatever was predicted, or nothing."""
-    return {
-        str(metric): f", {NEAR_1}" if is_by_construction(own) else ""
-        for metric, own in metrics.groupby("metric", sort=False)
-    }
-
-
-def metrics_by_horizon(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Learner and horizon as rows, metrics as columns, each cell 'estimate (interval)'."""
-    names = {m: metric_label(m, np.nan) + told for m, told in _near_1(metrics).items()}
-    shown = metrics.assign(column=metrics["metric"].map(names), cell=_cells(metrics))
-    table = shown.set_index(["learner", "horizon", "column"])["cell"].unstack()  # noqa: PD010
-    order = list(dict.fromkeys(zip(metrics["learner"], metrics["horizon"], strict=True)))
-    table = table.loc[order, list(names.values())].reset_index().rename_axis(columns=None)
-    table = table.rename(columns={"horizon": "months"})
-    return table.assign(months=[months_text(h) for h in table["months"]])
-
-
-def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
-    """Differences between learners: two rows each, over patients and over trainings."""
-    return pd.DataFrame(
-        {
-            "learners": differences["learner"],
-            "difference in": [
-                metric_label(m, h)
-                for m, h in zip(differences["metric"], differences["horizon"], strict=True)
-            ],
-            "estimate (95% CI)": [
-                format_estimate(r.estimate, r.ci_low, r.ci_high, 3)
-                for r in differences.itertuples()
-            ],
-            "p": [format_p(p) for p in differences["p_value"]],
-            "over": differences["ci_method"].fillna("").map(_short_method),
-            "note": differences["note"].where(differences["estimate"].isna(), ""),
-        }
-    )
-
-
-def _short_method(method: str) -> str:
-    """'patients, B=500' or 'mean of 15 test folds, corrected t'."""
-    if method.startswith("bootstrap percentile"):
-        return f"patients, {method.split(', ')[1]}"
-    if method.startswith("corrected resampled t"):
-        told = method.removeprefix("corrected resampled t over ")
-        return "mean of " + told.replace(", df", ", corrected t, df")
-    return method
-
-
-def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a subgroup, C and O/E as columns."""
-    cells = table.assign(
-        column=[metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)],
-        cell=[
-            "suppressed" if note.startswith("suppressed") else cell
-            for note, cell in zip(table["note"], _cells(table), strict=True)
-        ],
-    )
-    keys = ["variable", "level"]
-    wide = cells.set_index([*keys, "column"])["cell"].unstack()  # noqa: PD010
-    first = table[table["metric"] == HARRELL_C.name].set_index(keys)
-    wide = wide.loc[first.index, cells["column"].unique()]
-    # Few patients are not counted out either.
-    few = first["n"] < MIN_PATIENTS
-    wide.insert(0, "patients", first["n"].astype(str).where(~few, f"< {MIN_PATIENTS}"))
-    wide.insert(1, "events", first["events"].astype(str).where(~few, ""))
-    return wide.reset_index().rename_axis(columns=None)
-
-
-def readable_centers(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a measure and center, the random-effects summary with its prediction interval."""
-    ahead = table[["estimate", "prediction_low", "prediction_high"]].itertuples(index=False)
-    return pd.DataFrame(
-        {
-            "measure": [
-                metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
-            ],
-            "center": table["center"],
-            "n": table["n"],
-            "events": table["events"],
-            "estimate (95% CI)": _cells(table),
-            "95% prediction interval": [
-                f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "" for _, low, high in ahead
-            ],
-            "I²": [f"{v:.0%}" if np.isfinite(v) else "" for v in table["i2"]],
-            "note": table["note"],
-        }
-    )
-
-
-def readable_incremental(table: pd.DataFrame) -> pd.DataFrame:
-    """What the model adds to each reference: the paired differences alone."""
-    shown = table[[metric_of(name).difference for name in table["metric"]]]
-    return pd.DataFrame(
-        {
-            "model - reference": shown["learner"],
-            "difference in": [
-                metric_label(m, h) for m, h in zip(shown["metric"], shown["horizon"], strict=True)
-            ],
-            "estimate (95% CI)": [
-                format_estimate(r.estimate, r.ci_low, r.ci_high, 3) for r in shown.itertuples()
-            ],
-            "note": shown["note"].where(shown["estimate"].isna(), ""),
-        }
-    )
-
-
-def readable_optimism(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a metric, the estimators as columns."""
-    cells = table.assign(
-        measure=[
-            metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
-        ],
-        cell=_cells(table, 3),
-    )
-    wide = cells.set_index(["measure", "estimator"])["cell"].unstack()  # noqa: PD010
-    wide = wide.loc[cells["measure"].unique(), table["estimator"].unique()]
-    return wide.replace("not estimable", "").reset_index().rename_axis(columns=None)
-
-
-def readable_split_variation(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a metric: what the split into folds adds to the uncertainty of the patients."""
-    return pd.DataFrame(
-        {
-            "metric": [
-                metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)
-            ],
-            "mean over repeats (lowest to highest)": [
-                f"{row.estimate:.3f} ({row.lowest:.3f} to {row.highest:.3f})"
-                for row in table.itertuples()
-            ],
-            "standard error from the split": [f"{value:.4f}" for value in table["split_error"]],
-            "from the patients": [f"{value:.4f}" for value in table["patient_error"]],
-            "share of the split": [f"{value:.0%}" for value in table["split_share"]],
-        }
-    )
-
-
-def readable_instability(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a measure and horizon."""
-    return pd.DataFrame(
-        {
-            "measure": table["metric"].map(metric_label),
-            "months": [months_text(h) for h in table["horizon"]],
-            "mean (2.5 to 97.5 percentile of refits)": _cells(table, 3),
-            "note": table["note"],
-        }
-    )
-
-
-def readable_recalibration(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a horizon: observed, expected before and after, and what was estimated."""
-
-    def limits(name: str, digits: int = 2) -> list[str]:
-        columns = table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)
-        return [format_estimate(row[0], row[1], row[2], digits) for row in columns]
-
-    return pd.DataFrame(
-        {
-            "months": [months_text(h) for h in table["horizon"]],
-            "events": table["events"],
-            "observed": limits("observed"),
-            "expected before": [f"{v:.2f}" for v in table["expected_before"]],
-            "expected after": [f"{v:.2f}" for v in table["expected_after"]],
-            "multiplier of the hazard": limits("multiplier"),
-            "slope": limits("slope"),
-        }
-    )
-
-
-def _cells(table: pd.DataFrame, digits: int | None = None) -> list[str]:
-    """'estimate (low-high)' of each row."""
-    return [
-        format_estimate(
-            row.estimate,
-            row.ci_low,
-            row.ci_high,
-            digits or metric_of(str(row.metric)).digits,
+    if not found.competing:
+        directions += (
+            " Mean AUC: over months from a quarter of the last horizon. A small p of D-calibration "
+            "speaks against calibration up to the last horizon; where few have died by then it "
+            "says little."
         )
-        for row in table.itertuples()
-    ]
-
-
-def readable_sample_size(sample_size: pd.DataFrame) -> pd.DataFrame:
-    """Riley's criteria, one row each."""
-    return pd.DataFrame(
-        {
-            "criterion": sample_size["criterion"],
-            "parameters supported": [
-                "" if np.isnan(value) else f"{value:.0f}" for value in sample_size["supported"]
-            ],
-            "met": sample_size["holds"].map({True: "yes", False: "no"}),
-            "detail": sample_size["detail"],
-        }
+    title = "How well each learner predicts" if found.champion else ""
+    return Section(
+        "performance",
+        title or "How well the model predicts these patients",
+        [
+            paragraph(chosen) if found.champion else None,
+            strong(found.verdict),
+            _table(
+                found.in_section("overall"),
+                "numbers",
+                lambda own: labelled(metrics_by_learner(own)),
+            ),
+            note(directions),
+            found.at_horizons("horizon"),
+            *(
+                paragraph(
+                    reason if reason.startswith("not estimable") else f"not estimable: {reason}",
+                    "reasons",
+                )
+                for reason in reasons
+            ),
+            pictures("performance", found.pictures.get("performance")),
+            pictures("curves", found.pictures.get("curves")),
+            _titled(
+                "Differences between learners, on the same patients and folds",
+                _table(found.differences, "", readable_differences),
+                note(
+                    "Two intervals each. Over patients: other patients, these fitted models. Over "
+                    "test folds, corrected for overlapping training sets (Nadeau and Bengio 2003): "
+                    "training anew on a cohort like this one; its estimate is the mean of the "
+                    "folds, which is not that over patients where folds differ in size. Neither is "
+                    "adjusted for the number of learners. C and IPA: above 0 favours the first "
+                    "named; IBS: below 0 does."
+                ),
+            ),
+            _titled(
+                "What the split into folds adds",
+                _assessed(found, "split_variation", readable_split_variation),
+                before=note(
+                    "Repeats of the cross-validation see the same patients, so they differ by the "
+                    "split alone."
+                ),
+            ),
+            _titled(
+                "What the chosen model adds to a simpler one",
+                _assessed(found, "incremental_value", readable_incremental),
+                note(
+                    "Above 0 favours the chosen model. Net benefit: true positives a patient, "
+                    "false positives taken off at the odds of the threshold."
+                ),
+            ),
+        ],
+        "Performance",
     )
 
 
-def readable_regimen(regimen: pd.DataFrame) -> pd.DataFrame:
-    """Every regimen estimate, classical and model-based, one row each, in the same columns."""
-    cells = [format_row(row) for row in regimen.itertuples()]
-    return pd.DataFrame(
-        {
-            "family": regimen["family"],
-            "endpoint": regimen["endpoint"],
-            "estimator": regimen["estimator"],
-            "arms": describe_arms(regimen),
-            "scale": regimen["scale"],
-            "months": [months_text(h) for h in regimen["horizon"]],
-            **under_true_header(regimen["family"], cells),
-            "p": [format_p(p) for p in regimen["p_value"]],
-            "n": [fixed(n, 0) for n in regimen["n"].astype(float)],
-            "interval": regimen["ci_method"].fillna(""),
-            "note": regimen["note"],
-        }
-    )  # fmt: skip
-
-
-def describe_arms(regimen: pd.DataFrame) -> list[str]:
-    """'HMA vs LDAC' for a comparison, 'HMA' for one arm, 'all' otherwise; one text a row."""
-    described = []
-    for arm, reference in zip(regimen["arm"], regimen["reference_arm"], strict=True):
-        if pd.isna(arm):
-            described.append("all")
-        else:
-            described.append(str(arm) if pd.isna(reference) else f"{arm} vs {reference}")
-    return described
-
-
-def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: str) -> Figure:
-    """Survival curves by regimen, or of all patients, with numbers at risk."""
-    return axes_figure(kaplan_meier_display(outcome, regimen, endpoint).plot())
-
-
-def discrimination_figure(metrics: pd.DataFrame) -> Figure:
-    """Uno's C, or that under competing events, of every learner with its interval."""
-    rows = metrics[rows_of(metrics["metric"], UNO_C)].rename(columns={"learner": "label"})
-    months = rows["horizon"].iloc[0]
-    frame = rows[["label", "estimate", "ci_low", "ci_high", "n"]]
-    display = ForestPlotDisplay(
-        frame,
-        scale=f"{metric_label(rows['metric'].iloc[0])}, {months:g} months",
-        reference=0.5,
-        log=False,
+def calibration(found: Found) -> Section:
+    """Whether predicted risks are as large as observed ones."""
+    if found.competing:
+        directions = (
+            "O/E: 1 is calibrated. The learners take a competing event for a censoring, so their "
+            "probabilities overstate the cumulative incidence."
+        )
+    else:
+        directions = (
+            "O/E and slope: 1 is calibrated; intercept: 0 is calibrated, above it risk is "
+            "underestimated. Slope below 1: predictions too extreme. ICI, E50, E90: mean, median "
+            "and 90% quantile of the distance between the smooth calibration curve and the "
+            "prediction, in probability; never negative, and a bootstrap of them leans upwards, so "
+            "that an estimate may lie below its interval. Slope, curve and these distances rest on "
+            "proportional hazards over all of follow-up; groups and O/E do not."
+        )
+    by_construction = (
+        "O/E of these out-of-fold predictions is close to 1 by construction, since the mean of the "
+        "folds' predictions is the mean of the cohort: it is no evidence of calibration. Slope and "
+        "curve are; so is an evaluation on other patients."
     )
-    return axes_figure(display.plot())
+    points = (
+        f"Points: groups of patients by predicted risk, with {found.estimator} 95% intervals, "
+        "against the diagonal of perfect calibration."
+    )
+    if not found.competing:
+        points += (
+            " Line and band: smooth curve by Cox regression on a restricted cubic spline, with "
+            "pointwise 95% bootstrap interval, from the fifth lowest to the fifth highest "
+            "prediction."
+        )
+    points += " Below: how predicted risks are distributed."
+    if found.champion:
+        points += (
+            " Points and curve are of each patient's mean prediction over the repeats; the numbers "
+            "in the corner are those of the table."
+        )
+    return Section(
+        "calibration",
+        "Calibration",
+        [
+            found.at_horizons("calibration"),
+            note(directions),
+            note(by_construction) if is_by_construction(found.metrics) else None,
+            note(points),
+            pictures("calibration", found.pictures.get("calibration")),
+            pictures("risk", found.pictures.get("risk")),
+        ],
+        "Calibration",
+    )
 
 
-def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figure | None:
-    """Event-probability differences at one horizon, classical and model-based; None if none."""
-    rows = regimen[
-        (regimen["scale"] == "event probability difference")
-        & (regimen["endpoint"] == endpoint)
-        & (regimen["horizon"] == horizon)
-        & regimen["estimate"].notna()
-    ]
-    if rows.empty:
+def utility(found: Found) -> Section | None:
+    """Net benefit at the thresholds."""
+    benefit = found.at_horizons("utility")
+    if benefit is None:
         return None
-    several = len(rows["arm"].unique()) > 1
-    modelled = rows["family"] == MODEL_BASED
-    label = rows["estimator"] + ("" if not several else ": " + rows["arm"])
-    label += np.where(modelled, f" {REFITS}", "")
-    frame = rows.assign(label=label)[["label", "estimate", "ci_low", "ci_high", "n"]]
-    arm, reference = rows["arm"].iloc[0], rows["reference_arm"].iloc[0]
-    display = ForestPlotDisplay(
-        frame,
-        scale=f"Difference in probability of {endpoint} event by {horizon:g} months",
-        favours=(f"fewer events, {'the arm' if several else arm}", f"fewer events, {reference}"),
-        reference=0.0,
-        log=False,
-        header="Estimate" if modelled.any() else INTERVAL_HEADER,
-    )  # fmt: skip
-    return axes_figure(display.plot())
+    text = (
+        "Net benefit of acting on patients whose predicted risk reaches the threshold, in true "
+        "positives a patient; 0 is acting on nobody. A model is of use at a threshold only where "
+        "its curve lies above acting on everybody and on nobody."
+    )
+    shown = pictures("utility", found.pictures.get("utility"))
+    return Section("utility", "Utility", [benefit, note(text), shown], "Utility")
 
 
-def axes_figure(ax: Axes) -> Figure:
-    """The figure that holds an axes."""
-    figure = ax.get_figure(root=True)
-    assert isinstance(figure, Figure)
-    return figure
+def centers(found: Found) -> Section | None:
+    """Centers left out of the training, and their summary."""
+    rows = _assessed(found, "centers", readable_centers)
+    if rows is None:
+        return None
+    text = (
+        "Pooled by random effects (REML, Hartung-Knapp); the prediction interval is where the "
+        "value of a new center is expected. With few centers it is very wide or cannot be given."
+    )
+    shown = pictures("centers", found.pictures.get("centers"))
+    title = "Centers, each left out of the training"
+    return Section("centers", title, [note(text), shown, rows], "Centers")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, the same bytes each time."""
-    path.write_bytes(png_bytes(figure))
+def subgroups(found: Found) -> Section | None:
+    """Groups of patients, described."""
+    rows = _assessed(found, "subgroups", readable_subgroups)
+    if rows is None:
+        return None
+    text = (
+        "Described, not tested: groups are small and many. Suppressed with fewer than 20 patients "
+        "or 10 events."
+    )
+    shown = pictures("subgroups", found.pictures.get("subgroups"))
+    return Section("subgroups", "Subgroups", [note(text), rows, shown], "Subgroups")
 
 
-def _labelled(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(learner=table["learner"].map(lambda name: name.replace("_", " ")))
+def stability(found: Found) -> Section | None:
+    """Instability of predictions, and optimism of the pipeline."""
+    unstable = _titled(
+        "Instability of predictions",
+        _assessed(found, "instability", readable_instability),
+        pictures("instability", found.pictures.get("instability")),
+        before=note(
+            "The model refitted to bootstrap samples of its patients, with its parameters kept: "
+            "how far predictions of the same patients would have been others. Tuning anew would "
+            "add to it (Riley and Collins 2023; 200 refits or more are advised)."
+        ),
+    )
+    optimistic = _titled(
+        "Optimism of the whole pipeline",
+        _assessed(found, "optimism", readable_optimism),
+        before=note(
+            "Tuning and fitting repeated in each bootstrap sample. Apparent: on the patients the "
+            "model was fitted to. Corrected: apparent less the mean optimism of the refits. .632 "
+            "and .632+ weigh in the patients a refit did not see. The notes of the intervals are "
+            "in optimism.csv."
+        ),
+    )
+    if unstable is None and optimistic is None:
+        return None
+    title = "Stability of the chosen model"
+    return Section("stability", title, [unstable, optimistic], "Stability")
 
 
-# Tables of an assessment that have a section of their own, and how each is read.
-READABLE: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "subgroups": readable_subgroups,
-    "centers": readable_centers,
-    "incremental_value": readable_incremental,
-    "optimism": readable_optimism,
-    "instability": readable_instability,
-    "split_variation": readable_split_variation,
-}
+def recalibration(found: Found) -> Section | None:
+    """What a recalibration estimated."""
+    rows = _table(found.recalibration, "", readable_recalibration)
+    if rows is None:
+        return None
+    text = (
+        "Recalibration changes how high predicted risks are, not which covariates matter. It was "
+        "estimated on the patients above, so the recalibrated model looks calibrated on them by "
+        "construction: validate it on others."
+    )
+    blocks = [paragraph(f"{found.recalibration_text}."), rows, note(text)]
+    return Section("recalibration", "Recalibration", blocks, "Recalibration")
+
+
+def sample_size(found: Found) -> Section | None:
+    """How many parameters the cohort supports."""
+    rows = _titled(
+        "How many predictor parameters this cohort supports",
+        _table(found.sample_size, "", readable_sample_size),
+        note(
+            "Riley et al. 2019 (10.1002/sim.7992). A tree learner uses many more parameters than a "
+            "Cox model has coefficients."
+        ),
+        before=paragraph(f"{found.sample_size_text}."),
+    )
+    return None if rows is None else Section("sample-size", "", [rows])
+
+
+def contributions(found: Found) -> Section | None:
+    """What the chosen model's predictions rest on."""
+    rows = _titled(
+        "What the chosen model's predictions rest on",
+        _table(found.contributions),
+        before=note(
+            "SHAP: the contribution of a covariate to this model's prediction, not the effect of "
+            "changing it."
+        ),
+    )
+    return None if rows is None else Section("contributions", "", [rows])
+
+
+def regimens(found: Found) -> Section | None:
+    """Every estimate of the regimens, classical and model-based."""
+    rows = _table(found.regimen, "regimens", readable_regimen)
+    if rows is None:
+        return None
+    drawn = (
+        "Patients were randomised: the classical estimates compare the arms as they were drawn."
+        if found.randomised
+        else "None of them is causal: patients were not randomised."
+    )
+    compared = (
+        "Classical estimates compare patients as they were treated, without adjustment. "
+        "Model-based ones say what a fitted model's predictions owe to the regimen, given the "
+        f"other covariates. {drawn}"
+    )
+    modelled = (
+        "Model-based intervals are ranges over refits of a penalised or tree model with fixed "
+        "parameters. Such models shrink the regimen towards nothing, so the intervals are narrower "
+        "than the uncertainty of a treatment difference and may be one-sided. The SHAP and the "
+        "standardised contrast are two readings of one model, not two confirmations."
+    )
+    shown = pictures("regimen", found.pictures.get("regimen"))
+    blocks = [paragraph(compared), paragraph(modelled), shown, rows]
+    return Section("regimen", "Regimens compared", blocks, "Regimens")
+
+
+def claims(found: Found) -> Section | None:
+    """The published study's claims, recomputed."""
+    rows = _table(found.claims)
+    title = "Published claims, recomputed"
+    return None if rows is None else Section("claims", title, [rows], "Published claims")
+
+
+def parameters(found: Found) -> Section | None:
+    """Parameters that the searches chose."""
+    rows = _table(found.parameters)
+    title = "Chosen parameters"
+    return None if rows is None else Section("parameters", title, [rows], "Parameters")
+
+
+def findings(found: Found) -> Section | None:
+    """What the checks of the table found."""
+    return findings_section(found.findings)
+
+
+def findings_section(frame: pd.DataFrame | None) -> Section | None:
+    """What the checks of the table found, on any page of results."""
+    html = html_findings(frame)
+    title = "What the checks of the table found"
+    return None if html is None else Section("findings", title, [boxed(html, "findings")])
+
+
+SECTIONS = (
+    performance,
+    calibration,
+    utility,
+    centers,
+    subgroups,
+    stability,
+    recalibration,
+    sample_size,
+    contributions,
+    regimens,
+    claims,
+    parameters,
+    findings,
+)
+
+
+def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def _table(frame: pd.DataFrame | None, scroll: str = "", read: Read = _as_it_is) -> Block:
+    return table(frame, scroll, read=lambda own: without_empty_remarks(read(own)))
+
+
+def _assessed(found: Found, name: str, read: Read) -> Block:
+    return _table(found.tables.get(name), "", read)
+
+
+def _titled(title: str, rows: Block, *after: Block, before: Block = None) -> Block:
+    """A table under a heading, with what is said around it; None without the table."""
+    return None if rows is None else together(heading(title), before, rows, *after)

@@ -16,7 +16,7 @@ from evaluation.cohort.small_cells import HIDDEN, cells_to_hide
 from evaluation.cohort.table_one import table_one
 from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.report.cohort import DataReport, write_data_report
-from evaluation.report.training import axes_figure
+from evaluation.report.figures import axes_figure
 from features.cohort import Cohort
 from features.covariates.derived import needed_inputs
 from features.covariates.missing import structural_mask

@@ -17,8 +17,8 @@ from evaluation.report.arm_curves import (
     incidence_display,
     weighted_display,
 )
+from evaluation.report.figures import axes_figure, kaplan_meier_figure
 from evaluation.report.forests import subgroup_forest, triangulation_forest
-from evaluation.report.training import axes_figure, kaplan_meier_figure
 from evaluation.results import MODEL_BASED
 from features.covariates.derived import describe_covariates
 from features.dataset import REGIMEN

@@ -15,14 +15,14 @@ from evaluation.estimates import performance_texts
 from evaluation.metrics.catalogue import IBS, UNO_C, version_for
 from evaluation.regimens.model_effects import covariate_contributions
 from evaluation.report.assessment import Assessment, Judged, calibration_pictures
-from evaluation.report.training import (
-    Report,
+from evaluation.report.figures import (
     discrimination_figure,
     kaplan_meier_figure,
     regimen_figure,
     save_figure,
-    write_report,
 )
+from evaluation.report.section import Record, sections_of, write_record
+from evaluation.report.training import SECTIONS, Found
 from evaluation.results import format_estimate, with_refit_range
 from evaluation.validation.champion import Champion
 from features.covariates.derived import needed_inputs
@@ -225,26 +225,32 @@ class TrainingRecord:
         became = became_text(registration, promotion)
         pictures = self._pictures(conclusion)
         metrics, champion = conclusion.metrics, conclusion.champion
-        report = Report(
+        record = Record(
+            "training",
             title=f"{cohort_name(self.plan.config)}: {self.plan.endpoint}",
             provenance=self.plan.cohort.provenance,
             facts=self._facts(registration.version, became),
             cautions=conclusion.cautions,
-            metrics=metrics,
-            differences=conclusion.differences,
-            champion=LEARNERS[champion.learner].label,
-            reason=champion.reason,
-            verdict=conclusion.verdict,
-            sample_size=self.plan.sample_size,
-            sample_size_text=self.plan.sample_size_text,
-            regimen=conclusion.regimen,
-            claims=conclusion.claims,
-            contributions=self._contributions(conclusion.best.model),
-            parameters=_parameters(conclusion.fits),
-            pictures=pictures,
-            tables=conclusion.assessment.tables,
-            findings=self.plan.findings_table,
-            randomised=self.plan.config.cohort.randomised,
+            sections=sections_of(
+                SECTIONS,
+                Found(
+                    metrics=metrics,
+                    differences=conclusion.differences,
+                    champion=LEARNERS[champion.learner].label,
+                    reason=champion.reason,
+                    verdict=conclusion.verdict,
+                    sample_size=self.plan.sample_size,
+                    sample_size_text=self.plan.sample_size_text,
+                    regimen=conclusion.regimen,
+                    claims=conclusion.claims,
+                    contributions=self._contributions(conclusion.best.model),
+                    parameters=_parameters(conclusion.fits),
+                    pictures=pictures,
+                    tables=conclusion.assessment.tables,
+                    findings=self.plan.findings_table,
+                    randomised=self.plan.config.cohort.randomised,
+                ),
+            ),
         )
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -262,7 +268,7 @@ class TrainingRecord:
                 for number, figure in enumerate(figures.values(), start=1):
                     (folder / "figures").mkdir(exist_ok=True)
                     save_figure(figure, folder / "figures" / f"{section}_{number}.png")
-            write_report(folder / "report.html", report)
+            write_record(folder / "report.html", record)
             html = (folder / "report.html").read_text(encoding="utf-8")
             tracking.log_run(
                 place[1],

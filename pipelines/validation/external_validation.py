@@ -23,7 +23,9 @@ from evaluation.metrics.catalogue import (
     rows_of,
 )
 from evaluation.report.assessment import Assessment, Judged, assess
-from evaluation.report.training import Report, save_figure, write_report
+from evaluation.report.figures import save_figure
+from evaluation.report.section import Record, sections_of, write_record
+from evaluation.report.training import SECTIONS, Found
 from evaluation.results import excludes, format_estimate
 from evaluation.validation.performance import performance_table
 from features.errors import InputError, Problem
@@ -428,18 +430,25 @@ def _log(
     recalibrated_uri = "" if registration is None else registration.version.uri
     given, config = result.given, result.given.config
     outcome, made = given.dataset.outcome, result.recalibration
-    report = Report(
+    stated = "" if made is None else made.statement[0].upper() + made.statement[1:]
+    record = Record(
+        "training",
         title=f"{cohort_name(config)}: {result.card.endpoint}, external validation",
         provenance=given.checked.cohort.provenance,
         facts=_facts(result, run_id, registration, promotion),
         cautions=result.cautions,
-        metrics=result.metrics,
-        how=HOW,
-        recalibration=None if made is None else made.table,
-        recalibration_text="" if made is None else made.statement[0].upper() + made.statement[1:],
-        pictures=result.assessment.figures,
-        tables=result.assessment.tables,
-        findings=result.findings_table,
+        sections=sections_of(
+            SECTIONS,
+            Found(
+                metrics=result.metrics,
+                how=HOW,
+                recalibration=None if made is None else made.table,
+                recalibration_text=stated,
+                pictures=result.assessment.figures,
+                tables=result.assessment.tables,
+                findings=result.findings_table,
+            ),
+        ),
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -459,7 +468,7 @@ def _log(
             (folder / "figures").mkdir(exist_ok=True)
             for number, figure in enumerate(figures.values(), start=1):
                 save_figure(figure, folder / "figures" / f"{section}_{number}.png")
-        write_report(folder / "report.html", report)
+        write_record(folder / "report.html", record)
         html = (folder / "report.html").read_text(encoding="utf-8")
         tracking.log_run(
             run_id,

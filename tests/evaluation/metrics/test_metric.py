@@ -6,7 +6,7 @@ from evaluation.estimates import ELSEWHERE, FIXED, OUT_OF_FOLD, is_by_constructi
 from evaluation.metrics.brier import brier_losses, integrated_brier
 from evaluation.metrics.catalogue import BRIER, IBS, OBSERVED_EXPECTED, standard_metrics
 from evaluation.metrics.metric import metric_estimates, metric_obstacle
-from evaluation.report.training import metrics_by_learner
+from evaluation.report.tables import metrics_by_learner
 from evaluation.validation.performance import performance_table
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction

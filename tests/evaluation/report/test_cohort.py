@@ -18,7 +18,7 @@ from evaluation.report.cohort import (
     readable_missingness,
     write_data_report,
 )
-from evaluation.report.training import kaplan_meier_figure
+from evaluation.report.figures import kaplan_meier_figure
 from features.covariates.columns import ColumnSource
 from features.covariates.dictionary import Covariate
 from features.outcome import Outcome

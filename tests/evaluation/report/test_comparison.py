@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from evaluation.regimens.target_trial import target_trial_sheet
-from evaluation.report.comparison import (
-    ComparisonReport,
+from evaluation.report.comparison import ComparisonReport, write_comparison_report
+from evaluation.report.comparison_tables import (
     by_scale,
     readable_adverse,
     readable_agreement,
@@ -12,7 +12,6 @@ from evaluation.report.comparison import (
     readable_e_values,
     readable_heterogeneity,
     readable_shared,
-    write_comparison_report,
 )
 from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS
 

@@ -1,0 +1,75 @@
+"""Pictures that stand in several pages, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evaluation.displays.forest import INTERVAL_HEADER, ForestPlotDisplay
+from evaluation.metrics.catalogue import UNO_C, metric_label, rows_of
+from evaluation.report.arm_curves import kaplan_meier_display
+from evaluation.report.page import png_bytes
+from evaluation.results import MODEL_BASED, REFITS
+from features.outcome import Outcome
+
+
+def kaplan_meier_figure(outcome: Outcome, regimen: np.ndarray | None, endpoint: str) -> Figure:
+    """Survival curves by regimen, or of all patients, with numbers at risk."""
+    return axes_figure(kaplan_meier_display(outcome, regimen, endpoint).plot())
+
+
+def discrimination_figure(metrics: pd.DataFrame) -> Figure:
+    """Uno's C, or that under competing events, of every learner with its interval."""
+    rows = metrics[rows_of(metrics["metric"], UNO_C)].rename(columns={"learner": "label"})
+    months = rows["horizon"].iloc[0]
+    frame = rows[["label", "estimate", "ci_low", "ci_high", "n"]]
+    display = ForestPlotDisplay(
+        frame,
+        scale=f"{metric_label(rows['metric'].iloc[0])}, {months:g} months",
+        reference=0.5,
+        log=False,
+    )
+    return axes_figure(display.plot())
+
+
+def regimen_figure(regimen: pd.DataFrame, endpoint: str, horizon: float) -> Figure | None:
+    """Event-probability differences at one horizon, classical and model-based; None if none."""
+    rows = regimen[
+        (regimen["scale"] == "event probability difference")
+        & (regimen["endpoint"] == endpoint)
+        & (regimen["horizon"] == horizon)
+        & regimen["estimate"].notna()
+    ]
+    if rows.empty:
+        return None
+    several = len(rows["arm"].unique()) > 1
+    modelled = rows["family"] == MODEL_BASED
+    label = rows["estimator"] + ("" if not several else ": " + rows["arm"])
+    label += np.where(modelled, f" {REFITS}", "")
+    frame = rows.assign(label=label)[["label", "estimate", "ci_low", "ci_high", "n"]]
+    arm, reference = rows["arm"].iloc[0], rows["reference_arm"].iloc[0]
+    display = ForestPlotDisplay(
+        frame,
+        scale=f"Difference in probability of {endpoint} event by {horizon:g} months",
+        favours=(f"fewer events, {'the arm' if several else arm}", f"fewer events, {reference}"),
+        reference=0.0,
+        log=False,
+        header="Estimate" if modelled.any() else INTERVAL_HEADER,
+    )  # fmt: skip
+    return axes_figure(display.plot())
+
+
+def axes_figure(ax: Axes) -> Figure:
+    """The figure that holds an axes."""
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, the same bytes each time."""
+    path.write_bytes(png_bytes(figure))
