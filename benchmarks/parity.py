@@ -22,12 +22,13 @@ from rich.table import Table
 
 from benchmarks.regimen_parity import regimen_rows
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses, scaled_brier
+from evaluation.metrics.brier import brier_losses, null_losses, scaled_brier
 from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
 from evaluation.metrics.calibration.curve import replicate_calibration_errors
 from evaluation.metrics.calibration.d_calibration import d_calibration_test
 from evaluation.metrics.decision_curve import replicate_treated
 from evaluation.metrics.discrimination import harrell_c, uno_c
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.statistics.competing_incidence import incidence_by_cause
 from features.outcome import Outcome
 
@@ -116,7 +117,7 @@ def _single_event(cohort: Prediction, refs: dict[str, Any]) -> Iterator[tuple[st
     losses = brier_losses(outcome, survival, grid).mean(axis=0)
     yield (
         "IBS, trapezoid",
-        float(integrated_brier(losses, grid)),
+        float(mean_over_time(losses, grid)),
         refs[f"ibs_{name}"]["ibs_trapezoid"],
     )
 

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.estimates import check_patients
-from evaluation.metrics.brier import increasing_times
+from evaluation.metrics.over_time import increasing_times
 from evaluation.statistics.censoring import CensoringModel, censoring_weights
 from evaluation.statistics.competing_incidence import any_event, competing_events
 from features.outcome import Outcome
@@ -145,34 +145,3 @@ def _count_pairs(
                     totals[replicate, 1] += cases * lower
                     lower = cases = 0.0
     return totals
-
-
-def integrated_auc(auc: np.ndarray, times: ArrayLike) -> np.ndarray:
-    """Integrate AUC(t) over the grid by the trapezoid rule and divide by its range.
-
-    Parameters
-    ----------
-    auc : ndarray of shape (B, m)
-        From `replicate_auc`.
-    times : array-like of shape (m,), m >= 2
-        Months, increasing.
-
-    Returns
-    -------
-    ndarray of shape (B,)
-        NaN when the AUC at any time is NaN.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two times, or times that do not increase.
-
-    References
-    ----------
-    Lambert and Chevret, Stat Methods Med Res 2016, 10.1177/0962280213515571
-    """
-    times = increasing_times(times)
-    auc = np.atleast_2d(auc)
-    if len(times) < 2:
-        raise ValueError(f"times needs at least two values to integrate over; got {times}")
-    return np.asarray(np.trapezoid(auc, times, axis=-1) / (times[-1] - times[0]))

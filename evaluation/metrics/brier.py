@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.metrics.observed import replicate_event_free
+from evaluation.metrics.over_time import increasing_times
 from evaluation.statistics.censoring import CensoringModel, censoring_of, censoring_weights
 from evaluation.statistics.competing_incidence import any_event, competing_events
 from features.outcome import Outcome
@@ -102,44 +103,6 @@ def scaled_brier(score: np.ndarray, null: np.ndarray) -> np.ndarray:
     """1 - score / null, of the same shape; NaN where null is 0."""
     undefined = np.full(np.shape(score), np.nan)
     return 1.0 - np.divide(score, null, out=undefined, where=null > 0)
-
-
-def integrated_brier(scores: np.ndarray, times: ArrayLike) -> np.ndarray:
-    """Integrate by the trapezoid rule over the given times and divide by their range.
-
-    The interval from 0 to the first time is left out: start the grid near 0. R's
-    `riskRegression` sums left steps from time 0 instead, with a score of 0 there.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (..., n_times)
-        Brier scores or losses: (n_times,) of a cohort, (B, n_times) of its replicates,
-        (n, n_times) of its patients.
-    times : array-like of shape (n_times,), n_times >= 2
-        Months, increasing.
-
-    Returns
-    -------
-    ndarray of shape (...,)
-        Lower is better; NaN when the score at any time is NaN.
-
-    Raises
-    ------
-    ValueError
-        When times are fewer than two or not increasing.
-    """
-    times = increasing_times(times)
-    if len(times) < 2:
-        raise ValueError(f"times needs at least two values to integrate over; got {times}")
-    return np.trapezoid(scores, times, axis=-1) / (times[-1] - times[0])
-
-
-def increasing_times(times: ArrayLike) -> np.ndarray:
-    """Times as an array, refused with a ValueError when they are none or do not increase."""
-    times = np.asarray(times, dtype=float)
-    if times.ndim != 1 or not len(times) or not (np.diff(times) > 0).all():
-        raise ValueError(f"times must be a one-dimensional, increasing list; got {times.tolist()}")
-    return times
 
 
 def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -7,20 +7,15 @@ from collections import deque
 
 import numpy as np
 
-from evaluation.metrics.auc import integrated_auc, replicate_auc
-from evaluation.metrics.brier import (
-    brier_losses,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
+from evaluation.metrics.auc import replicate_auc
+from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
 from evaluation.metrics.calibration.at_horizon import replicate_observed_expected, replicate_slopes
 from evaluation.metrics.calibration.curve import replicate_calibration_errors
 from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
 from evaluation.metrics.decision_curve import replicate_net_benefit
 from evaluation.metrics.discrimination import harrell_c, uno_c
 from evaluation.metrics.metric import Asked, Kernel
+from evaluation.metrics.over_time import mean_over_time
 
 # Before a quarter of tau few have had the event, and AUC(t) rests on them.
 AUC_FROM = 0.25
@@ -58,14 +53,14 @@ def shuffled_brier(asked: Asked) -> float:
 def ibs(asked: Asked) -> np.ndarray:
     """Integrated Brier score over the predicted times up to the horizon."""
     survival, times = asked.curves()
-    per_patient = integrated_brier(brier_losses(asked.outcome, survival, times), times)
+    per_patient = mean_over_time(brier_losses(asked.outcome, survival, times), times)
     return replicate_scores(per_patient[:, None], asked.samples)[:, 0]
 
 
 def shuffled_ibs(asked: Asked) -> float:
     """Integrated Brier score of another patient's prediction."""
     survival, times = asked.curves()
-    return float(integrated_brier(_shuffled(asked, survival, times), times))
+    return float(mean_over_time(_shuffled(asked, survival, times), times))
 
 
 def ipa(asked: Asked) -> np.ndarray:
@@ -111,7 +106,7 @@ def mean_auc(asked: Asked) -> np.ndarray:
         return np.full(len(asked.samples), np.nan)
     risk = 1.0 - survival[:, first:]
     each = replicate_auc(asked.outcome, risk, times, asked.samples, group=asked.fold)
-    return integrated_auc(each, times)
+    return mean_over_time(each, times)
 
 
 def observed_expected(asked: Asked) -> np.ndarray:

@@ -20,17 +20,12 @@ from evaluation.displays.in_time import (
 )
 from evaluation.displays.style import month_ticks
 from evaluation.estimates import estimate_rows, with_cohort
-from evaluation.metrics.auc import integrated_auc, replicate_auc
-from evaluation.metrics.brier import (
-    brier_losses,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
+from evaluation.metrics.auc import replicate_auc
+from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
 from evaluation.metrics.calibration.in_time import calibration_in_time
 from evaluation.metrics.decision_curve import decision_curve, replicate_treated
 from evaluation.metrics.metric import column_of, events_by, tested_patients
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.statistics.kaplan_meier import number_at_risk
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
@@ -211,7 +206,7 @@ def _mean_auc(frame: pd.DataFrame) -> str:
         if len(known) < 2:
             continue
         times = known["time"].to_numpy()
-        mean = integrated_auc(known["estimate"].to_numpy(), times)[0]
+        mean = float(mean_over_time(known["estimate"].to_numpy(), times))
         span = f"{times[0]:g} to {times[-1]:g} months"
         lines.append(f"{model}: mean AUC {mean:.2f} ({span}, trapezoid)")
     return "\n".join(lines)
@@ -222,7 +217,7 @@ def _integrated_scores(frame: pd.DataFrame) -> str:
     for model, curve in frame.groupby("model", sort=False):
         if len(curve) > 1:
             times = curve["time"].to_numpy()
-            score = float(integrated_brier(curve["estimate"].to_numpy(), times))
+            score = float(mean_over_time(curve["estimate"].to_numpy(), times))
             shown = f"{score:.3f}" if np.isfinite(score) else "not estimable"
             lines.append(f"{model}: integrated Brier score {shown}")
     if lines:

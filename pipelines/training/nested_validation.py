@@ -12,8 +12,9 @@ import pandas as pd
 from joblib import delayed
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_losses, integrated_brier
+from evaluation.metrics.brier import brier_losses
 from evaluation.metrics.discrimination import harrell_c
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.regimens.model_effects import model_contrasts
 from evaluation.statistics.censoring import fit_censoring
 from evaluation.validation.refits import Refits
@@ -108,7 +109,7 @@ def inner_score(training: Outcome) -> Score:
     def score(outcome: Outcome, prediction: SurvivalPrediction) -> FoldScore:
         outcome = outcome.cause_specific
         losses = brier_losses(outcome, prediction.survival, prediction.times, censoring)
-        each = integrated_brier(losses, prediction.times)
+        each = mean_over_time(losses, prediction.times)
         risk = prediction.risk_score
         c_index = float(harrell_c(outcome, risk)) if np.isfinite(risk).all() else np.nan
         return FoldScore(float(each.mean()), c_index, each)

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.estimates import check_patients, estimate_rows, missing_predictions
-from evaluation.metrics.brier import increasing_times
 from evaluation.metrics.calibration.at_horizon import ratio_of
 from evaluation.metrics.observed import observed_probabilities, replicate_event_free
+from evaluation.metrics.over_time import increasing_times
 from features.outcome import Outcome
 
 GREENWOOD = "log(O/E) with Greenwood's error, predictions fixed"

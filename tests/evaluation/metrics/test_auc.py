@@ -4,7 +4,8 @@ from sksurv.metrics import cumulative_dynamic_auc
 from sksurv.util import Surv
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.auc import integrated_auc, replicate_auc
+from evaluation.metrics.auc import replicate_auc
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.statistics.censoring import fit_censoring
 from features.outcome import Outcome
 
@@ -98,8 +99,8 @@ def test_everyone_alike_is_one_half_and_the_truth_without_censoring_is_one():
 def test_integral_by_hand():
     auc = np.array([[0.6, 0.8, 0.7]])
     # Trapezoid: (0.7 x 1 + 0.75 x 2) / 3.
-    assert integrated_auc(auc, [1, 2, 4])[0] == pytest.approx(2.2 / 3)
-    assert np.isnan(integrated_auc(np.array([0.6, np.nan]), [1, 2])[0])
+    assert mean_over_time(auc, [1, 2, 4]) == pytest.approx(2.2 / 3)
+    assert np.isnan(mean_over_time(np.array([0.6, np.nan]), [1, 2]))
 
 
 def test_what_cannot_be_had_is_missing():
@@ -119,4 +120,4 @@ def test_unsorted_times_and_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="group has shape"):
         replicate_auc(COHORT, RISK, [3], group=[1])
     with pytest.raises(ValueError, match="at least two"):
-        integrated_auc(np.ones((1, 1)), [1])
+        mean_over_time(np.ones((1, 1)), [1])

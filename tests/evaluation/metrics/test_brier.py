@@ -5,13 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.metrics.brier import (
-    brier_losses,
-    integrated_brier,
-    null_losses,
-    replicate_scores,
-    scaled_brier,
-)
+from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.statistics.censoring import CensoringDistribution
 from evaluation.statistics.kaplan_meier import survival_at
 from features.outcome import Outcome
@@ -121,25 +116,25 @@ def test_order_of_patients_and_doubling_them_do_not_matter():
 
 def test_integral_by_hand():
     # ((0.1 + 0.2) / 2 x 1 + (0.2 + 0.4) / 2 x 2) / 3 = 0.75 / 3
-    assert integrated_brier(np.array([0.1, 0.2, 0.4]), [1, 2, 4]) == pytest.approx(0.25)
-    both = integrated_brier(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3]]), [1, 2, 4])
+    assert mean_over_time(np.array([0.1, 0.2, 0.4]), [1, 2, 4]) == pytest.approx(0.25)
+    both = mean_over_time(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3]]), [1, 2, 4])
     assert both == pytest.approx([0.25, 0.3])
 
 
 def test_integrating_patients_or_their_mean_is_the_same():
     outcome, survival, times = random_cohort(4)
     losses = brier_losses(outcome, survival, times)
-    whole = integrated_brier(losses.mean(axis=0), times)
-    assert integrated_brier(losses, times).mean() == pytest.approx(whole)
+    whole = mean_over_time(losses.mean(axis=0), times)
+    assert mean_over_time(losses, times).mean() == pytest.approx(whole)
 
 
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"times must be .* increasing list; got \[3.0, 2.0\]"):
         brier_losses(COHORT, np.tile(SURVIVAL, 2), [3, 2])
     with pytest.raises(ValueError, match="times must be"):
-        integrated_brier(np.ones(2), [2, 2])
+        mean_over_time(np.ones(2), [2, 2])
     with pytest.raises(ValueError, match="at least two"):
-        integrated_brier(np.ones(1), [2])
+        mean_over_time(np.ones(1), [2])
     with pytest.raises(ValueError, match="survival has shape"):
         brier_losses(COHORT, SURVIVAL, [3, 4])
     with pytest.raises(ValueError, match="not risk scores"):
@@ -180,7 +175,7 @@ def test_integral_equals_trapezoid_of_riskregression_scores(
     hazard = (grid / scale) ** shape * np.exp(table["lp_fixed"].to_numpy())[:, None]
     ours = brier_score(outcome, np.exp(-hazard), grid)
     np.testing.assert_allclose(ours["brier"], expected["brier"], atol=1e-9, rtol=0)
-    integrals = integrated_brier(ours[["brier", "brier_null"]].to_numpy().T, grid)
+    integrals = mean_over_time(ours[["brier", "brier_null"]].to_numpy().T, grid)
     trapezoids = [expected["ibs_trapezoid"], expected["ibs_null_trapezoid"]]
     assert integrals == pytest.approx(trapezoids, abs=1e-9)
     # riskRegression's own IBS sums left steps from time 0, where it takes the score as 0.

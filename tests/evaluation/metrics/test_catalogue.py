@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.metrics.auc import integrated_auc, replicate_auc
+from evaluation.metrics.auc import replicate_auc
 from evaluation.metrics.calibration.curve import replicate_calibration_errors
 from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
 from evaluation.metrics.catalogue import (
@@ -26,6 +26,7 @@ from evaluation.metrics.catalogue import (
     version_for,
 )
 from evaluation.metrics.metric import metric_obstacle
+from evaluation.metrics.over_time import mean_over_time
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 
@@ -75,7 +76,7 @@ def test_the_mean_auc_runs_from_a_quarter_of_tau(judged):
     metric = INTEGRATED_AUC.at(12.0)
     times = [3.0, 6.0, 9.0, 12.0]
     auc = replicate_auc(outcome, p.event_probability[:, 2:], times)
-    expected = integrated_auc(auc, times)[0]
+    expected = mean_over_time(auc, times)[0]
     assert metric.evaluate(outcome, p, None, ONCE)[0] == pytest.approx(expected)
     assert "3 to 12 months" in metric.note
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses, scaled_brier
+from evaluation.metrics.brier import brier_losses, null_losses, scaled_brier
 from evaluation.metrics.calibration.at_horizon import (
     calibration_slope,
     complementary_log_log,
@@ -28,6 +28,7 @@ from evaluation.metrics.calibration.d_calibration import d_calibration, d_calibr
 from evaluation.metrics.calibration.in_time import calibration_in_time
 from evaluation.metrics.decision_curve import TREAT_ALL, decision_curve, replicate_treated
 from evaluation.metrics.discrimination import harrell_c, uno_c
+from evaluation.metrics.over_time import mean_over_time
 from features.outcome import Outcome
 
 SHARED = Path(__file__).parents[3].parent / "shared"
@@ -89,7 +90,7 @@ def test_integrated_brier(leuksurv):
     grid = np.arange(30.0, 721, 30)
     losses = brier_losses(leuksurv.outcome, leuksurv.survival(grid), grid)
     both = [losses.mean(axis=0), null_losses(leuksurv.outcome, grid).mean(axis=0)]
-    both = integrated_brier(np.array(both), grid)
+    both = mean_over_time(np.array(both), grid)
     assert both.tolist() == pytest.approx([0.1895857851, 0.217555527], abs=1e-8)
 
 

@@ -3,9 +3,10 @@ import pytest
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import ELSEWHERE, FIXED, OUT_OF_FOLD, is_by_construction
-from evaluation.metrics.brier import brier_losses, integrated_brier
+from evaluation.metrics.brier import brier_losses
 from evaluation.metrics.catalogue import BRIER, IBS, OBSERVED_EXPECTED, standard_metrics
 from evaluation.metrics.metric import metric_estimates, metric_obstacle
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.report.tables import metrics_by_learner
 from evaluation.validation.performance import performance_table
 from features.outcome import Outcome
@@ -45,7 +46,7 @@ def test_no_information_is_the_mean_over_all_pairs_of_outcome_and_prediction():
     everyone = [brier_losses(outcome, np.tile(row, (25, 1)), TIMES) for row in prediction.survival]
     scores = np.mean([losses.mean(axis=0) for losses in everyone], axis=0)
     assert BRIER.at(6.0).no_information(outcome, prediction) == pytest.approx(scores[1])
-    expected = integrated_brier(scores, TIMES)
+    expected = mean_over_time(scores, TIMES)
     assert IBS.at(12.0).no_information(outcome, prediction) == pytest.approx(expected)
 
 

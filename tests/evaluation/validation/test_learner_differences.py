@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_losses, integrated_brier
+from evaluation.metrics.brier import brier_losses
 from evaluation.metrics.catalogue import BRIER, HARRELL_C, IBS, SLOPE, standard_metrics
 from evaluation.metrics.metric import metric_values
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.validation.corrected_variance import corrected_test
 from evaluation.validation.learner_differences import (
     DIFFERENCE_COLUMNS,
@@ -137,7 +138,7 @@ def test_split_variation_by_hand():
     table = split_variation("cox", OUTCOME, POOR, FOLDS, [IBS.at(12.0)], COUNTS)
     assert tuple(table.columns) == SPLIT_COLUMNS
     row = table.iloc[0]
-    each = [integrated_brier(brier_losses(OUTCOME, p.survival, TIMES).mean(0), TIMES) for p in POOR]
+    each = [mean_over_time(brier_losses(OUTCOME, p.survival, TIMES).mean(0), TIMES) for p in POOR]
     assert row["estimate"] == pytest.approx(np.mean(each))
     assert (row["lowest"], row["highest"]) == pytest.approx((min(each), max(each)))
     assert row["sd_between_repeats"] == pytest.approx(np.std(each, ddof=1))

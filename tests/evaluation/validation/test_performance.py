@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_losses, integrated_brier, null_losses
+from evaluation.metrics.brier import brier_losses, null_losses
 from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
 from evaluation.metrics.catalogue import HARRELL_C, IBS
 from evaluation.metrics.discrimination import harrell_c
+from evaluation.metrics.over_time import mean_over_time
 from evaluation.results import METRIC_COLUMNS
 from evaluation.statistics.kaplan_meier import survival_at
 from evaluation.validation.champion import mean_ibs
@@ -83,7 +84,7 @@ def test_estimates_are_means_over_repeats_of_the_metrics_themselves():
     ]
     assert table["estimate"].iloc[0] == pytest.approx(np.mean(concordance))
     scores = [brier_losses(outcome, p.survival, TIMES).mean(axis=0) for p in predictions]
-    integrals = [integrated_brier(score, TIMES) for score in scores]
+    integrals = [mean_over_time(score, TIMES) for score in scores]
     assert value(table, "ibs", TAU)["estimate"] == pytest.approx(np.mean(integrals))
     accuracy = [1 - score[2] / null_losses(outcome, TIMES).mean(axis=0)[2] for score in scores]
     assert value(table, "ipa", 6.0)["estimate"] == pytest.approx(np.mean(accuracy))
