@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from evaluation.regimens.triangulation.table import lead_of
+from evaluation.regimens.triangulation.paragraph import lead_of
 from evaluation.report.comparison_tables import (
     SHARED,
     by_scale,

@@ -21,13 +21,10 @@ from evaluation.regimens.crude.early_death import DAYS_PER_MONTH
 from evaluation.regimens.crude.rmst import choose_tau
 from evaluation.regimens.subgroups import MAX_LEVELS, subgroup_effects
 from evaluation.regimens.transplant import transplant_sensitivity
-from evaluation.regimens.triangulation.table import (
-    HAZARD_RATIO,
-    Checks,
-    Reading,
-    one_table,
-    triangulation_paragraph,
-)
+from evaluation.regimens.triangulation.checks import Checks
+from evaluation.regimens.triangulation.paragraph import triangulation_paragraph
+from evaluation.regimens.triangulation.reading import Reading
+from evaluation.regimens.triangulation.table import HAZARD_RATIO, one_table
 from features.cohort import Cohort
 from features.covariates.derived import derive_covariates, describe_covariates, needed_inputs
 from features.covariates.dictionary import Covariate, read_dictionary

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.regimens.triangulation.paragraph import RANDOMISED
 from evaluation.regimens.triangulation.table import (
     EVENT_PROBABILITY,
     FAMILIES,
     HAZARD_RATIO,
     NOT_RANDOMISED,
-    RANDOMISED,
     RMST,
 )
 from evaluation.results import (

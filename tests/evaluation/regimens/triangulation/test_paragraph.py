@@ -6,31 +6,30 @@ import pytest
 
 from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_adjusted
 from evaluation.regimens.crude.comparison import FurtherComparisons, compare_regimens
-from evaluation.regimens.triangulation.table import (
-    EVENT_PROBABILITY,
-    HAZARD_RATIO,
-    RMST,
-    Checks,
-    Reading,
-    excludes_equal_arms,
-    favours_arm,
+from evaluation.regimens.triangulation.adjustment import say_adjustment, say_conditional
+from evaluation.regimens.triangulation.checks import Checks
+from evaluation.regimens.triangulation.in_time import say_time
+from evaluation.regimens.triangulation.paragraph import (
     lead_of,
-    on_one_scale,
-    one_table,
-    say_adjustment,
     say_competing,
-    say_conditional,
     say_dependence,
     say_direction,
     say_overlap,
     say_precision,
     say_shrinkage,
     say_size,
-    say_time,
     say_unadjusted,
     say_unmeasured,
-    shared_scales,
     triangulation_paragraph,
+)
+from evaluation.regimens.triangulation.reading import Reading, excludes_equal_arms, favours_arm
+from evaluation.regimens.triangulation.table import (
+    EVENT_PROBABILITY,
+    HAZARD_RATIO,
+    RMST,
+    on_one_scale,
+    one_table,
+    shared_scales,
 )
 from evaluation.results import ADJUSTED_COLUMNS
 from features.outcome import Outcome
