@@ -17,7 +17,7 @@ from evaluation.results import (
     format_row,
     under_true_header,
 )
-from evaluation.validation.subgroups import MIN_PATIENTS
+from evaluation.validation.subgroups import MIN_EVENTS, MIN_PATIENTS
 from features.text.numbers import fixed, months_text
 
 
@@ -93,12 +93,10 @@ def _short_method(method: str) -> str:
 
 def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
     """A row a subgroup, C and O/E as columns."""
+    unstable = (table["n"] < MIN_PATIENTS) | (table["events"] < MIN_EVENTS)
     cells = table.assign(
         column=[metric_label(m, h) for m, h in zip(table["metric"], table["horizon"], strict=True)],
-        cell=[
-            "suppressed" if note.startswith("suppressed") else cell
-            for note, cell in zip(table["note"], _cells(table), strict=True)
-        ],
+        cell=np.where(unstable, "suppressed", _cells(table)),
     )
     keys = ["variable", "level"]
     wide = cells.set_index([*keys, "column"])["cell"].unstack()  # noqa: PD010

@@ -100,3 +100,14 @@ def test_every_part_is_as_long_as_the_times(part):
 def test_an_event_is_no_competing_event():
     with pytest.raises(ValueError, match="ends with the event or with a competing one"):
         Outcome([1.0], [True], competing=[True])
+
+
+def test_of_a_hazard_a_competing_event_is_a_censoring():
+    both = Outcome([1.0, 2.0, 3.0], [True, False, False], competing=[False, True, False])
+    assert both.has_competing
+    alone = both.cause_specific
+    assert not alone.has_competing
+    assert alone.event.tolist() == [True, False, False]
+    nobody = Outcome([1.0], [True], competing=[False])
+    assert not nobody.has_competing
+    assert nobody.cause_specific is nobody
