@@ -155,7 +155,7 @@ class LifeTable:
     def hazard(self) -> np.ndarray:
         """Share of those at risk who have an event of any kind, shape (..., m)."""
         ended, at_risk = self.ended, self.at_risk
-        share = np.divide(ended, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)
+        share = _share(ended, at_risk, at_risk > 0)
         share[~self._staying & (ended > 0)] = 1.0
         return share
 
@@ -167,9 +167,8 @@ class LifeTable:
     @property
     def survival_before(self) -> np.ndarray:
         """Survival just before each time, shape (..., m)."""
-        return np.concatenate(
-            [np.ones((*self.survival.shape[:-1], 1)), self.survival[..., :-1]], axis=-1
-        )
+        start = np.ones_like(self.survival[..., :1])
+        return np.concatenate([start, self.survival[..., :-1]], axis=-1)
 
     @property
     def cumulative_hazard(self) -> np.ndarray:
@@ -182,8 +181,7 @@ class LifeTable:
 
         Who has an event at t is no longer there to be censored at t.
         """
-        left = self.at_risk - self.ended
-        share = np.divide(self.censored, left, out=np.zeros_like(left), where=self._staying)
+        share = _share(self.censored, self.at_risk - self.ended, self._staying)
         return np.cumprod(1.0 - share, axis=-1)
 
     @property
@@ -200,9 +198,7 @@ class LifeTable:
         ----------
         cause : {"event", "competing"}
         """
-        own = np.divide(
-            self._number(cause), self.at_risk, out=np.zeros_like(self.at_risk), where=self._anybody
-        )
+        own = _share(self._number(cause), self.at_risk, self.at_risk > 0)
         return np.cumsum(self.survival_before * own, axis=-1)
 
     def incidence_error(self, cause: str = "event") -> np.ndarray:
@@ -214,7 +210,7 @@ class LifeTable:
         cumulative sums. Marubini and Valsecchi 1995; R's `survival::survfit` and `etm`.
         """
         curve, own, before = self.incidence(cause), self._number(cause), self.survival_before
-        at_risk = np.where(self._anybody, self.at_risk, 1.0)
+        at_risk = np.where(self.at_risk > 0, self.at_risk, 1.0)
         # Where all at risk have an event F stays where it is, and the first term is 0.
         any_kind = self._log_variance
         covariance = before * own / at_risk**2
@@ -262,14 +258,9 @@ class LifeTable:
         elif conf_type == "plain":
             low, high = survival - Z * survival * error, survival + Z * survival * error
         else:
-            raise ValueError(
-                f"conf_type must be one of 'log-log', 'log', 'plain'; got {conf_type!r}"
-            )
-        known = survival > 0
-        return (
-            np.where(known, np.clip(low, 0.0, 1.0), np.nan),
-            np.where(known, np.clip(high, 0.0, 1.0), np.nan),
-        )
+            raise ValueError(f"conf_type must be 'log-log', 'log' or 'plain'; got {conf_type!r}")
+        low, high = (np.where(survival > 0, np.clip(c, 0.0, 1.0), np.nan) for c in (low, high))
+        return low, high
 
     def quantile(self, level: float = 0.5) -> np.ndarray:
         """Time at which survival comes down to a level, shape (...): see `time_at_level`."""
@@ -285,8 +276,6 @@ class LifeTable:
     def restricted_mean_variance(self, tau: float) -> np.ndarray:
         """Greenwood's variance of the restricted mean, shape (...).
 
-        References
-        ----------
         Royston and Parmar, BMC Med Res Methodol 2013, 10.1186/1471-2288-13-152.
         """
         # Area to the right of each time, up to tau.
@@ -303,9 +292,6 @@ class LifeTable:
 
         Of one cohort, not of replicates. With unit weights it is the infinitesimal jackknife of
         R's survfit and `survival::pseudo`; the sum of its squares is a variance near Greenwood's.
-
-        References
-        ----------
         Efron, The jackknife, the bootstrap and other resampling plans, 1982.
         """
         times = np.asarray(times, dtype=float)
@@ -334,10 +320,6 @@ class LifeTable:
             gained = gained - known[who.entered]
         return -(own * after[place + 1] - gained)
 
-    @property
-    def _anybody(self) -> np.ndarray:
-        return self.at_risk > 0
-
     @cached_property
     def _staying(self) -> np.ndarray:
         """Whether somebody at risk stays without an event."""
@@ -348,8 +330,7 @@ class LifeTable:
     @cached_property
     def _log_variance(self) -> np.ndarray:
         """Greenwood's terms d / (Y (Y - d)); 0 where nobody stays, as survival is 0 from there."""
-        product = self.at_risk * (self.at_risk - self.ended)
-        return np.divide(self.ended, product, out=np.zeros_like(product), where=self._staying)
+        return _share(self.ended, self.at_risk * (self.at_risk - self.ended), self._staying)
 
     @cached_property
     def _log_error(self) -> np.ndarray:
@@ -365,22 +346,17 @@ class LifeTable:
     def _areas(self, tau: float) -> np.ndarray:
         used = int(np.searchsorted(self.times, tau, side="right"))
         edges = np.concatenate([[0.0], self.times[:used], [tau]])
-        start = np.ones((*self.survival.shape[:-1], 1))
+        start = np.ones_like(self.survival[..., :1])
         return np.concatenate([start, self.survival[..., :used]], axis=-1) * np.diff(edges)
 
     def _by_weight(self) -> tuple[_Patients, np.ndarray, np.ndarray, np.ndarray]:
         """Patients, their places, the loss by own events, (n,); the gain by being at risk, (m,)."""
         if self._patients is None or self.at_risk.ndim > 1:
             raise ValueError("the influence of patients needs the table of one cohort of patients")
-        left = self.at_risk - self.ended
-        inverse = np.divide(1.0, left, out=np.zeros_like(left), where=self._staying)
+        inverse = _share(1.0, self.at_risk - self.ended, self._staying)
         place = np.searchsorted(self.times, self._patients.time)
-        return (
-            self._patients,
-            place,
-            self._patients.ended * inverse[place],
-            np.cumsum(self.hazard * inverse),
-        )
+        lost = self._patients.ended * inverse[place]
+        return self._patients, place, lost, np.cumsum(self.hazard * inverse)
 
 
 def log_log_limits(survival: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -467,3 +443,7 @@ def log_rank(arms: LifeTable) -> tuple[float, int]:
 def _total(values: np.ndarray) -> np.ndarray:
     """Sum over the times; of replicates a time at once, which is quickest along columns."""
     return np.asarray(values, order="F").sum(axis=-1)
+
+
+def _share(part: np.ndarray | float, whole: np.ndarray, where: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=where)
