@@ -76,7 +76,7 @@ def replicate_auc(
 
     one_group = bool((labels == labels[0]).all())
     result = np.full((len(weights), len(times)), np.nan)
-    ended = any_event(outcome) if outcome.has_competing else outcome
+    ended = any_event(outcome)
     ipcw = censoring_weights(ended, times, censoring)
     competing = competing_events(outcome)
     for column, time in enumerate(times):

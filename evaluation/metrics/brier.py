@@ -119,7 +119,7 @@ def _checked_survival(outcome: Outcome, survival: np.ndarray, times: np.ndarray)
 
 def _weights(outcome: Outcome, times: np.ndarray, censoring: CensoringModel | None) -> np.ndarray:
     """Weights for censoring (n, n_times), NaN for everyone beyond both follow-ups."""
-    ended = any_event(outcome) if outcome.has_competing else outcome
+    ended = any_event(outcome)
     censoring = censoring or censoring_of(ended)
     weights = censoring_weights(ended, times, censoring)
     weights[:, times > max(outcome.follow_up, censoring.follow_up)] = np.nan

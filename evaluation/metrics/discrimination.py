@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.censoring import CensoringModel, censoring_of
-from evaluation.statistics.competing_incidence import any_event, competing_events
+from evaluation.statistics.censoring import CensoringModel
+from evaluation.statistics.competing_incidence import competing_events, fit_competing_censoring
 from evaluation.statistics.conditional_censoring import ConditionalCensoring
 from features.outcome import Outcome
 
@@ -173,8 +173,7 @@ def uno_c(
     Uno et al., Stat Med 2011, 10.1002/sim.4154; Wolbers et al., Biostatistics 2014,
     10.1093/biostatistics/kxt059
     """
-    if censoring is None:
-        censoring = censoring_of(any_event(outcome) if outcome.has_competing else outcome)
+    censoring = censoring or fit_competing_censoring(outcome)
     settings = (outcome, risk_score, censoring, counts, group, tau)
     pairs = weighted_concordance(*settings)
     if outcome.has_competing:

@@ -32,6 +32,8 @@ def competing_events(outcome: Outcome) -> np.ndarray:
 
 def any_event(outcome: Outcome) -> Outcome:
     """The outcome with the event of interest or a competing one as its event."""
+    if not outcome.has_competing:
+        return outcome
     return replace(outcome, event=outcome.event | competing_events(outcome), competing=None)
 
 
