@@ -38,11 +38,15 @@ def km_median(time: np.ndarray, event: np.ndarray) -> np.ndarray:
         curve has a step exactly at 0.5.
     """
     table = LifeTable.count(time, event)
-    if (np.abs(table.survival - 0.5) < _TIE).any():
+    if _hits_a_half(table):
         return np.full(3, np.nan)
     # The lower limit of the median is where the lower band falls to one half. The band does not
     # exist where the last patient at risk dies.
     return time_at_level(table.times, np.stack([table.survival, *table.limits()]))
+
+
+def _hits_a_half(table: LifeTable) -> bool:
+    return bool((np.abs(table.survival - 0.5) < _TIE).any())
 
 
 def logrank_p(time: np.ndarray, event: np.ndarray, in_arm: np.ndarray) -> float:
@@ -262,8 +266,9 @@ def _pin_efs(
     for _ in range(40):
         power = np.sqrt(low * high)
         time = np.round(np.maximum(os_months * fraction**power, earliest), 2)
-        median = km_median(time, event)[0]
-        if np.isnan(median):
+        table = LifeTable.count(time, event)
+        median = table.quantile()
+        if np.isnan(median) or _hits_a_half(table):
             return None
         if abs(median - wanted) < 1e-9:
             return time
