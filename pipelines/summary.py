@@ -18,6 +18,7 @@ from evaluation.metrics.catalogue import (
     UNO_C,
     rows_of,
 )
+from evaluation.regimens.estimators import ADVERSE_EVENT, rows_in
 from evaluation.report.tables import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
@@ -194,8 +195,8 @@ def _print_regimen(result: TrainingResult) -> None:
     if result.regimen is None:
         return
     endpoint = endpoint_label(result.config)
-    adverse = result.regimen["estimator"].str.startswith("adverse event").any()
-    regimen = result.regimen[~result.regimen["estimator"].str.startswith("adverse event")]
+    adverse = rows_in(result.regimen["estimator"], ADVERSE_EVENT).any()
+    regimen = result.regimen[~rows_in(result.regimen["estimator"], ADVERSE_EVENT)]
     classical = regimen[regimen["family"] == "classical"]
     by_arm = classical["reference_arm"].isna() & (classical["estimator"] != "log-rank")
     print_table("Regimens, as treated, unadjusted", _regimen_rows(classical[by_arm]))

@@ -21,12 +21,13 @@ from evaluation.explanation.contributions import (
     step_times,
 )
 from evaluation.explanation.values import CurveOutputs
+from evaluation.regimens.estimators import SHAP, STANDARDISED, read_name, rows_of
 from evaluation.results import MODEL_BASED, regimen_table
 from features.dataset import REGIMEN
 from features.outcome import Outcome
 from models.prediction import SurvivalModel
 
-ESTIMATORS = ("SHAP contrast", "standardised contrast")
+ESTIMATORS = (SHAP, STANDARDISED)
 SCALES = {
     "event probability": "event probability difference",
     "RMST": "RMST difference (months)",
@@ -424,7 +425,7 @@ def regimen_effect_table(
                 rows.append(
                     {
                         "family": MODEL_BASED,
-                        "estimator": f"{estimator}, {learner}",
+                        "estimator": estimator.named(learner),
                         "endpoint": endpoint,
                         "scale": SCALES[scale],
                         "horizon": horizon,
@@ -456,13 +457,16 @@ def agreement_table(effects: pd.DataFrame) -> pd.DataFrame:
         One row a learner, endpoint, scale, horizon and arm: shap, standardised, difference,
         largest_gap (half the width of the narrower interval), verdict.
     """
-    parted = effects["estimator"].str.partition(", ")
-    named = effects.assign(reading=parted[0], learner=parted[2])
-    named = named[named["reading"].isin(ESTIMATORS)]
+    named = effects[rows_of(effects["estimator"], *ESTIMATORS)]
+    readings = [read_name(name) for name in named["estimator"]]
+    named = named.assign(
+        reading=[reading.estimator.key for reading in readings],
+        learner=[reading.part for reading in readings],
+    )
     keys = ["learner", "endpoint", "scale", "horizon", "arm", "reference_arm"]
     rows = []
     for place, own in named.groupby(keys, sort=False):
-        shap, standardised = (own[own["reading"] == name].iloc[0] for name in ESTIMATORS)
+        shap, standardised = (own[own["reading"] == one.key].iloc[0] for one in ESTIMATORS)
         width = min(one["ci_high"] - one["ci_low"] for one in (shap, standardised)) / 2
         rows.append(
             dict(zip(keys, place, strict=True))

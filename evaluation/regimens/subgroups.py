@@ -18,6 +18,7 @@ from evaluation.regimens.arms import (
 )
 from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.regimens.estimators import COX, INTERACTION
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
 from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.proportions import HypothesisTest
@@ -153,7 +154,7 @@ def _subgroup_rows(
     yield {
         "subgroup": name,
         "level": "",
-        "estimator": "interaction test",
+        "estimator": INTERACTION.named(),
         "scale": "chi-square",
         "arm": " / ".join(others),
         "reference_arm": reference,
@@ -191,7 +192,7 @@ def _level_rows(
         row: Row = {
             "subgroup": name,
             "level": level,
-            "estimator": f"Cox hazard ratio, {name}: {level}" if level else "Cox hazard ratio",
+            "estimator": COX.named(f"{name}: {level}" if level else ""),
             "scale": "hazard ratio",
             "arm": arm,
             "reference_arm": reference,

@@ -20,6 +20,7 @@ from evaluation.regimens.arms import (
     outcomes_by_arm,
 )
 from evaluation.regimens.crude.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
+from evaluation.regimens.estimators import COX
 from evaluation.results import regimen_table
 from evaluation.statistics.cox import CoxFit
 from features.endpoints.landmark import landmark
@@ -179,7 +180,7 @@ def _crude_rows(
     for arm in others:
         ratio = cox_hazard_ratio(by_arm[arm], by_arm[reference])
         yield {
-            "estimator": f"Cox hazard ratio, {analysis}",
+            "estimator": COX.named(analysis),
             "scale": "hazard ratio",
             "arm": arm,
             "reference_arm": reference,
@@ -208,7 +209,7 @@ def _time_dependent_rows(
         arms,
         transplanted,
         {
-            "estimator": "Cox hazard ratio, transplant as time-dependent covariate",
+            "estimator": COX.named("transplant as time-dependent covariate"),
             "n": len(outcome),
             "events": outcome.n_events,
         },
@@ -230,7 +231,7 @@ def _landmark_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], at: np.ndarray, months: float
 ) -> Iterator[Row]:
     *others, reference = arms
-    analysis = "Cox hazard ratio, landmark"
+    analysis = COX.named("landmark")
     empty: Row = {"estimator": analysis, "scale": "hazard ratio", "horizon": months}
     why = "not estimable: nobody is at risk at the landmark" if months >= outcome.follow_up else ""
     if not why:

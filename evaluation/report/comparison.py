@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from evaluation.regimens.estimators import ADVERSE_EVENT, rows_in
 from evaluation.regimens.triangulation.paragraph import lead_of
 from evaluation.report.comparison_tables import (
     SHARED,
@@ -180,7 +181,7 @@ def trial(found: ComparisonReport) -> Section:
 def arms(found: ComparisonReport) -> Section:
     """What happened in each arm."""
     by_arm = found.classical[found.classical["reference_arm"].isna()]
-    others = by_arm[~by_arm["estimator"].str.startswith("adverse event")]
+    others = by_arm[~rows_in(by_arm["estimator"], ADVERSE_EVENT)]
     adverse = table(found.classical, "arms", read=readable_adverse)
     text = (
         "Rates with exact (Clopper-Pearson) 95% limits, as shares of those whose record is known."
@@ -295,7 +296,7 @@ def subgroups(found: ComparisonReport) -> Section | None:
 
 def rest(found: ComparisonReport) -> Section:
     """Every other contrast."""
-    adverse = found.table["estimator"].str.startswith("adverse event")
+    adverse = rows_in(found.table["estimator"], ADVERSE_EVENT)
     laid = found.table.index.isin(found.own[found.shared].index)
     rows = table(found.table[~adverse & ~laid], "rest", read=readable_rest)
     text = "What each row assumes, and what the check of that found, is in comparison.csv."

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.regimens.arms import p_text
+from evaluation.regimens.estimators import ADVERSE_EVENT, INTERACTION, parts_of, rows_in, rows_of
 from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST
 from evaluation.report.tables import describe_arms
 from evaluation.results import format_estimate, format_p, format_row, under_true_header
@@ -89,7 +90,7 @@ def readable_arms(classical: pd.DataFrame) -> pd.DataFrame:
 
 def readable_adverse(classical: pd.DataFrame) -> pd.DataFrame:
     """Adverse events: rate in each arm with exact limits, and the difference."""
-    rows = classical[classical["estimator"].str.startswith("adverse event")]
+    rows = classical[rows_in(classical["estimator"], ADVERSE_EVENT)]
     rates = rows[rows["reference_arm"].isna()]
     if rates.empty:
         return rates
@@ -109,7 +110,7 @@ def readable_e_values(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["scale"] == "risk ratio"]
     return pd.DataFrame(
         {
-            "of": rows["estimator"].str.removeprefix("E-value of "),
+            "of": parts_of(rows["estimator"]),
             "arms": describe_arms(rows),
             "E-value of the estimate": [
                 format_estimate(e, np.nan, np.nan) for e in rows["estimate"]
@@ -125,7 +126,7 @@ def readable_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Hazard ratios of the transplant analyses."""
     return pd.DataFrame(
         {
-            "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
+            "analysis": parts_of(table["estimator"]),
             "landmark, months": _months(table["horizon"]),
             "compared": describe_arms(table),
             "hazard ratio (95% interval)": [_estimate(row) for row in table.itertuples()],
@@ -139,7 +140,7 @@ def readable_ratios(table: pd.DataFrame) -> pd.DataFrame:
 
 def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
     """Interaction tests: one row a subgroup."""
-    rows = table[table["estimator"] == "interaction test"]
+    rows = table[rows_of(table["estimator"], INTERACTION)]
     return pd.DataFrame(
         {
             "subgroup": rows["subgroup"],

@@ -11,6 +11,7 @@ import pandas as pd
 from evaluation.displays.forest import ForestPlotDisplay
 from evaluation.metrics.catalogue import CATALOGUE, metric_of
 from evaluation.regimens.arms import p_text
+from evaluation.regimens.estimators import COX, INTERACTION, rows_of
 from evaluation.regimens.subgroups import ALL_LEVELS
 from evaluation.regimens.triangulation.table import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
 from evaluation.results import (
@@ -105,7 +106,7 @@ def subgroup_forest(table: pd.DataFrame, arm: str) -> ForestPlotDisplay:
     ValueError
         When the table has no hazard ratio of the arm.
     """
-    ratios = table[(table["estimator"].str.startswith("Cox")) & (table["arm"] == arm)]
+    ratios = table[rows_of(table["estimator"], COX) & (table["arm"] == arm)]
     if not len(ratios):
         raise ValueError(f"no hazard ratio of arm {arm!r}; got {sorted(set(table['arm']))}")
     reference = ratios["reference_arm"].iloc[0]
@@ -114,7 +115,7 @@ def subgroup_forest(table: pd.DataFrame, arm: str) -> ForestPlotDisplay:
         if name == ALL_LEVELS:
             lines.append(_level(rows.iloc[0], ALL_PATIENTS))
             continue
-        test = table[(table["subgroup"] == name) & (table["estimator"] == "interaction test")]
+        test = table[(table["subgroup"] == name) & rows_of(table["estimator"], INTERACTION)]
         p_value = float(test["p_value"].iloc[0]) if len(test) else np.nan
         lines.append(_heading(f"{name} (interaction {p_text(p_value)})", ""))
         lines += [_level(row, f"    {row['level']}") for row in rows.to_dict("records")]

@@ -11,6 +11,7 @@ from evaluation.displays.in_time import CONTRAST, CourseDisplay
 from evaluation.regimens.adjusted.balance import NEGLIGIBLE
 from evaluation.regimens.adjusted.propensity import propensity_limits
 from evaluation.regimens.crude.cumulative_incidence import competing_as_event
+from evaluation.regimens.estimators import COX, rows_of
 from evaluation.regimens.triangulation.table import HAZARD_RATIO, on_one_scale, shared_scales
 from evaluation.report.arm_curves import (
     hazard_ratio_display,
@@ -143,7 +144,7 @@ def _subgroups(found: Comparison) -> dict[str, Figure]:
         return {}
     figures = {}
     for arm in found.plan.arms:
-        own = table[(table["arm"] == arm) & table["estimator"].str.startswith("Cox")]
+        own = table[(table["arm"] == arm) & rows_of(table["estimator"], COX)]
         if not np.isfinite(own["estimate"].astype(float)).any():
             continue
         caption = f"{found.plan.endpoint}: hazard ratio by subgroup, unadjusted"

@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluation.regimens.estimators import (
+    COX,
+    KAPLAN_MEIER,
+    RMST_DIFFERENCE,
+    WEIGHTED,
+    parts_of,
+    read_name,
+)
 from evaluation.regimens.triangulation.paragraph import RANDOMISED
 from evaluation.regimens.triangulation.table import (
     EVENT_PROBABILITY,
@@ -110,11 +118,11 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
 
 def _shared_name(estimator: str) -> str:
     """One line for the Cox and the Kaplan-Meier rows of the same weights."""
-    for kind in ("stabilised IPTW", "overlap", "matching"):
-        if estimator.startswith(kind):
-            return f"{kind} weights"
-    crude = ("Cox hazard ratio", "RMST difference", "Kaplan-Meier difference")
-    return "crude" if estimator in crude else estimator
+    known, part = read_name(estimator)
+    if known in WEIGHTED:
+        return f"{known.label} weights"
+    crude = known in (COX, RMST_DIFFERENCE, KAPLAN_MEIER) and not part
+    return "crude" if crude else estimator
 
 
 def _column(scale: str, months: float) -> str:
@@ -128,7 +136,7 @@ def _column(scale: str, months: float) -> str:
 def _transplant(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "analysis": table["estimator"].str.removeprefix("Cox hazard ratio, "),
+            "analysis": parts_of(table["estimator"]),
             "months": [months_text(h) for h in table["horizon"]],
             "compared": table["arm"] + " vs " + table["reference_arm"],
             "hazard ratio (95% interval)": [

@@ -40,6 +40,7 @@ from evaluation.regimens.adjusted.propensity import (
     positivity,
     propensity_note,
 )
+from evaluation.regimens.estimators import AIPW, E_VALUE, G_COMPUTATION, read_name
 from evaluation.results import adjusted_table, format_p
 from evaluation.statistics.kaplan_meier import weighted_kaplan_meier
 from evaluation.statistics.logistic import Method
@@ -449,7 +450,7 @@ class _Pairs:
             method = "profile penalised likelihood" if tables == 1 else "Wald"
         elif conditional:
             method = "Wald"
-        elif "g-computation" in first.estimator:
+        elif read_name(first.estimator).estimator is G_COMPUTATION:
             method = "influence function"
         else:
             method = "sandwich, propensity model included"
@@ -466,20 +467,21 @@ class _Pairs:
             if np.isfinite(self.trend)
             else f"proportional hazards {self.no_trend}"
         )
-        if conditional or first.estimator == "g-computation, Cox":
+        estimator, part = read_name(first.estimator)
+        if conditional or (estimator is G_COMPUTATION and not part):
             return (
                 f"{unmeasured}; proportional hazards; log-linear covariates",
                 f"{trend}; {per_coefficient}",
             )
-        if first.estimator.startswith("g-computation"):
+        if estimator is G_COMPUTATION:
             return f"{unmeasured}; log-linear covariates", per_coefficient
-        if first.estimator.startswith("AIPW"):
+        if estimator is AIPW:
             return (
                 f"{unmeasured}; overlap; propensity or outcome model right; censoring independent "
                 "within arms",
                 "; ".join(filter(None, [self.positivity.verdict, self.propensity_note])),
             )
-        kind = next(kind for kind in self.settings.weights if first.estimator.startswith(kind))
+        kind = next(kind for kind in self.settings.weights if kind == estimator.label)
         balance = balance_verdict(self.balance, kind)
         parts = [balance, self.propensity_note]
         assumption = f"{unmeasured}; propensity model right"
@@ -501,7 +503,7 @@ class _Pairs:
         if not np.isfinite(found.estimate):
             note = "not estimable: no hazard ratio"
         return self._row(
-            f"E-value of {row['estimator']}", "risk ratio",
+            E_VALUE.named(row["estimator"]), "risk ratio",
             estimate=found.estimate, ci_low=found.limit,
             ci_method="that of the limit nearer to 1" if np.isfinite(found.limit) else "",
             population=row["population"], effective_n=row["effective_n"],

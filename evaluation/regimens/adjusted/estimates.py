@@ -23,6 +23,7 @@ from evaluation.regimens.adjusted.propensity import (
 )
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
 from evaluation.regimens.crude.hazard_ratio import Trend, fit_cox, hazards_trend
+from evaluation.regimens.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE
 from evaluation.statistics.firth_cox import fit_firth_cox
 from evaluation.statistics.kaplan_meier import WeightedSurvival, weighted_survival
 from evaluation.statistics.logistic import Method
@@ -181,7 +182,7 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
     """
     columns = _arm_and_covariates(pair)
     blank = Estimate(
-        "multivariable Cox" + (", Firth" if firth else ""),
+        MULTIVARIABLE.named("Firth" if firth else ""),
         HAZARD_RATIO, np.nan, np.nan, np.nan, np.nan, "as treated", len(pair.treated),
         max(pair.outcome.n_events - columns.shape[1], 1),
     )  # fmt: skip
@@ -309,7 +310,7 @@ def _standardised(
     both = np.column_stack([found.survival, found.rmst])
     value = both[1] - both[0]
     notes = [found.cox.note or _beyond(bool(np.isnan(a)), bool(np.isnan(r))) for r, a in both.T]
-    name = "g-computation, Cox" + (" stratified by arm" if stratified else "")
+    name = G_COMPUTATION.named(BY_ARM if stratified else "")
     leverage = found.cox.leverage if not found.cox.note else np.zeros(len(case))
     variance = _variance(found.influence, leverage + case / case.sum())
     # An arm without an event before the time has no error of its own.
@@ -343,7 +344,7 @@ def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> 
     notes = [_beyond(bool(a), bool(r)) for a, r in zip(*unknown, strict=True)]
     leverage = propensity.fit.leverage + _arm_share(arm, weight)
     variance = np.where(flat, np.nan, _variance(found.influence, leverage))
-    name = "AIPW of pseudo-values"
+    name = AIPW.named()
     yield from _contrasts(blank, name, estimands, (value, variance), notes)
 
 

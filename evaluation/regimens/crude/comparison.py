@@ -33,6 +33,7 @@ from evaluation.regimens.crude.rank_tests import log_rank, rank_test_rows
 from evaluation.regimens.crude.response_rates import count_by_arm, rate_rows, ratio_and_test_rows
 from evaluation.regimens.crude.rmst import choose_tau, rmst_rows
 from evaluation.regimens.crude.survival import median_rows, survival_rows
+from evaluation.regimens.estimators import LOG_RANK
 from evaluation.results import regimen_table
 from features.outcome import Outcome
 
@@ -247,7 +248,7 @@ def _log_rank_row(outcome: Outcome, regimen: np.ndarray, arms: list[str]) -> Row
     test = log_rank(outcome, regimen)
     *others, reference = arms
     return {
-        "estimator": "log-rank",
+        "estimator": LOG_RANK.named(),
         "scale": "chi-square",
         "arm": " / ".join(others),
         "reference_arm": reference,

@@ -13,6 +13,7 @@ from scipy import stats
 
 from evaluation.regimens.arms import Row, Z, join_notes, outcomes_by_arm
 from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.regimens.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
 from evaluation.statistics.competing_incidence import incidence_by_cause
 from evaluation.statistics.fine_gray import fine_gray
 from evaluation.statistics.proportions import HypothesisTest
@@ -215,7 +216,7 @@ def _one_cause_rows(
     yield from _horizon_rows(by_arm, horizons)
     test = gray_test(outcome, regimen)
     yield {
-        "estimator": "Gray test",
+        "estimator": GRAY.named(),
         "scale": "chi-square",
         "arm": " / ".join(others),
         "reference_arm": reference,
@@ -233,7 +234,7 @@ def _one_cause_rows(
     for arm in others:
         ratio = subdistribution_hazard_ratio(by_arm[arm], by_arm[reference])
         yield {
-            "estimator": "Fine-Gray hazard ratio",
+            "estimator": FINE_GRAY.named(),
             "scale": "subdistribution hazard ratio",
             "arm": arm,
             "reference_arm": reference,
@@ -260,7 +261,7 @@ def _horizon_rows(by_arm: dict[str, Outcome], horizons: Sequence[float]) -> Iter
         for arm, point in points.items():
             unbounded = arm not in beyond and np.isnan(point["ci_low"])
             yield {
-                "estimator": "cumulative incidence",
+                "estimator": INCIDENCE.named(),
                 "scale": "probability",
                 "horizon": horizon,
                 "arm": arm,
@@ -279,7 +280,7 @@ def _horizon_rows(by_arm: dict[str, Outcome], horizons: Sequence[float]) -> Iter
             margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
             bounded = np.isnan(difference) or np.isfinite(margin)
             yield {
-                "estimator": "cumulative incidence difference",
+                "estimator": INCIDENCE_DIFFERENCE.named(),
                 "scale": "event probability difference",
                 "horizon": horizon,
                 "arm": arm,

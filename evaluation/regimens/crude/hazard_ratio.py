@@ -9,6 +9,7 @@ import greenwood as gw
 import numpy as np
 
 from evaluation.regimens.arms import Row, join_notes, p_text
+from evaluation.regimens.estimators import COX, TREND
 from features.outcome import Outcome
 
 
@@ -148,7 +149,7 @@ def hazard_ratio_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
     for arm in others:
         ratio = cox_hazard_ratio(by_arm[arm], by_arm[reference])
         yield _pair_row(by_arm, arm, reference) | {
-            "estimator": "Cox hazard ratio",
+            "estimator": COX.named(),
             "scale": "hazard ratio",
             "estimate": ratio.estimate,
             "ci_low": ratio.ci_low,
@@ -172,7 +173,7 @@ def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
     for arm in others:
         mine, base = by_arm[arm], by_arm[reference]
         row = _pair_row(by_arm, arm, reference) | {
-            "estimator": "proportional hazards test",
+            "estimator": TREND.named(),
             "scale": "chi-square",
         }
         if not has_hazard_ratio(mine, base):

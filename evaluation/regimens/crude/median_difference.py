@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.bootstrap import MAX_UNDEFINED, bootstrap_counts, percentile_interval
 from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.estimators import MEDIAN_DIFFERENCE
 from evaluation.statistics.kaplan_meier import median_time
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -75,7 +76,7 @@ def median_difference_rows(
         if single:
             low = high = np.nan
         yield {
-            "estimator": "median difference",
+            "estimator": MEDIAN_DIFFERENCE.named(),
             "scale": "months",
             "arm": arm,
             "reference_arm": reference,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.estimators import FLEMING_HARRINGTON, LOG_RANK, MAX_COMBO, STRATIFIED
 from evaluation.statistics.proportions import HypothesisTest
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -199,7 +200,7 @@ def rank_test_rows(
     for rho, gamma in MAX_COMBO_WEIGHTS[1:]:
         test = fleming_harrington(outcome, regimen, rho, gamma)
         yield row | {
-            "estimator": f"Fleming-Harrington ({rho}, {gamma})",
+            "estimator": FLEMING_HARRINGTON.named(f"({rho}, {gamma})"),
             "estimate": test.statistic,
             "p_value": test.p_value,
             "note": join_notes(
@@ -222,7 +223,7 @@ def rank_test_rows(
                 outcome.take(np.isin(regimen, list(pair))), regimen[np.isin(regimen, list(pair))]
             )
             yield mine | {
-                "estimator": "log-rank",
+                "estimator": LOG_RANK.named(),
                 "scale": "chi-square",
                 "estimate": test.statistic,
                 "p_value": test.p_value,
@@ -230,7 +231,7 @@ def rank_test_rows(
             }
         combo = max_combo(pair[arm], pair[reference])
         yield mine | {
-            "estimator": "MaxCombo",
+            "estimator": MAX_COMBO.named(),
             "scale": "largest |z|",
             "estimate": combo.statistic,
             "p_value": combo.p_value,
@@ -256,7 +257,7 @@ def _stratified(outcome: Outcome, regimen: np.ndarray, strata: np.ndarray, toget
     test = log_rank(outcome, regimen, labels)
     left_out = int((~known).sum())
     return {
-        "estimator": "stratified log-rank",
+        "estimator": STRATIFIED.named(),
         "estimate": test.statistic,
         "p_value": test.p_value,
         "n": len(outcome),

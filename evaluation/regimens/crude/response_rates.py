@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes, missing_note, p_text
+from evaluation.regimens.estimators import of_rates
 from evaluation.statistics.proportions import TwoProportions, proportion
 
 
@@ -67,7 +68,7 @@ def rate_rows(
         estimate, low, high = proportion(count.events, count.n)
         yield {
             "endpoint": endpoint,
-            "estimator": f"{kind} rate",
+            "estimator": of_rates(kind).named(),
             "scale": "probability",
             "arm": arm,
             "estimate": estimate,
@@ -81,7 +82,7 @@ def rate_rows(
     *others, reference = counts
     for arm in others:
         row = _pair_row(endpoint, counts, arm, reference) | {
-            "estimator": f"{kind} rate difference",
+            "estimator": of_rates(kind, "rate difference").named(),
             "scale": "probability difference",
         }
         pair = _pair(counts, arm, reference)
@@ -127,7 +128,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
         if pair is None:
             for name, scale in _RATIOS_AND_TESTS:
                 yield row | {
-                    "estimator": f"{kind} {name}",
+                    "estimator": of_rates(kind, name).named(),
                     "scale": scale,
                     "note": NO_KNOWN_VALUE,
                 }
@@ -141,7 +142,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
             estimable = np.isfinite(ratio.estimate)
             empty = "" if np.isfinite(ratio.ci_low) else "no limits: a cell of the table is empty"
             yield row | {
-                "estimator": f"{kind} {name}",
+                "estimator": of_rates(kind, name).named(),
                 "scale": name,
                 "estimate": ratio.estimate if estimable else np.nan,
                 "ci_low": ratio.ci_low,
@@ -162,7 +163,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
         for name, (statistic, p_value) in tests.items():
             nothing = "" if np.isfinite(p_value) else "not estimable: everyone or no one had it"
             yield row | {
-                "estimator": f"{kind} {name}",
+                "estimator": of_rates(kind, name).named(),
                 "scale": dict(_RATIOS_AND_TESTS)[name],
                 "estimate": statistic,
                 "p_value": p_value,
@@ -188,7 +189,7 @@ def _global_row(endpoint: str, kind: str, counts: dict[str, Counts]) -> Row:
     test = stats.chi2_contingency(table, correction=False) if testable else None
     return {
         "endpoint": endpoint,
-        "estimator": f"{kind} chi-square test",
+        "estimator": of_rates(kind, "chi-square test").named(),
         "scale": "chi-square",
         "arm": " / ".join(others),
         "reference_arm": reference,

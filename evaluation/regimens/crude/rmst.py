@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from evaluation.regimens.arms import Row, Z, canonical_order, join_notes
+from evaluation.regimens.estimators import RMST, RMST_DIFFERENCE, RMST_RATIO
 from features.life_table import LifeTable
 from features.outcome import Outcome
 
@@ -170,7 +171,7 @@ def rmst_rows(
     for arm, mean in means.items():
         bounded = mean.std_error > 0
         yield {
-            "estimator": "RMST",
+            "estimator": RMST.named(),
             "scale": "months",
             "horizon": tau,
             "arm": arm,
@@ -203,7 +204,7 @@ def rmst_rows(
         if not replicates:
             continue
         row = shared | {
-            "estimator": "RMST difference",
+            "estimator": RMST_DIFFERENCE.named(),
             "scale": "months",
             "ci_method": f"studentised permutation, {replicates} permutations",
         }
@@ -241,7 +242,7 @@ def _contrast_rows(
     bounded = min(mean.std_error, base.std_error) > 0
     margin = Z * error if bounded else np.nan
     yield shared | {
-        "estimator": "RMST difference",
+        "estimator": RMST_DIFFERENCE.named(),
         "scale": "months",
         "estimate": difference,
         "ci_low": difference - margin,
@@ -258,7 +259,7 @@ def _contrast_rows(
         else np.nan
     )
     yield shared | {
-        "estimator": "RMST ratio",
+        "estimator": RMST_RATIO.named(),
         "scale": "RMST ratio",
         "estimate": float(np.exp(log_ratio)),
         "ci_low": float(np.exp(log_ratio - Z * relative)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from evaluation.regimens.arms import Row, Z, join_notes
+from evaluation.regimens.estimators import EVENT_PROBABILITY, KAPLAN_MEIER, MEDIAN
 from evaluation.statistics.kaplan_meier import median_time, survival_at
 from features.outcome import Outcome
 
@@ -16,7 +17,7 @@ def median_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
     for arm, outcome in by_arm.items():
         median = median_time(outcome)
         yield {
-            "estimator": "median",
+            "estimator": MEDIAN.named(),
             "scale": "months",
             "arm": arm,
             "estimate": median.median,
@@ -51,7 +52,7 @@ def survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> I
         for arm, point in points.items():
             unbounded = arm not in beyond and np.isnan(point["ci_low"])
             yield {
-                "estimator": "event probability",
+                "estimator": EVENT_PROBABILITY.named(),
                 "scale": "probability",
                 "horizon": horizon,
                 "arm": arm,
@@ -71,7 +72,7 @@ def survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> I
             margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
             bounded = np.isnan(difference) or np.isfinite(margin)
             yield {
-                "estimator": "Kaplan-Meier difference",
+                "estimator": KAPLAN_MEIER.named(),
                 "scale": "event probability difference",
                 "horizon": horizon,
                 "arm": arm,

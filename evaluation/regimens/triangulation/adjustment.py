@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.regimens.adjusted.balance import NEGLIGIBLE
+from evaluation.regimens.estimators import MULTIVARIABLE, rows_of
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.reading import (
     Reading,
@@ -35,7 +36,7 @@ def say_adjustment(reading: Reading) -> str:
     )
     values = rows["estimate"].astype(float)
     start = float(crude["estimate"])
-    marginal = rows[~rows["estimator"].str.startswith("multivariable")]
+    marginal = rows[~rows_of(rows["estimator"], MULTIVARIABLE)]
     population = " Weighting also changes the population." if len(marginal) else ""
     differed = _imbalance(reading.checks)
     spread = " to ".join(dict.fromkeys(f"{v:.2f}" for v in (values.min(), values.max())))
@@ -85,7 +86,7 @@ def hardly_moves(reading: Reading) -> bool:
 def say_conditional(reading: Reading) -> str:
     """How a ratio given the covariates lies to the marginal ones."""
     rows = adjusted_ratios(reading)
-    given = rows["estimator"].str.startswith("multivariable")
+    given = rows_of(rows["estimator"], MULTIVARIABLE)
     if not given.any() or given.all() or hardly_moves(reading):
         return ""
     conditional = float(rows.loc[given, "estimate"].iloc[0])

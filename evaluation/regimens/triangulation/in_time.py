@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from evaluation.regimens.arms import p_text
+from evaluation.regimens.estimators import BY_ARM, G_COMPUTATION
 from evaluation.regimens.triangulation.reading import Reading, excludes_equal_arms, points
 
 CHANGES = 0.05
@@ -99,7 +100,7 @@ def _g_computation_apart(reading: Reading) -> str:
         by_name = rows.set_index("estimator")["estimate"]
         pair = [
             float(by_name[name])
-            for name in ("g-computation, Cox", "g-computation, Cox stratified by arm")
+            for name in (G_COMPUTATION.named(), G_COMPUTATION.named(BY_ARM))
             if name in by_name.index
         ]
         if len(pair) == 2:

@@ -12,6 +12,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from evaluation.regimens.estimators import (
+    INCIDENCE_DIFFERENCE,
+    OVERLAP,
+    STABILISED,
+    parts_of,
+    read_name,
+    rows_of,
+)
 from evaluation.regimens.triangulation.adjustment import say_adjustment, say_conditional
 from evaluation.regimens.triangulation.in_time import say_time
 from evaluation.regimens.triangulation.reading import (
@@ -192,8 +200,7 @@ def say_no_events(reading: Reading) -> str:
 def say_competing(reading: Reading) -> str:
     """That ratios and probabilities answer different questions where another event comes first."""
     rows = [own for own in reading.probabilities().values() if len(own)]
-    names = {str(name) for own in rows for name in own["estimator"]}
-    if not any(name.startswith("cumulative incidence") for name in names):
+    if not any(rows_of(own["estimator"], INCIDENCE_DIFFERENCE).any() for own in rows):
         return ""
     found = competing_difference(reading)
     figures = ""
@@ -224,7 +231,7 @@ def say_overlap(reading: Reading) -> str:
     if word not in ("thin", "poor"):
         return ""
     rows = pd.concat(list(reading.scales.values()), ignore_index=True)
-    weighted = rows[rows["estimator"].str.startswith("stabilised IPTW")]
+    weighted = rows[rows_of(rows["estimator"], STABILISED)]
     share, rest = reading.checks.effective_share, ""
     if len(weighted) and np.isfinite(share):
         if share < NEARLY_ALL:
@@ -313,10 +320,10 @@ def say_unmeasured(reading: Reading) -> str:
     if reading.checks.randomised:
         return RANDOMISED
     rows = reading.e_values
-    preferred = rows[rows["estimator"].str.contains("overlap Cox")]
+    preferred = rows[[read_name(part).estimator is OVERLAP for part in parts_of(rows["estimator"])]]
     if len(preferred) or len(rows):
         row = (preferred if len(preferred) else rows).iloc[0]
-        of = row["estimator"].removeprefix("E-value of ")
+        of = read_name(row["estimator"]).part
         limit = row["ci_low"]
         if row["estimate"] < SMALL_E_VALUE:
             return (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from evaluation.regimens.estimators import COX, rows_of
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.table import (
     EVENT_PROBABILITY,
@@ -93,10 +94,10 @@ class Reading:
         # Found by its scale, since the horizon of a ratio is NaN, which is not equal to itself.
         return next((r for (scale, _), r in self.scales.items() if scale == HAZARD_RATIO), empty)
 
-    def ratio(self, *starts: str) -> float:
-        """The first hazard ratio whose estimator starts so; NaN when there is none."""
-        for start in starts:
-            rows = self.ratios[self.ratios["estimator"].str.startswith(start)]
+    def ratio(self, *names: str) -> float:
+        """The hazard ratio of the first of these names that has a row; NaN when none has."""
+        for name in names:
+            rows = self.ratios[self.ratios["estimator"] == name]
             if len(rows):
                 return float(rows["estimate"].iloc[0])
         return np.nan
@@ -160,7 +161,7 @@ def competing_difference(reading: Reading) -> pd.DataFrame | None:
 def crude_ratio(reading: Reading) -> pd.Series | None:
     """The crude hazard ratio; None when there is none."""
     rows = reading.ratios
-    crude = rows[rows["estimator"].str.startswith("Cox hazard ratio")] if len(rows) else rows
+    crude = rows[rows_of(rows["estimator"], COX)] if len(rows) else rows
     return crude.iloc[0] if len(crude) else None
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 
 from evaluation.regimens.adjusted.comparison import DRAWN
 from evaluation.regimens.arms import join_notes
+from evaluation.regimens.estimators import RMST_DIFFERENCE, SHAP, read_name
+from evaluation.regimens.model_effects import SCALES
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.results import ADJUSTED_COLUMNS, MODEL_BASED
 
@@ -28,7 +30,6 @@ FAMILY_LABELS = {
 EXCHANGEABLE = "arms exchangeable as treated"
 # What is said of patients who were not, and who were, given their regimen by chance.
 NOT_RANDOMISED = "Patients were not randomised: no row is causal."
-_RANK_TESTS = ("log-rank", "stratified log-rank", "Fleming-Harrington", "MaxCombo")
 
 
 def one_table(
@@ -125,20 +126,20 @@ def _classical_row(
 ) -> dict[str, object]:
     endpoint, arm = str(row["endpoint"]), str(row["arm"])
     known = checks.get((endpoint, arm)) or checks.get(("", arm))
-    estimator = str(row["estimator"])
+    estimator = read_name(str(row["estimator"])).estimator
+    assumes = estimator.assumes
     exchangeable = DRAWN if drawn else EXCHANGEABLE
     assumption, verdict = exchangeable, "cannot be checked"
     if known is not None:
         verdict = known.balance_words
     survival = (endpoint, arm) in checks
     trend = known.trend_words if known is not None else ""
-    if estimator.startswith(("Cox hazard ratio", "Fine-Gray")) and survival:
-        subject = "subdistribution hazards" if estimator.startswith("Fine-Gray") else "hazards"
-        assumption = f"{exchangeable}; proportional {subject}"
-        verdict = join_notes(trend if subject == "hazards" else "", verdict)
-    elif estimator.startswith(_RANK_TESTS):
+    if assumes in ("hazards", "subdistribution hazards") and survival:
+        assumption = f"{exchangeable}; proportional {assumes}"
+        verdict = join_notes(trend if assumes == "hazards" else "", verdict)
+    elif assumes in ("power", "no shape"):
         assumption = f"{exchangeable}; most power under proportional hazards"
-        if estimator.startswith(("Fleming", "MaxCombo")):
+        if assumes == "no shape":
             assumption = f"{exchangeable}; none on the shape of the hazards"
         verdict = join_notes(trend, verdict)
     elif survival:
@@ -150,7 +151,7 @@ def _classical_row(
         "assumption": assumption,
         "verdict": verdict,
     }
-    if estimator == "RMST difference":
+    if estimator is RMST_DIFFERENCE:
         own["scale"] = RMST
     return own
 
@@ -158,17 +159,17 @@ def _classical_row(
 def _model_row(
     row: dict[str, object], seen_by: Mapping[str, str], drawn: bool
 ) -> dict[str, object]:
-    estimator, note = str(row["estimator"]), str(row["note"] or "")
-    learner = estimator.rpartition(", ")[2]
+    estimator, learner = read_name(str(row["estimator"]))
+    note = str(row["note"] or "")
     left = [part for part in note.split("; ") if "left the model" in part]
     own = dict(row) | {
         "adjustment_set": seen_by.get(learner, "what the model sees"),
-        "population": "as treated" if estimator.startswith("SHAP") else "ATE",
+        "population": "as treated" if estimator is SHAP else "ATE",
         "effective_n": row["n"],
         "assumption": f"{DRAWN if drawn else 'no unmeasured confounding'}; the model is right and "
         "does not shrink the regimen",
         "verdict": left[0] if left else "cannot be checked: penalised and tree models shrink",
     }
-    if str(own["scale"]).startswith(RMST) or (own["scale"] == "months" and "RMST" in estimator):
+    if own["scale"] == SCALES["RMST"]:
         own["scale"] = RMST
     return own
