@@ -24,8 +24,8 @@ from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_ad
 from evaluation.regimens.adjusted.design import adjustment_design
 from evaluation.regimens.adjusted.estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
 from evaluation.regimens.adjusted.propensity import fit_propensity
+from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.kaplan_meier import weighted_survival
-from evaluation.statistics.robust_cox import fit_robust_cox
 from features.outcome import Outcome
 from features.simulated.scenario import Scenario, SimulatedCohort, read_scenario, simulate_cohort
 from models.card import software_versions
@@ -124,9 +124,9 @@ def truths(name: str, patients: int = TRUTH_PATIENTS) -> dict[tuple[str, str, fl
         found[population, RMST, TAU] = float(
             step / 3 * (gap[0] + 4 * gap[1:-1:2].sum() + 2 * gap[2:-1:2].sum() + gap[-1])
         )
-        marginal = fit_robust_cox(outcome, in_arm[:, None], tilt, "breslow")
+        marginal = CoxFit.fit(outcome, in_arm[:, None], tilt, ties="breslow")
         found[population, HAZARD_RATIO, np.nan] = 1.0 if null else float(np.exp(marginal.coef[0]))
-    conditional = fit_robust_cox(outcome, np.column_stack([in_arm, design]), None, "breslow")
+    conditional = CoxFit.fit(outcome, np.column_stack([in_arm, design]), ties="breslow")
     found["as treated", HAZARD_RATIO, np.nan] = 1.0 if null else float(np.exp(conditional.coef[0]))
     return found
 
@@ -147,8 +147,8 @@ def crude_rows(outcome: Outcome, regimen: np.ndarray) -> Iterator[dict[str, Any]
             "population": "ATE", "estimate": value[at], "ci_low": low, "ci_high": high,
             "p_value": p_value,
         }  # fmt: skip
-    cox = fit_robust_cox(outcome, arm[:, None].astype(float))
-    low, high, p_value = wald(float(cox.coef[0]), float(cox.model_variance[0, 0]))
+    cox = CoxFit.fit(outcome, arm[:, None].astype(float))
+    low, high, p_value = wald(float(cox.coef[0]), float(cox.covariance[0, 0]))
     yield {
         "estimator": "crude Cox", "scale": HAZARD_RATIO, "horizon": np.nan, "population": "ATE",
         "estimate": np.exp(cox.coef[0]), "ci_low": np.exp(low), "ci_high": np.exp(high),

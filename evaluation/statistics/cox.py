@@ -257,7 +257,7 @@ class CoxFit:
             influence = each
         return influence.T @ influence
 
-    @property
+    @cached_property
     def by_weight(self) -> np.ndarray:
         """Derivative of the coefficients by each patient's weight: dfbeta without it, (n, q)."""
         return self.score_residuals @ self.covariance

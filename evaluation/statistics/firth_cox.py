@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from evaluation.statistics.robust_cox import Ties
+from evaluation.statistics.partial_likelihood import Ties
 from features.outcome import Outcome
 
 _ITERATIONS = 200

@@ -24,10 +24,10 @@ from evaluation.regimens.adjusted.propensity import (
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
 from evaluation.regimens.crude.hazard_ratio import Trend, fit_cox, hazards_trend
 from evaluation.regimens.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE
+from evaluation.statistics.cox import NO_EVENT, CoxFit
 from evaluation.statistics.firth_cox import fit_firth_cox
 from evaluation.statistics.kaplan_meier import WeightedSurvival, weighted_survival
 from evaluation.statistics.logistic import Method
-from evaluation.statistics.robust_cox import fit_robust_cox
 from features.outcome import Outcome
 
 EVENT_PROBABILITY = "event probability difference"
@@ -193,9 +193,10 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
             value=float(fit.coef[0]), variance=float(fit.std_error[0] ** 2), profile=limits,
             note=fit.note,
         )  # fmt: skip
-    model = fit_robust_cox(pair.outcome, columns)
+    model = CoxFit.fit(pair.outcome, columns, drop_alike=True)
+    note = model.note or NO_EVENT * bool(np.isnan(model.coef[0]))
     return blank._replace(
-        value=float(model.coef[0]), variance=float(model.model_variance[0, 0]), note=model.note
+        value=float(model.coef[0]), variance=float(model.covariance[0, 0]), note=note
     )
 
 
@@ -203,7 +204,7 @@ def arm_trend(pair: Pair) -> Trend:
     """Test of the arm's proportional hazards given the covariates (cox.zph, km transform)."""
     columns, outcome = _arm_and_covariates(pair), pair.outcome
     model = None
-    if not fit_robust_cox(outcome, columns).note:
+    if not CoxFit.fit(outcome, columns, drop_alike=True).note:
         model = fit_cox(gw.Surv(time=outcome.time, event=outcome.event), columns)
     if model is None:
         return Trend(np.nan, np.nan, "not estimable: no Cox model without a penalty")
@@ -215,7 +216,7 @@ def needs_firth(pair: Pair) -> bool:
     columns = _arm_and_covariates(pair)
     if pair.outcome.n_events < EVENTS_PER_COEFFICIENT * columns.shape[1]:
         return True
-    return bool(fit_robust_cox(pair.outcome, columns).note)
+    return bool(CoxFit.fit(pair.outcome, columns, drop_alike=True).note)
 
 
 def _arm_and_covariates(pair: Pair) -> np.ndarray:
@@ -283,14 +284,14 @@ def _weighted(
     notes = [_beyond(in_arm, in_reference) for in_arm, in_reference in zip(*missing, strict=True)]
     variance[flat] = np.nan
     yield from _contrasts(blank, f"{name} Kaplan-Meier", estimands, (value, variance), notes)
-    cox = fit_robust_cox(pair.outcome, arm[:, None].astype(float), combined)
+    cox = CoxFit.fit(pair.outcome, arm[:, None].astype(float), combined, drop_alike=True)
     through = case * weights.influence_of(np.nan_to_num(cox.by_weight[:, 0]))
     yield blank._replace(
         estimator=f"{name} Cox",
         scale=HAZARD_RATIO,
         value=float(cox.coef[0]),
         variance=np.nan if cox.note else float(_variance(through, leverage)),
-        known_variance=float(cox.robust_variance[0, 0]),
+        known_variance=float(cox.robust_covariance()[0, 0]),
         note=cox.note,
     )
 

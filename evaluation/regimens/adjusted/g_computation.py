@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.robust_cox import RiskSets, RobustCox, fit_robust_cox
+from evaluation.statistics.cox import CoxFit, RiskSets
 from features.outcome import Outcome
 
 # Patients times event times held at once.
@@ -24,13 +24,13 @@ class Standardised(NamedTuple):
     rmst : ndarray of shape (2,)
     influence : ndarray of shape (n, n_horizons + 1)
         Of each patient on the survival differences and on the RMST difference.
-    cox : RobustCox
+    cox : CoxFit
     """
 
     survival: np.ndarray
     rmst: np.ndarray
     influence: np.ndarray
-    cox: RobustCox
+    cox: CoxFit
 
 
 def g_computation(
@@ -78,12 +78,13 @@ def g_computation(
     n = len(arm)
     case = np.ones(n) if case_weights is None else np.asarray(case_weights, dtype=float)
     columns = adjusters if stratified else np.column_stack([arm.astype(float), adjusters])
-    cox = fit_robust_cox(outcome, columns, case, strata=arm if stratified else None)
+    strata = arm if stratified else None
+    cox = CoxFit.fit(outcome, columns, case, strata=strata, drop_alike=True)
     nothing = Standardised(
         np.full((2, len(horizons)), np.nan), np.full(2, np.nan),
         np.full((n, len(horizons) + 1), np.nan), cox,
     )  # fmt: skip
-    if cox.note or (stratified and len(cox.strata) < 2):
+    if cox.note or (stratified and len(cox.baseline) < 2):
         return nothing
     survival, rmst, influences = [], [], []
     for under in (0, 1):
@@ -92,7 +93,7 @@ def g_computation(
             counterfactual = np.column_stack([np.full(n, float(under)), adjusters])
         own = (arm == bool(under)) & (case > 0)
         members = own if stratified else case > 0
-        baseline = cox.strata[under if stratified else 0]
+        baseline = cox.baseline[under if stratified else 0]
         follow_up = outcome.time[own].max(initial=0.0)
         points = _Points(cox, baseline, counterfactual - cox.centre, columns - cox.centre, members)
         values, parts = [], []
@@ -114,7 +115,7 @@ class _Points:
 
     def __init__(
         self,
-        cox: RobustCox,
+        cox: CoxFit,
         baseline: RiskSets,
         counterfactual: np.ndarray,
         columns: np.ndarray,
