@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import greenwood as gw
 import numpy as np
 from scipy import stats
 
@@ -22,7 +21,7 @@ from evaluation.regimens.adjusted.propensity import (
     fit_propensity,
 )
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
-from evaluation.regimens.crude.hazard_ratio import Trend, fit_cox, hazards_trend
+from evaluation.regimens.crude.hazard_ratio import Trend, hazards_trend
 from evaluation.regimens.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE
 from evaluation.statistics.cox import NO_EVENT, CoxFit
 from evaluation.statistics.firth_cox import fit_firth_cox
@@ -202,13 +201,11 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
 
 def arm_trend(pair: Pair) -> Trend:
     """Test of the arm's proportional hazards given the covariates (cox.zph, km transform)."""
-    columns, outcome = _arm_and_covariates(pair), pair.outcome
-    model = None
-    if not CoxFit.fit(outcome, columns, drop_alike=True).note:
-        model = fit_cox(gw.Surv(time=outcome.time, event=outcome.event), columns)
-    if model is None:
+    outcome = pair.outcome
+    model = CoxFit.fit(outcome, _arm_and_covariates(pair))
+    if model.note:
         return Trend(np.nan, np.nan, "not estimable: no Cox model without a penalty")
-    return hazards_trend(model, outcome.time[outcome.event], term=0)
+    return hazards_trend(model, outcome.time[outcome.event], column=0)
 
 
 def needs_firth(pair: Pair) -> bool:

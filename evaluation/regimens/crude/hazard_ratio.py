@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import greenwood as gw
 import numpy as np
+from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes, p_text
 from evaluation.regimens.estimators import COX, TREND
+from evaluation.statistics.cox import CoxFit
+from features.life_table import LifeTable
 from features.outcome import Outcome
 
 
@@ -35,8 +37,8 @@ class Trend(NamedTuple):
     note: str = ""
 
 
-# A log hazard ratio, or its error, as large as this is on its way to infinity; NaN is not below.
-_DIVERGED = 15.0
+# A smaller share of a variance than this is a remainder of rounding.
+_NO_VARIANCE = 1e-12
 NO_MAXIMUM = "not estimable: one arm has no event while the other is at risk"
 ONE_EVENT_TIME = "not estimable: one event time"
 NO_TREND = "not estimable: what is left of the covariates at the event times has no variance"
@@ -47,53 +49,27 @@ def has_hazard_ratio(arm: Outcome, reference: Outcome) -> bool:
     return all(len(times) for times in _informative(arm, reference))
 
 
-def two_arm_cox(arm: Outcome, reference: Outcome) -> Any:
-    """Fit greenwood's Cox model (Efron ties) of two arms; its one term is 1 in the arm.
+def two_arm_cox(arm: Outcome, reference: Outcome) -> CoxFit:
+    """Cox model (Efron ties) of two arms; its one column is 1 in the arm.
 
     Only where `has_hazard_ratio`.
     """
-    return gw.CoxPH(ties="efron").fit(
-        gw.Surv(
-            time=np.concatenate([arm.time, reference.time]),
-            event=np.concatenate([arm.event, reference.event]),
-        ),
-        np.repeat([1.0, 0.0], [len(arm), len(reference)])[:, np.newaxis],
+    both = Outcome(
+        np.concatenate([arm.time, reference.time]), np.concatenate([arm.event, reference.event])
     )
+    return CoxFit.fit(both, np.repeat([[1.0], [0.0]], [len(arm), len(reference)], axis=0))
 
 
-def fit_cox(surv: Any, covariates: np.ndarray) -> Any:
-    """Fit greenwood's Cox model (Efron ties) where it has a maximum.
-
-    Parameters
-    ----------
-    surv : greenwood.Surv
-    covariates : ndarray of shape (n, p)
-
-    Returns
-    -------
-    greenwood.CoxPH or None
-        None where covariates cannot be told apart, or tell those with an event from those without,
-        so that a coefficient runs to infinity.
-    """
-    try:
-        with np.errstate(all="ignore"):
-            model = gw.CoxPH(ties="efron").fit(surv, covariates)
-    except np.linalg.LinAlgError:
-        return None
-    found = np.concatenate([model.coef_, model.std_error_])
-    return model if (np.abs(found) < _DIVERGED).all() else None
-
-
-def hazards_trend(model: Any, event_times: np.ndarray, term: int | None = None) -> Trend:
+def hazards_trend(model: CoxFit, event_times: np.ndarray, column: int | None = None) -> Trend:
     """Grambsch and Therneau's score test (cox.zph of R's survival >= 3, km transform).
 
     Parameters
     ----------
-    model : greenwood.CoxPH
+    model : CoxFit
     event_times : ndarray of shape (d,)
         Months; those at which patients of more than one kind are at risk.
-    term : int, optional
-        Place of one covariate; the test of all of them together by default.
+    column : int, optional
+        Of the model; the test of all of them together by default.
 
     Returns
     -------
@@ -103,14 +79,29 @@ def hazards_trend(model: Any, event_times: np.ndarray, term: int | None = None) 
     # With a single event time there is no trend in time to test.
     if len(np.unique(event_times)) < 2:
         return Trend(np.nan, np.nan, ONE_EVENT_TIME)
-    try:
-        with np.errstate(all="ignore"):
-            test = model.cox_zph(transform="km")
-    except np.linalg.LinAlgError:
+    times, residuals, covariances = model.schoenfeld
+    scale = np.interp(times, *event_scale(model))
+    scale = scale - scale.mean()
+    squares, means = np.tensordot([scale**2, scale], covariances, 1)
+    left = squares - means @ np.linalg.solve(covariances.sum(axis=0), means)
+    tested = slice(None) if column is None else slice(column, column + 1)
+    score, left = scale @ residuals[:, tested], left[tested, tested]
+    spread = np.sqrt(np.diag(squares)[tested])
+    if not (spread > 0).all() or (
+        np.linalg.eigvalsh(left / np.outer(spread, spread))[0] < _NO_VARIANCE
+    ):
         return Trend(np.nan, np.nan, NO_TREND)
-    found = test.global_test if term is None else test.to_frame(format="pandas").iloc[term]
-    chi_square, p_value = float(found["chisq"]), float(found["p_value"])
-    return Trend(chi_square, p_value, "" if np.isfinite(p_value) else NO_TREND)
+    chi_square = float(score @ np.linalg.solve(left, score))
+    return Trend(chi_square, float(stats.chi2.sf(chi_square, len(score))))
+
+
+def event_scale(model: CoxFit) -> tuple[np.ndarray, np.ndarray]:
+    """Event times, and 1 - S(t-) of all patients there: cox.zph's km transform."""
+    patients = model.likelihood
+    table = LifeTable.count(patients.time, patients.event, entry=patients.entry)
+    before = np.append(1.0, table.survival[:-1])
+    events = table.events > 0
+    return table.times[events], 1 - before[events]
 
 
 def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
@@ -133,14 +124,7 @@ def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
         return HazardRatio(np.nan, np.nan, np.nan, np.nan, np.nan)
     model = two_arm_cox(arm, reference)
     trend = hazards_trend(model, np.concatenate(_informative(arm, reference)))
-    return HazardRatio(
-        float(model.hazard_ratio_[0]),
-        float(np.exp(model.conf_low_[0])),
-        float(np.exp(model.conf_high_[0])),
-        float(model.p_value_[0]),
-        trend.p_value,
-        trend.note,
-    )
+    return HazardRatio(*model.hazard_ratio(), trend.p_value, trend.note)
 
 
 def hazard_ratio_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
 from evaluation.regimens.arms import Z
-from evaluation.regimens.crude.hazard_ratio import has_hazard_ratio, two_arm_cox
-from evaluation.statistics.kaplan_meier import kaplan_meier
+from evaluation.regimens.crude.hazard_ratio import event_scale, has_hazard_ratio, two_arm_cox
+from evaluation.statistics.cox import CoxFit
 from features.outcome import Outcome
 
 SMOOTH_COLUMNS = ("time", "hazard_ratio", "ci_low", "ci_high", "log_hazard_ratio", "std_error")
@@ -70,14 +68,16 @@ def smooth_hazard_ratio(
         raise ValueError(f"df must be at least 2, a straight line; got {df}")
     if why_no_smooth(arm, reference, df):
         return pd.DataFrame(columns=list(SMOOTH_COLUMNS), dtype=float)
-    times, residuals, variance = scaled_schoenfeld(arm, reference)
-    scale = _event_scale(arm, reference)
-    knots = np.quantile(scale(times), np.linspace(0, 1, df))
+    model = two_arm_cox(arm, reference)
+    times, residuals, variance = scaled_schoenfeld(model)
+    event_times, scale = event_scale(model)
+    scaled = np.interp(times, event_times, scale)
+    knots = np.quantile(scaled, np.linspace(0, 1, df))
     if len(np.unique(knots)) < df:  # heavy ties: spread the knots over the distinct times
-        knots = np.quantile(np.unique(scale(times)), np.linspace(0, 1, df))
-    design = natural_spline(scale(times), knots)
+        knots = np.quantile(scale, np.linspace(0, 1, df))
+    design = natural_spline(scaled, knots)
     grid = np.linspace(times[0], times[-1], points)
-    basis = natural_spline(scale(grid), knots)
+    basis = natural_spline(np.interp(grid, event_times, scale), knots)
     # The fit hangs on the space alone, so an orthonormal basis of it keeps the numbers small.
     q, r = np.linalg.qr(design)
     basis = np.linalg.solve(r.T, basis.T).T
@@ -95,18 +95,19 @@ def smooth_hazard_ratio(
     )
 
 
-def scaled_schoenfeld(arm: Outcome, reference: Outcome) -> tuple[np.ndarray, np.ndarray, float]:
+def scaled_schoenfeld(model: CoxFit) -> tuple[np.ndarray, np.ndarray, float]:
     """Event times in order, one scaled residual plus coefficient each, and the variance V.
+
+    Of a model with one column and no strata.
 
     Returns
     -------
     tuple of ndarray of shape (d,), ndarray of shape (d,), float
         As R's residuals(fit, "scaledsch"): their mean is the Cox coefficient.
     """
-    model = two_arm_cox(arm, reference)
-    times = np.sort(np.concatenate([o.time[o.event] for o in (arm, reference)]))
-    residuals = model.residuals("scaledsch", format="pandas").to_numpy()[:, 0]
-    return times, residuals, float(model.vcov_[0, 0])
+    times, residuals, _ = model.schoenfeld
+    variance = float(model.covariance[0, 0])
+    return times, len(times) * variance * residuals[:, 0] + model.coef[0], variance
 
 
 def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
@@ -134,15 +135,3 @@ def natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
     bends = [slope(knot) - slope(knots[-2]) for knot in knots[:-2]]
     return np.column_stack([np.ones_like(x), x, *bends])
-
-
-def _event_scale(arm: Outcome, reference: Outcome) -> Callable[[np.ndarray], np.ndarray]:
-    """Map time to 1 - S(t-) of all patients, linearly between event times."""
-    both = Outcome(
-        np.concatenate([arm.time, reference.time]), np.concatenate([arm.event, reference.event])
-    )
-    curve = kaplan_meier(both)
-    events = curve["n_event"].to_numpy() > 0
-    before = np.append(1.0, curve["survival"].to_numpy()[:-1])
-    times, values = curve["time"].to_numpy()[events], 1 - before[events]
-    return lambda time: np.interp(time, times, values)

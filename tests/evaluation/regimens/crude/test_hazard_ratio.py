@@ -1,16 +1,15 @@
 """Cox hazard ratio and the proportional-hazards test against R and at their edges."""
 
-import greenwood as gw
 import numpy as np
 import pytest
 
 from evaluation.regimens.crude.hazard_ratio import (
     cox_hazard_ratio,
-    fit_cox,
     hazard_ratio_rows,
     hazards_trend,
     proportional_hazards_rows,
 )
+from evaluation.statistics.cox import ALIKE, SEPARATED, CoxFit
 from features.outcome import Outcome
 from tests.references import AML, AML_ARM, cohort, r_result
 
@@ -108,21 +107,19 @@ def test_duplicating_every_patient_about_halves_the_variance():
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(0.5), rel=0.02)
 
 
-def test_a_model_without_a_maximum_is_none():
-    surv = gw.Surv(time=AML.time, event=AML.event)
+def test_a_model_without_a_maximum_says_why():
     x = (AML_ARM == "not").astype(float)
-    assert fit_cox(surv, x[:, np.newaxis]).coef_[0] == pytest.approx(0.915532575, rel=1e-6)
+    assert CoxFit.fit(AML, x[:, np.newaxis]).coef[0] == pytest.approx(0.915532575, rel=1e-6)
     # The same covariate twice; one that orders the events perfectly.
-    assert fit_cox(surv, np.column_stack([x, x])) is None
-    three = gw.Surv(time=np.array([1.0, 2.0, 3.0]), event=np.array([True, True, True]))
-    assert fit_cox(three, np.array([[3.0], [2.0], [1.0]])) is None
+    assert CoxFit.fit(AML, np.column_stack([x, x])).note == ALIKE
+    three = Outcome([1, 2, 3], [1, 1, 1])
+    assert CoxFit.fit(three, np.array([[3.0], [2.0], [1.0]])).note == SEPARATED
 
 
-def test_a_singular_test_is_a_reason_and_no_error():
-    class Singular:
-        def cox_zph(self, transform):
-            raise np.linalg.LinAlgError("Singular matrix")
-
-    trend = hazards_trend(Singular(), np.array([1.0, 2.0]))
+def test_covariates_that_differ_at_one_time_alone_have_no_trend():
+    # After the tied events at 1 nobody of the arm is left.
+    model = CoxFit.fit(Outcome([1, 1, 2, 3], [1, 1, 1, 1]), np.array([[1.0], [0], [0], [0]]))
+    assert np.isfinite(model.coef[0])
+    trend = hazards_trend(model, np.array([1.0, 2.0]))
     assert np.isnan(trend.p_value)
     assert trend.note.startswith("not estimable: ")

@@ -27,7 +27,7 @@ def test_residuals_are_those_of_the_definition():
     # By hand: x - mean of x among those at risk, weighted by exp(beta x), times d V, plus beta.
     arm, reference = ARM.take(np.arange(12)), REFERENCE.take(np.arange(9))
     model = two_arm_cox(arm, reference)
-    beta, variance = float(model.coef_[0]), float(model.vcov_[0, 0])
+    beta, variance = float(model.coef[0]), float(model.covariance[0, 0])
     time = np.concatenate([arm.time, reference.time])
     x = np.repeat([1.0, 0.0], [12, 9])
     expected = []
@@ -35,7 +35,7 @@ def test_residuals_are_those_of_the_definition():
         risk = np.exp(beta * x[time >= at])
         mean = (risk * x[time >= at]).sum() / risk.sum()
         expected.append(beta + 21 * variance * (x[time == at][0] - mean))
-    times, residuals, found = scaled_schoenfeld(arm, reference)
+    times, residuals, found = scaled_schoenfeld(model)
     np.testing.assert_array_equal(times, np.sort(time))
     np.testing.assert_allclose(residuals, expected, rtol=1e-6)
     assert found == variance
@@ -45,7 +45,7 @@ def test_residuals_are_those_of_the_definition():
 
 def test_a_straight_line_is_the_least_squares_line():
     arm, reference = ARM.take(np.arange(40)), REFERENCE.take(np.arange(40))
-    times, residuals, variance = scaled_schoenfeld(arm, reference)
+    times, residuals, variance = scaled_schoenfeld(two_arm_cox(arm, reference))
     # Without censoring and ties 1 - S(t-) is the share that had the event before.
     scale = np.arange(80) / 80
     slope, constant = np.polyfit(scale, residuals, 1)
