@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from evaluation.statistics.partial_likelihood import Ties
+from evaluation.statistics.partial_likelihood import PartialLikelihood, Ties
 from features.outcome import Outcome
 
 _ITERATIONS = 200
@@ -66,7 +66,6 @@ def fit_firth_cox(
     Returns
     -------
     FirthCox
-        Memory grows with events times patients: meant for few events.
 
     References
     ----------
@@ -104,43 +103,32 @@ def fit_firth_cox(
 
 
 class _Penalised:
-    """The penalised partial likelihood on standardised columns; one row an event."""
+    """The penalised partial likelihood on standardised columns."""
 
     def __init__(self, outcome: Outcome, X: np.ndarray, ties: Ties) -> None:
-        self.X = X
-        dead = np.flatnonzero(outcome.event)
-        dead = dead[np.argsort(outcome.time[dead], kind="stable")]
-        self.dead = dead
-        times = outcome.time[dead]
-        self.at_risk = (outcome.time[None, :] >= times[:, None]).astype(float)
-        if ties == "efron":
-            for time in np.unique(times):
-                tied = np.flatnonzero(times == time)
-                share = np.arange(len(tied)) / len(tied)
-                self.at_risk[np.ix_(tied, dead[tied])] -= share[:, None]
+        self.plain = PartialLikelihood(outcome, X, ties=ties)
+        (self.patients,) = self.plain.strata
 
     def state(self, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Penalised log likelihood, modified score, information."""
-        X = self.X
-        eta = np.clip(X @ beta, -200, 200)
-        top = eta.max()
-        risk = self.at_risk * np.exp(eta - top)
-        total = risk.sum(axis=1)
-        share = risk / total[:, None]
-        mean = share @ X
-        information = (X * share.sum(axis=0)[:, None]).T @ X - mean.T @ mean
+        value, score, information = self.plain.at(beta)
         sign, log_det = np.linalg.slogdet(information)
-        if sign <= 0:
+        if not sign > 0:
             return -np.inf, np.zeros_like(beta), information
-        value = eta[self.dead].sum() - (np.log(total) + top).sum() + 0.5 * log_det
-        score = X[self.dead].sum(axis=0) - mean.sum(axis=0)
         # Half the trace of I^-1 dI/db_j: third central moments within each risk set.
-        whitened = X @ np.linalg.cholesky(np.linalg.inv(information))
-        centre = share @ whitened
-        squared = np.sum(whitened**2, axis=1)[None, :] - 2 * centre @ whitened.T
-        weighted = share * squared
-        penalty = weighted.sum(axis=0) @ X - weighted.sum(axis=1) @ mean
-        return float(value), score + 0.5 * penalty, information
+        x = self.plain.columns[self.patients.rows]
+        whitened = x @ np.linalg.cholesky(np.linalg.inv(information))
+        squared = np.sum(whitened**2, axis=1)
+        powers = np.column_stack([np.ones(len(x)), whitened, squared])
+        products = powers[:, :, None] * np.column_stack([np.ones(len(x)), x])[:, None, :]
+        sums = self.patients.at_risk(np.exp(x @ beta)[:, None, None] * products)
+        moments = sums / sums[:, :1, :1]
+        centre, mean = moments[:, 1:-1, 0], moments[:, 0, 1:]
+        # Of the squared distance from the mean: alone, and times each column.
+        distance = moments[:, -1] - 2 * np.einsum("ri,rij->rj", centre, moments[:, 1:-1])
+        distance += np.sum(centre**2, axis=1)[:, None] * moments[:, 0]
+        penalty = self.patients.row_weight @ (distance[:, 1:] - distance[:, :1] * mean)
+        return value + 0.5 * float(log_det), score + 0.5 * penalty, information
 
     def maximise(self, start: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
         """Newton's method on the free columns; the others stay where they start."""

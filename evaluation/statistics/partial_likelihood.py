@@ -160,12 +160,12 @@ class PartialLikelihood:
 
     def at(self, coef: np.ndarray, design: np.ndarray | None = None) -> Likelihood:
         """Value, score and information at coefficients (q,), of one cohort; of another `design`."""
-        design = self.columns if design is None else design
-        q = design.shape[1]
+        weights, columns, nowhere = self._sorted
+        columns = columns if design is None else design[self.order]
+        q = columns.shape[1]
         score, information = np.zeros(q), np.zeros((q, q))
         value = _pass_over(
-            self.weights[self.order], design[self.order], *self._layout,
-            np.zeros(len(self.order), dtype=np.int64), self.efron, coef, score, information,
+            weights, columns, *self._layout, nowhere, self.efron, coef, score, information,
             np.zeros(0),
         )  # fmt: skip
         return Likelihood(value, score, information)
@@ -184,6 +184,12 @@ class PartialLikelihood:
             weights[:, self.order], design[self.order], *self._layout, column, len(times),
             self.efron, start, smallest,
         )  # fmt: skip
+
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights and columns in the order of the pass; no times of a hazard."""
+        nowhere = np.zeros(len(self.order), dtype=np.int64)
+        return self.weights[self.order], self.columns[self.order], nowhere
 
     @cached_property
     def strata(self) -> tuple[Stratum, ...]:
