@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -120,6 +121,20 @@ def test_mlflow_is_imported_in_few_places():
         "pipelines/tracking/store.py",
         "pipelines/tracking/runs.py",
     }
+
+
+def test_shap_makes_explanations_and_draws_them_and_is_imported_where_it_does():
+    assert files_that_import("shap") == {
+        "evaluation/displays/contributions.py",
+        "evaluation/explanation/contributions.py",
+        "evaluation/explanation/values.py",
+        "evaluation/report/figures.py",
+        "pipelines/comparison/model_effects.py",
+        "pipelines/training/record.py",
+    }
+    # Importing it takes seconds: never at the top of a module, where it is for types alone.
+    code = "import pipelines.train, pipelines.compare, sys; sys.exit('shap' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

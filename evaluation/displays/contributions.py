@@ -1,216 +1,235 @@
-"""Contributions of covariates to predictions, patient by patient: all, or one against another."""
+"""Contributions of covariates to predictions, drawn by shap: all, of a group, one in its values.
+
+shap draws with pyplot and with numpy's global random numbers; both are given back as they were, and
+a picture is the same each time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+from matplotlib._pylab_helpers import Gcf
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
+from numpy.typing import ArrayLike
 
-from evaluation.displays.style import FONT_SIZE, GREY, arm_styles, new_axes, note, tidy
-from features.dataset import REGIMEN
+from evaluation.displays.style import (
+    FONT_SIZE,
+    GREY,
+    OKABE_ITO,
+    ArmStyle,
+    arm_styles,
+    new_axes,
+    note,
+    tidy,
+)
 
-# Of the distance between two rows, how far points of one row may stand apart.
-_ROW_HEIGHT = 0.36
-_BINS = 60
-# The brightest end of the map would vanish on white paper.
-_COLORS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.9, 256)))
+if TYPE_CHECKING:
+    import shap
+
+NOT_KNOWN = "not known"
+# An average over fewer patients would tell what one of them has.
+FEWEST_AVERAGED = 5
+# shap's colours run from blue to red.
+HIGHEST = "red"
+
+
+@contextmanager
+def drawn_by_shap(ax: Axes) -> Iterator[None]:
+    """Make an axes pyplot's current one and seed numpy, for the time that shap draws."""
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    # shap draws from numpy's global generator.
+    state, interactive = np.random.get_state(), matplotlib.is_interactive()  # noqa: NPY002
+    number = max(Gcf.figs, default=0) + 1
+    Gcf.set_active(FigureCanvasAgg.new_manager(figure, number))
+    figure.sca(ax)
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        with matplotlib.rc_context():
+            yield
+    finally:
+        Gcf.figs.pop(number)
+        FigureCanvasAgg(figure)
+        matplotlib.interactive(interactive)
+        np.random.set_state(state)  # noqa: NPY002
 
 
 @dataclass(frozen=True)
-class ContributionDisplay:
-    """SHAP values of every covariate and patient, the covariates with the largest ones first.
+class BeeswarmDisplay:
+    """Contributions of every covariate and patient, the covariates with the largest ones first.
 
     Attributes
     ----------
-    frame : DataFrame
-        covariate, label, row (patient, from 1), value (as text where a category), place (0 to 1:
-        rank of a number among the patients; NaN for a category or a missing value), contribution.
-        Ordered by the mean absolute contribution of the covariate.
-    scale : str
-        "event probability" or "RMST".
+    explanation : shap.Explanation of n patients and p covariates
+        On the event probability.
     horizon : float
         Months.
     learner : str
+    labels : mapping of covariate -> words for it
     """
 
-    frame: pd.DataFrame
-    scale: str
+    explanation: shap.Explanation
     horizon: float
     learner: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_contributions(
-        cls,
-        contributions: pd.DataFrame,
-        predictors: pd.DataFrame,
-        *,
-        scale: str,
-        horizon: float,
-        learner: str,
-        labels: Mapping[str, str] | None = None,
-    ) -> ContributionDisplay:
-        """Join contributions with the values that they belong to.
-
-        Parameters
-        ----------
-        contributions : DataFrame of shape (n, p)
-            As `covariate_contributions` gives them.
-        predictors : DataFrame of shape (n, p)
-            The same patients in the same order.
-        labels : mapping of covariate -> words for it, optional
-
-        Raises
-        ------
-        ValueError
-            When the tables hold different numbers of patients.
-        """
-        if len(contributions) != len(predictors):
-            raise ValueError(
-                f"contributions of {len(contributions)} patients, predictors of {len(predictors)}"
-            )
-        size = contributions.abs().mean().sort_values(ascending=False, kind="stable")
-        frames = []
-        for name in size.index:
-            values = predictors[name].reset_index(drop=True)
-            number = pd.api.types.is_numeric_dtype(values)
-            rank = values.rank(method="average") if number else pd.Series(np.nan, values.index)
-            span = rank.max() - rank.min()
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "covariate": name,
-                        "label": (labels or {}).get(name, name),
-                        "row": np.arange(1, len(values) + 1),
-                        "value": values.astype(object),
-                        "place": (rank - rank.min()) / span if span > 0 else rank * 0 + 0.5,
-                        "contribution": contributions[name].to_numpy(),
-                    }
-                )
-            )
-        return cls(pd.concat(frames, ignore_index=True), scale, horizon, learner)
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Covariate, label and mean absolute contribution, the largest first."""
+        return _by_size(self.explanation, np.abs(self.explanation.values).mean(axis=0), self.labels)
 
     def plot(self, ax: Axes | None = None, most: int = 12) -> Axes:
-        """Draw a swarm of points a covariate, at most `most` of them; return the Axes."""
-        names = list(dict.fromkeys(self.frame["covariate"]))[:most]
-        ax = ax or new_axes(6.5, 1.5 + 0.34 * len(names))
-        ax.axvline(0, color=GREY, lw=0.8, zorder=1)
-        shown = self.frame[self.frame["covariate"].isin(names)]
-        span = shown["contribution"].max() - shown["contribution"].min() or 1.0
-        for y, name in enumerate(names):
-            own = shown[shown["covariate"] == name]
-            heights = y + _swarm(own["contribution"].to_numpy(), span)
-            self._draw_row(ax, name, own, heights)
-        ax.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
-        ax.set_yticklabels([_last(shown, name, "label") for name in names])
+        """Draw a swarm of points a covariate; those beyond `most` are one row. Return the Axes."""
+        import shap
+
+        found = self.explanation
+        ax = ax or new_axes(6.5, 1.5 + 0.34 * min(len(found.feature_names), most))
+        coloured = [
+            _coloured(codes, shown)
+            for codes, shown in zip(found.data.T, found.display_data.T, strict=True)
+        ]
+        points = shap.Explanation(
+            100 * found.values,
+            100 * found.base_values,
+            pd.DataFrame({place: values for place, (values, _) in enumerate(coloured)}),
+            feature_names=[
+                self.labels.get(name, name) + told
+                for name, (_, told) in zip(found.feature_names, coloured, strict=True)
+            ],
+        )
+        with drawn_by_shap(ax):
+            shap.plots.beeswarm(
+                points, max_display=most, ax=ax, show=False, plot_size=None, s=11,
+                color_bar_label="Value of the covariate",
+            )  # fmt: skip
+        for axes in ax.figure.axes:
+            axes.tick_params(labelsize=FONT_SIZE)
+            axes.yaxis.label.set_fontsize(FONT_SIZE)
         tidy(ax)
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
-        if self.scale == "RMST":
-            ax.set_xlabel(f"Contribution to predicted RMST up to {self.horizon:g} months (months)")
-        else:
-            ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-            ax.set_xlabel(
-                f"Contribution to predicted event probability at {self.horizon:g} months "
-                "(percentage points)"
-            )
-        if shown["place"].notna().any():
-            bar = ax.figure.colorbar(ScalarMappable(cmap=_COLORS), ax=ax, fraction=0.025, pad=0.02)
-            bar.set_ticks([0, 1], labels=["lowest", "highest"])
-            bar.ax.tick_params(labelsize=FONT_SIZE, length=0)
-            bar.set_label("Value of the covariate", fontsize=FONT_SIZE)
-            bar.outline.set_visible(False)
-        left_out = self.frame["covariate"].nunique() - len(names)
-        caption = f"{self.learner}: one point a patient; hollow: a category or not known."
-        if left_out:
-            caption += f" {left_out} covariates with smaller contributions are left out."
+        ax.set_xlabel(_axis(self.horizon))
+        caption = f"{self.learner}: one point a patient; grey: a category of several, or not known."
         note(ax, caption, (0, 0), (0, -38), va="top", color=GREY)
         return ax
 
-    def _draw_row(self, ax: Axes, name: str, own: pd.DataFrame, heights: np.ndarray) -> None:
-        x, place = own["contribution"].to_numpy(), own["place"].to_numpy()
-        if name == REGIMEN:
-            styles = arm_styles(own["value"].astype(str))
-            handles = []
-            for arm, style in sorted(styles.items()):
-                rows = (own["value"] == arm).to_numpy()
-                look: dict[str, Any] = {"marker": style.marker, "color": style.color, "ls": ""}
-                ax.plot(x[rows], heights[rows], ms=3.6, mew=0, **look)
-                handles.append(Line2D([], [], ms=4, label=arm, **look))
-            ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False,
-                      ncols=len(handles), fontsize=FONT_SIZE, borderaxespad=0.2,
-                      handletextpad=0.2)  # fmt: skip
-            return
-        known = ~np.isnan(place)
-        ax.scatter(x[known], heights[known], s=11, c=place[known], cmap=_COLORS, vmin=0, vmax=1,
-                   linewidths=0, zorder=2)  # fmt: skip
-        ax.scatter(x[~known], heights[~known], s=11, facecolors="white", edgecolors=GREY,
-                   linewidths=0.6, zorder=2)  # fmt: skip
 
+@dataclass(frozen=True)
+class WaterfallDisplay:
+    """How the mean prediction of a group of patients comes from that of all: no single patient's.
 
-def _swarm(x: np.ndarray, span: float) -> np.ndarray:
-    """How far each point stands from the middle of its row, by how many are near it."""
-    bins = np.floor(np.nan_to_num(x) / span * _BINS).astype(int)
-    offset = np.zeros(len(x))
-    crowd = max(np.unique(bins, return_counts=True)[1].max(), 2)
-    for one in np.unique(bins):
-        rows = np.flatnonzero(bins == one)
-        # From the middle outwards, in turn above and below, in the order of the contributions.
-        order = rows[np.argsort(x[rows], kind="stable")]
-        step = (np.arange(len(order)) + 1) // 2 * np.where(np.arange(len(order)) % 2, 1, -1)
-        offset[order] = step * min(_ROW_HEIGHT / (crowd / 2), 0.09)
-    return offset
+    Attributes
+    ----------
+    explanation : shap.Explanation of n patients and p covariates
+        On the event probability.
+    group : ndarray of shape (n,), bool
+        Whose mean contributions are drawn.
+    name : str
+        Of the group.
+    horizon, learner, labels
+        As `BeeswarmDisplay`.
 
+    Raises
+    ------
+    ValueError
+        For a group of fewer than 5 patients.
+    """
 
-def _last(frame: pd.DataFrame, name: str, column: str) -> str:
-    return str(frame.loc[frame["covariate"] == name, column].iloc[0])
+    explanation: shap.Explanation
+    group: np.ndarray
+    name: str
+    horizon: float
+    learner: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.group.sum() < FEWEST_AVERAGED:
+            raise ValueError(
+                f"group must hold at least {FEWEST_AVERAGED} patients; got {self.group.sum()}"
+            )
 
-NOT_KNOWN = "not known"
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Covariate, label and mean contribution in the group, the largest first."""
+        return _by_size(self.explanation, self._mean(), self.labels)
+
+    def _mean(self) -> np.ndarray:
+        mean: np.ndarray = self.explanation.values[self.group].mean(axis=0)
+        return mean
+
+    def plot(self, ax: Axes | None = None, most: int = 10) -> Axes:
+        """Draw an arrow a covariate, from the mean of all to that of the group."""
+        import shap
+
+        found = self.explanation
+        rows = min(len(found.feature_names), most)
+        ax = ax or new_axes(6.5, 1.7 + 0.34 * rows)
+        figure = ax.get_figure(root=True)
+        assert isinstance(figure, Figure)
+        (width, height), before = figure.get_size_inches(), len(figure.axes)
+        base, values = 100 * float(found.base_values[0]), 100 * self._mean()
+        names = [self.labels.get(name, name) for name in found.feature_names]
+        with drawn_by_shap(ax):
+            shap.plots.waterfall(
+                shap.Explanation(values, base, feature_names=names), max_display=most, show=False
+            )
+        figure.set_size_inches(float(width), float(height))
+        tidy(ax)
+        ax.set_xlabel(f"Predicted event probability at {self.horizon:g} months (%)")
+        for text in ax.texts:
+            text.set_fontsize(FONT_SIZE)
+        # shap's two axes above write both ends as formulas; the caption says them in words.
+        for above in figure.axes[before:]:
+            above.remove()
+        caption = (
+            f"{self.learner}: from the mean of all {len(self.group)} patients, {base:.1f}%, "
+            f"to that of the {self.group.sum()} patients\nof the {self.name}, "
+            f"{base + values.sum():.1f}%.\n"
+            "Mean contributions to this model's predictions, percentage points; not causal."
+        )
+        note(ax, caption, (0, 0), (0, -38), va="top", color=GREY, linespacing=1.4)
+        return ax
 
 
 @dataclass(frozen=True)
 class DependenceDisplay:
-    """One point a patient: a covariate's value and the contribution of the regimen.
+    """One point a patient: a covariate's value and a contribution, with how steady it is.
 
     Attributes
     ----------
     frame : DataFrame
-        row, regimen, value, contribution, refit_low, refit_high (95% of refits, NaN without them),
-        refit_sd.
+        value, contribution; regimen where points are told apart by it; refit_low, refit_high (95%
+        of refits) where there are some.
     covariate : str
         Words for the horizontal axis, with the unit.
-    scale : str
-        "event probability" or "RMST".
     horizon : float
         Months.
     learner : str
+    of : str
+        Whose contribution it is.
     """
 
     frame: pd.DataFrame
     covariate: str
-    scale: str
     horizon: float
     learner: str
+    of: str = "the regimen"
 
     @classmethod
     def from_contributions(
-        cls,
-        contributions: pd.DataFrame,
-        values: pd.Series,
-        *,
-        scale: str,
-        horizon: float,
-        label: str | None = None,
+        cls, contributions: pd.DataFrame, values: pd.Series, horizon: float, label: str
     ) -> DependenceDisplay:
-        """Select one output and put the covariate beside it.
+        """Select the regimen's contributions at one horizon and put a covariate beside them.
 
         Parameters
         ----------
@@ -225,53 +244,69 @@ class DependenceDisplay:
             When the output is not in the table, or a row is not among the values.
         """
         learners = contributions["learner"].unique()
-        at = np.isclose(contributions["horizon"], horizon) & (contributions["scale"] == scale)
-        own = contributions[at].sort_values("row")
+        scale = contributions["scale"] == "event probability"
+        own = contributions[np.isclose(contributions["horizon"], horizon) & scale]
+        own = own.sort_values("row")
         if len(learners) != 1 or not len(own) or own["row"].max() > len(values):
             raise ValueError(
-                f"{len(own)} contributions to {scale} at {horizon:g} months of learners "
+                f"{len(own)} contributions at {horizon:g} months of learners "
                 f"{sorted(learners)}; expected some of one learner, of {len(values)} patients"
             )
-        columns = ["row", "regimen", "contribution", "refit_low", "refit_high", "refit_sd"]
+        columns = ["row", "regimen", "contribution", "refit_low", "refit_high"]
         frame = own[columns].reset_index(drop=True)
         frame.insert(2, "value", values.to_numpy()[frame["row"] - 1])
-        name = label or str(values.name)
-        return cls(frame, name, scale, horizon, str(learners[0]))
+        return cls(frame, label, horizon, str(learners[0]))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the points by arm, each with its range over refits; return the Axes."""
+        import shap
+
         ax = ax or new_axes(6.0, 3.8)
         x = self._draw_positions(ax)
+        if ax.get_autoscalex_on():
+            margin = 0.05 * (np.ptp(x) or 1.0)
+            ax.set_xlim(x.min() - margin, x.max() + margin)
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
-        styles = arm_styles(self.frame["regimen"])
-        handles = []
+        if "regimen" in self.frame:
+            styles = arm_styles(self.frame["regimen"])
+            arms = self.frame["regimen"].to_numpy()
+        else:
+            styles = {"": ArmStyle(OKABE_ITO["blue"], "-")}
+            arms = np.full(len(self.frame), "")
+        told = "refit_low" in self.frame and self.frame["refit_low"].notna().any()
         for arm, style in sorted(styles.items()):
-            rows = (self.frame["regimen"] == arm).to_numpy()
+            rows = arms == arm
             own = self.frame[rows]
-            ax.vlines(x[rows], own["refit_low"], own["refit_high"], color=style.color, lw=0.7,
-                      alpha=0.35, zorder=2)  # fmt: skip
-            ax.plot(x[rows], own["contribution"], style.marker, color=style.color, ms=4.2,
-                    mew=0.4, mec="white", zorder=3)  # fmt: skip
-            handles.append(
-                Line2D([], [], ls="", marker=style.marker, color=style.color, ms=5, label=arm)
+            if told:
+                ax.vlines(x[rows], 100 * own["refit_low"], 100 * own["refit_high"],
+                          color=style.color, lw=0.7, alpha=0.35, zorder=2)  # fmt: skip
+            points = shap.Explanation(
+                100 * own["contribution"].to_numpy(dtype=float), data=x[rows], feature_names=arm
             )
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False,
-                  ncols=len(handles), fontsize=FONT_SIZE, borderaxespad=0.2,
-                  handletextpad=0.2)  # fmt: skip
+            drawn = len(ax.collections)
+            with drawn_by_shap(ax):
+                shap.plots.scatter(
+                    points, color=style.color, hist=False, x_jitter=0, dot_size=18, ax=ax,
+                    show=False,
+                )  # fmt: skip
+            marker = MarkerStyle(style.marker)
+            path = marker.get_path().transformed(marker.get_transform())
+            ax.collections[drawn].set(paths=[path], zorder=3)
+        if len(styles) > 1:
+            handles = [
+                Line2D([], [], ls="", marker=style.marker, color=style.color, ms=5, label=arm)
+                for arm, style in sorted(styles.items())
+            ]
+            ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False,
+                      ncols=len(handles), fontsize=FONT_SIZE, borderaxespad=0.2,
+                      handletextpad=0.2)  # fmt: skip
         tidy(ax)
         ax.set_xlabel(self.covariate)
-        if self.scale == "RMST":
-            ax.set_ylabel(
-                f"Contribution of the regimen to\nRMST up to {self.horizon:g} months (months)"
-            )
-        else:
-            ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-            ax.set_ylabel(
-                "Contribution of the regimen to event\n"
-                f"probability at {self.horizon:g} months (points)"
-            )
-        bars = "line: 95% of bootstrap refits" if self.frame["refit_low"].notna().any() else ""
-        caption = "; ".join(part for part in (f"{self.learner}: one point a patient", bars) if part)
+        ax.set_ylabel(
+            f"Contribution of {self.of} to event\nprobability at {self.horizon:g} months (points)"
+        )
+        bars = "; line: 95% of bootstrap refits" if told else ""
+        caption = f"{self.learner}: one point a patient{bars}"
         caption += ".\nA contribution to this model's prediction; not causal."
         note(ax, caption, (0, 0), (0, -38), va="top", color=GREY, linespacing=1.4)
         return ax
@@ -305,3 +340,35 @@ class DependenceDisplay:
         ax.set_xticks(range(len(levels)), labels=levels)
         ax.set_xlim(-0.5, len(levels) - 0.5)
         return place + spread
+
+
+def _axis(horizon: float) -> str:
+    return f"Contribution to predicted event probability at {horizon:g} months (percentage points)"
+
+
+def _by_size(
+    explanation: shap.Explanation, values: np.ndarray, labels: Mapping[str, str]
+) -> pd.DataFrame:
+    names = list(explanation.feature_names)
+    table = pd.DataFrame(
+        {
+            "covariate": names,
+            "label": [labels.get(name, name) for name in names],
+            "contribution": values,
+        }
+    )
+    return table.sort_values("contribution", key=np.abs, ascending=False, kind="stable")
+
+
+def _coloured(codes: np.ndarray, shown: ArrayLike) -> tuple[pd.Series, str]:
+    """Values that shap colours from low to high, and what a colour means where that is not plain.
+
+    A category of two levels is coloured; one of several is not, nor is what nobody has known.
+    """
+    text = pd.Series(shown)
+    levels = sorted({str(value) for value in text[text.notna()] if isinstance(value, str)})
+    if not levels and not np.isnan(codes).all():
+        return pd.Series(codes), ""
+    if len(levels) == 2:
+        return pd.Series(codes), f" ({HIGHEST}: {levels[1]})"
+    return pd.Series(["" for _ in codes], dtype=object), ""

@@ -8,7 +8,7 @@ from math import comb
 
 import numpy as np
 
-from evaluation.explanation.values import Explanation, Sides
+from evaluation.explanation.values import ShapValues, Sides
 
 # Predictions for mixed patients that counting out every coalition may take.
 MOST_ROWS = 1_000_000
@@ -29,7 +29,7 @@ def every_coalition_shap(
     predict: Predict,
     sides: Sides,
     players: Sequence[int],
-) -> Explanation:
+) -> ShapValues:
     """Exact interventional SHAP values by every coalition of the players.
 
     Parameters
@@ -61,7 +61,7 @@ def every_coalition_shap(
         values[:, player] = np.einsum("c,nck->nk", share, gain)
     base = weights @ predict(background)
     method = "exact SHAP by every coalition"
-    return Explanation.exact(values, base, columns, method)
+    return ShapValues.exact(values, base, columns, method)
 
 
 def sampled_shap(
@@ -69,7 +69,7 @@ def sampled_shap(
     sides: Sides,
     seed: int,
     draws: int = DRAWS,
-) -> Explanation:
+) -> ShapValues:
     """Interventional SHAP values from random orders of the players, each with its reverse.
 
     Every patient meets every background patient, so that the values add up to the prediction
@@ -99,7 +99,7 @@ def sampled_shap(
         mean, spread = gains.mean(axis=2), gains.var(axis=2, ddof=1)
         values[rows] = np.einsum("j,njpk->npk", weights, mean)
         variance[rows] = np.einsum("j,njpk->npk", weights**2, spread) / draws
-    return Explanation(values, base, sides.columns, _sampled(draws), np.sqrt(variance))
+    return ShapValues(values, base, sides.columns, _sampled(draws), np.sqrt(variance))
 
 
 def sampled_player_shap(
@@ -109,7 +109,7 @@ def sampled_player_shap(
     draws: int = DRAWS,
     *,
     player: int,
-) -> Explanation:
+) -> ShapValues:
     """`sampled_shap` of one player, from random coalitions, each with its complement.
 
     Two patients with the same features of the player contribute exactly nothing to each other, and
@@ -146,7 +146,7 @@ def sampled_player_shap(
         share = weights[j][:, None]
         np.add.at(values[:, player], i, share * gain.mean(axis=1))
         np.add.at(variance[:, player], i, share**2 * gain.var(axis=1, ddof=1) / draws)
-    return Explanation(values, base, columns, _sampled(draws), np.sqrt(variance))
+    return ShapValues(values, base, columns, _sampled(draws), np.sqrt(variance))
 
 
 def _sampled(draws: int) -> str:

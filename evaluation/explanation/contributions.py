@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from evaluation.explanation.coalitions import (
 )
 from evaluation.explanation.scores import additive_shap
 from evaluation.explanation.trees import interventional_shap
-from evaluation.explanation.values import CurveOutputs, Explanation, Sides
+from evaluation.explanation.values import CurveOutputs, ShapValues, Sides
 from features.dataset import REGIMEN
 from models.prediction import (
     LinkedScore,
@@ -28,6 +28,9 @@ from models.prediction import (
     SurvivalTrees,
     WeightedModels,
 )
+
+if TYPE_CHECKING:
+    import shap
 
 # Pairs of an explained and a background patient; fewer background patients where there are more.
 MOST_PAIRS = 62_500
@@ -90,7 +93,7 @@ def explain_curve(
     *,
     player: str | None = None,
     background: Background | None = None,
-) -> Explanation:
+) -> ShapValues:
     """SHAP values of every covariate, or of one, on numbers read from the survival curve.
 
     Forests, Cox models and boosted stumps are explained exactly, and stacks of them. Other models
@@ -112,7 +115,7 @@ def explain_curve(
 
     Returns
     -------
-    Explanation
+    ShapValues
         Columns are the model's; NaN for outputs beyond its follow-up.
 
     Raises
@@ -136,7 +139,7 @@ def explain_curve(
     if not known.any() or not len(opened.columns):
         values = np.zeros((len(predictors), len(opened.columns), len(wanted.names)))
         base = wanted.of(_survival(model, predictors.iloc[:1], wanted.times))[0]
-        return Explanation.exact(values, base, opened.columns, "no covariate").spread(known)
+        return ShapValues.exact(values, base, opened.columns, "no covariate").spread(known)
     X = opened.encode(predictors)
     sides = Sides(X, X[background.rows], background.weights, opened.owner, opened.columns)
     job = _Job(opened, sides, wanted, seed)
@@ -155,6 +158,32 @@ def explain_curve(
     return found.spread(known)
 
 
+def explain_event_probability(
+    model: SurvivalModel,
+    predictors: pd.DataFrame,
+    horizon: float,
+    seed: int,
+    background: int = 30,
+) -> shap.Explanation:
+    """SHAP values of every covariate on the event probability at one horizon.
+
+    Parameters
+    ----------
+    background : int
+        For a model that has no exact method: so many of the same patients, drawn within each
+        regimen, stand in for covariates outside a coalition. An exact method takes all of them.
+
+    Returns
+    -------
+    shap.Explanation of n patients and p covariates
+        In probability; 0 for a covariate the model does not see, NaN beyond the follow-up.
+    """
+    against = None if is_exact(model) else Background.of(predictors, seed, most=background)
+    outputs = CurveOutputs.read([horizon])
+    found = explain_curve(model, predictors, outputs, seed, background=against)
+    return found.explanation(predictors)
+
+
 @dataclass(frozen=True)
 class _Job:
     """What is explained, of whom, and against whom."""
@@ -168,7 +197,7 @@ class _Job:
         return self.outputs.of(self.opened.predict(X, self.outputs.times).survival)
 
 
-def _explain_trees(inside: SurvivalTrees, job: _Job, player: int | None) -> Explanation:
+def _explain_trees(inside: SurvivalTrees, job: _Job, player: int | None) -> ShapValues:
     # The constant is the same for everybody, and enters the base value alone.
     trees = tuple(
         replace(tree, value=tree.value @ job.outputs.weights)
@@ -178,7 +207,7 @@ def _explain_trees(inside: SurvivalTrees, job: _Job, player: int | None) -> Expl
     return replace(found, base=found.base + job.outputs.constant)
 
 
-def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explanation:
+def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> ShapValues:
     count = len(job.sides.columns)
     used = list(range(count))
     if inside.used is not None:
@@ -197,7 +226,7 @@ def _explain_score(inside: LinkedScore, job: _Job, player: int | None) -> Explan
         values[:, [place for place in range(count) if place not in used]] = 0.0
         base = job.sides.weights @ predict(job.sides.background)
         method = "exact: the model does not look at it"
-        return Explanation.exact(values, base, job.sides.columns, method)
+        return ShapValues.exact(values, base, job.sides.columns, method)
     if inside.terms is not None:
         found = _explain_sum(inside, job, player)
         if found is not None:
@@ -225,7 +254,7 @@ def _read_many(read: Callable[[np.ndarray], np.ndarray], score: np.ndarray) -> n
 
 def _explain_by_predictions(
     predict: Predict, job: _Job, player: int | None, used: list[int]
-) -> Explanation:
+) -> ShapValues:
     if every_coalition_fits(len(job.sides.X), len(job.sides.background), len(used)):
         return every_coalition_shap(predict, job.sides, used)
     if player is None:
@@ -233,7 +262,7 @@ def _explain_by_predictions(
     return sampled_player_shap(predict, job.sides, job.seed, player=player)
 
 
-def _explain_sum(inside: LinkedScore, job: _Job, player: int | None) -> Explanation | None:
+def _explain_sum(inside: LinkedScore, job: _Job, player: int | None) -> ShapValues | None:
     assert inside.terms is not None
     columns, owner = job.sides.columns, job.sides.owner
     terms, background = (
@@ -353,9 +382,9 @@ def _survival(model: SurvivalModel, predictors: pd.DataFrame, times: np.ndarray)
     return model.predict(predictors, times).survival
 
 
-def _weighted(weights: tuple[float, ...], parts: list[Explanation]) -> Explanation:
+def _weighted(weights: tuple[float, ...], parts: list[ShapValues]) -> ShapValues:
     error = np.sqrt(sum((w * part.error) ** 2 for w, part in zip(weights, parts, strict=True)))
-    return Explanation(
+    return ShapValues(
         np.asarray(sum(w * part.values for w, part in zip(weights, parts, strict=True))),
         np.asarray(sum(w * part.base for w, part in zip(weights, parts, strict=True))),
         parts[0].columns,

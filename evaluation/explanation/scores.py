@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numba import njit
 
-from evaluation.explanation.values import Explanation, coalition_nodes
+from evaluation.explanation.values import ShapValues, coalition_nodes
 
 # The waves meet the function to this, as a share of its range, or the method is refused.
 WAVE_TOLERANCE = 1e-9
@@ -27,7 +27,7 @@ def additive_shap(
     outputs: Callable[[np.ndarray], np.ndarray],
     columns: Sequence[str],
     player: int | None = None,
-) -> Explanation | None:
+) -> ShapValues | None:
     """Exact interventional SHAP values of smooth functions of a sum of terms.
 
     Parameters
@@ -46,7 +46,7 @@ def additive_shap(
 
     Returns
     -------
-    Explanation or None
+    ShapValues or None
         None when the function is too steep on this interval to be met to 1e-9 of its range.
 
     Raises
@@ -75,7 +75,7 @@ def additive_shap(
     # Of a coefficient times a wave the real part.
     values = sums[:, :, 0] @ coefficient.real - sums[:, :, 1] @ coefficient.imag
     base = weights @ outputs(background.sum(axis=1))
-    explanation = Explanation.exact(values, base, columns, "exact SHAP of a function of a sum")
+    explanation = ShapValues.exact(values, base, columns, "exact SHAP of a function of a sum")
     if player is None:
         return explanation.check(outputs(terms.sum(axis=1)))
     values[:, np.arange(p) != player] = np.nan

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from evaluation.explanation.values import Explanation, Sides
+from evaluation.explanation.values import ShapValues, Sides
 from models.prediction import DecisionTree
 
 
 def interventional_shap(
     trees: Sequence[DecisionTree], sides: Sides, player: int | None = None
-) -> Explanation:
+) -> ShapValues:
     """Exact interventional SHAP values of a sum of trees.
 
     Parameters
@@ -30,7 +30,7 @@ def interventional_shap(
 
     Returns
     -------
-    Explanation
+    ShapValues
         Base value: the weighted mean prediction of the background.
 
     Raises
@@ -56,7 +56,7 @@ def interventional_shap(
         base += sides.weights @ tree.value[reached]
         total += tree.value[_follow(tree.left, tree.right, left)]
     method = "exact interventional TreeSHAP"
-    explanation = Explanation.exact(values, base, sides.columns, method)
+    explanation = ShapValues.exact(values, base, sides.columns, method)
     if player is None:
         return explanation.check(total)
     values[:, np.arange(len(sides.columns)) != player] = np.nan

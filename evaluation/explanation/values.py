@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    import shap
 
 # Values, base and prediction agree to this, or nothing is returned.
 TOLERANCE = 1e-6
@@ -136,8 +141,10 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """SHAP values of n patients, p covariates and K outputs.
+class ShapValues:
+    """SHAP values of n patients, p covariates and K outputs, light enough for thousands of refits.
+
+    `explanation` makes one output of it an object of shap, for its pictures.
 
     Attributes
     ----------
@@ -161,13 +168,13 @@ class Explanation:
     @classmethod
     def exact(
         cls, values: np.ndarray, base: np.ndarray, columns: Sequence[str], method: str
-    ) -> Explanation:
+    ) -> ShapValues:
         """Values without an error of their own."""
         return cls(values, base, tuple(columns), method, np.zeros(values.shape))
 
     def check(
         self, predicted: ArrayLike, size: ArrayLike = 1.0, tolerance: float = TOLERANCE
-    ) -> Explanation:
+    ) -> ShapValues:
         """Return it when every patient's values and the base add up to the prediction.
 
         Parameters
@@ -189,7 +196,7 @@ class Explanation:
             )
         return self
 
-    def share_rounding(self, predicted: ArrayLike, size: ArrayLike = 1.0) -> Explanation:
+    def share_rounding(self, predicted: ArrayLike, size: ArrayLike = 1.0) -> ShapValues:
         """Add what is missing to the prediction, in equal parts, to the values that are not 0.
 
         Only for a prediction that was added up in single precision. Parameters as `check`.
@@ -212,7 +219,43 @@ class Explanation:
             return np.zeros((len(self.values), self.values.shape[2]))
         return self.values[:, self.columns.index(column)]
 
-    def spread(self, known: np.ndarray) -> Explanation:
+    def explanation(self, predictors: pd.DataFrame, output: int = 0) -> shap.Explanation:
+        """One output as shap has it, for any of its pictures.
+
+        Parameters
+        ----------
+        predictors : DataFrame of shape (n, p)
+            The patients explained; a covariate that the model does not see has values of 0.
+        output : int
+            Which of the K.
+
+        Returns
+        -------
+        shap.Explanation
+            values, error_std and data of shape (n, p), base_values of shape (n,). In data a
+            category is the place of its level among the sorted ones, and NaN is not known;
+            display_data has the values themselves.
+        """
+        import shap
+
+        places = [self.columns.index(name) if name in self.columns else -1 for name in predictors]
+        values, error = (
+            np.column_stack(
+                [part[:, at, output] if at >= 0 else np.zeros(len(part)) for at in places]
+            )
+            for part in (self.values, self.error)
+        )
+        return shap.Explanation(
+            values,
+            np.full(len(values), self.base[output]),
+            np.column_stack([_codes(predictors[name]) for name in predictors]),
+            display_data=predictors.to_numpy(dtype=object),
+            feature_names=[str(name) for name in predictors],
+            error_std=error,
+            compute_time=None,
+        )
+
+    def spread(self, known: np.ndarray) -> ShapValues:
         """Put the outputs at the marked places, shape (K,), bool, and NaN at the others."""
 
         def placed(part: np.ndarray) -> np.ndarray:
@@ -223,6 +266,13 @@ class Explanation:
         return replace(
             self, values=placed(self.values), error=placed(self.error), base=placed(self.base)
         )
+
+
+def _codes(values: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(dtype=float)
+    codes: np.ndarray = pd.Categorical(values).codes.astype(float)
+    return np.where(codes < 0, np.nan, codes)
 
 
 def coalition_nodes(players: int) -> tuple[np.ndarray, np.ndarray]:

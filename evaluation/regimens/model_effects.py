@@ -16,7 +16,6 @@ from evaluation.bootstrap import percentile_interval
 from evaluation.explanation.contributions import (
     Background,
     explain_curve,
-    is_exact,
     outputs_under,
     step_times,
 )
@@ -495,33 +494,6 @@ def _verdict(shap: pd.Series, standardised: pd.Series, gap: float) -> str:
     if np.isfinite(gap) and abs(estimates[0] - estimates[1]) > gap:
         return "same direction, sizes apart by more than half an interval" + uncertain
     return "agree" + uncertain
-
-
-def covariate_contributions(
-    model: SurvivalModel,
-    predictors: pd.DataFrame,
-    horizon: float,
-    seed: int,
-    background: int = 30,
-) -> pd.DataFrame:
-    """SHAP values of every covariate on the event probability at one horizon.
-
-    Parameters
-    ----------
-    background : int
-        For a model that has no exact method: so many of the same patients, drawn within each
-        regimen, stand in for covariates outside a coalition. An exact method takes all of them.
-
-    Returns
-    -------
-    DataFrame of shape (n, p)
-        Contributions in probability, one column a covariate; 0 for one the model does not see, NaN
-        beyond the follow-up.
-    """
-    against = None if is_exact(model) else Background.of(predictors, seed, most=background)
-    outputs = CurveOutputs.read([horizon])
-    found = explain_curve(model, predictors, outputs, seed, background=against)
-    return pd.DataFrame({name: found.of(name)[:, 0] for name in predictors}, predictors.index)
 
 
 def _refit_method(count: int) -> str:

@@ -258,8 +258,8 @@ def models(found: ComparisonReport) -> Section | None:
             note(
                 "Drawn for the simplest configured learner that sees the regimen, and for the "
                 "forest. One point a patient, without name or number; no table of them is "
-                "written. The second picture takes the other covariate that this model's "
-                "predictions owe most to."
+                "written. Means are of a group of patients, never of one. The last picture takes "
+                "the other covariate that this model's predictions owe most to. Drawn by shap."
             ),
         ]
     title = "What the models' predictions owe to the regimen"

@@ -348,6 +348,13 @@ def contributions(found: Found) -> Section | None:
     rows = _titled(
         "What the chosen model's predictions rest on",
         _table(found.contributions),
+        pictures("contributions", found.pictures.get("contributions")),
+        note(
+            "One point a patient, without name or number; no table of them is written. Means are "
+            "of a group of patients, never of one. Drawn by shap."
+        )
+        if found.pictures.get("contributions")
+        else None,
         before=note(
             "SHAP: the contribution of a covariate to this model's prediction, not the effect of "
             "changing it."

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import delayed
 
+from evaluation.displays.contributions import FEWEST_AVERAGED
+from evaluation.explanation.contributions import explain_event_probability
 from evaluation.regimens.model_effects import (
     RegimenReading,
     agreement_table,
     contribution_table,
     course_table,
-    covariate_contributions,
     curve_outputs,
     heterogeneity_table,
     read_regimen,
@@ -31,9 +32,10 @@ from models.prediction import SurvivalModel
 from pipelines.output.processes import in_parallel
 from pipelines.training.nested_validation import refit_within_arms, task_seed
 
+if TYPE_CHECKING:
+    import shap
+
 COURSE_STEPS = 24
-# An average over fewer patients of an arm would tell what one of them has.
-FEWEST_AVERAGED = 5
 TOO_FEW = f"not shown: fewer than {FEWEST_AVERAGED} patients"
 
 
@@ -115,8 +117,8 @@ class ShownLearner:
     ----------
     horizon : float
         Months: the last one within the model's follow-up.
-    contributions : DataFrame of shape (n, p)
-        Of every covariate on the event probability at the horizon.
+    explanation : shap.Explanation of n patients and p covariates
+        On the event probability at the horizon.
     predictors : DataFrame of shape (n, p)
         The same patients.
     regimen : DataFrame
@@ -125,14 +127,15 @@ class ShownLearner:
 
     learner: str
     horizon: float
-    contributions: pd.DataFrame
+    explanation: shap.Explanation
     predictors: pd.DataFrame
     regimen: pd.DataFrame
 
     @property
     def covariate(self) -> str:
         """The other covariate with the largest mean absolute contribution; "" if none has any."""
-        size = self.contributions.drop(columns=REGIMEN).abs().mean()
+        names = self.explanation.feature_names
+        size = pd.Series(np.abs(self.explanation.values).mean(axis=0), names).drop(REGIMEN)
         return str(size.idxmax()) if len(size) and size.max() > 0 else ""
 
 
@@ -315,7 +318,7 @@ def _shown(
     return ShownLearner(
         model.learner,
         horizon,
-        covariate_contributions(model, explained, horizon, seed),
+        explain_event_probability(model, explained, horizon, seed),
         explained,
         own.assign(row=np.arange(1, len(own) + 1)),
     )

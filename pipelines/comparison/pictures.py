@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation.displays.balance import LoveDisplay, OverlapDisplay
-from evaluation.displays.contributions import ContributionDisplay, DependenceDisplay
+from evaluation.displays.contributions import DependenceDisplay
 from evaluation.displays.in_time import CONTRAST, CourseDisplay
 from evaluation.regimens.adjusted.balance import NEGLIGIBLE
 from evaluation.regimens.adjusted.propensity import propensity_limits
@@ -18,7 +18,7 @@ from evaluation.report.arm_curves import (
     incidence_display,
     weighted_display,
 )
-from evaluation.report.figures import axes_figure, kaplan_meier_figure
+from evaluation.report.figures import axes_figure, contribution_pictures, kaplan_meier_figure
 from evaluation.report.forests import subgroup_forest, triangulation_forest
 from evaluation.results import MODEL_BASED
 from features.covariates.derived import describe_covariates
@@ -27,7 +27,6 @@ from pipelines.comparison.run import Comparison, as_groups
 
 Pictures = dict[str, dict[str, Figure]]
 WEIGHTING = "overlap"
-EVENT = "event probability"
 
 
 def comparison_pictures(found: Comparison) -> Pictures:
@@ -176,22 +175,15 @@ def _contributions(found: Comparison) -> dict[str, Figure]:
             name: own.label + (f" ({own.unit})" if own.unit else "")
             for name, own in described.items()
         }
-        summary = ContributionDisplay.from_contributions(
-            one.contributions, one.predictors, scale=EVENT, horizon=one.horizon,
-            learner=one.learner, labels={**labels, REGIMEN: "Regimen"},
-        )  # fmt: skip
+        named = {**labels, REGIMEN: "Regimen"}
+        figures |= contribution_pictures(one.explanation, one.horizon, one.learner, named)
         at = f"event probability at {one.horizon:g} months"
-        figures[f"{one.learner}: contributions to {at}"] = axes_figure(summary.plot())
         if one.covariate and one.regimen["contribution"].abs().max() > 0:
             values = one.predictors[one.covariate]
             if described[one.covariate].kind == "flag":
                 values = as_groups(values, described[one.covariate], ())
             dependence = DependenceDisplay.from_contributions(
-                one.regimen,
-                values,
-                scale=EVENT,
-                horizon=one.horizon,
-                label=labels[one.covariate],
+                one.regimen, values, one.horizon, labels[one.covariate]
             )
             by = described[one.covariate].label
             caption = f"{one.learner}: contribution of the regimen to {at}, by {by}"

@@ -7,17 +7,22 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from evaluation.displays.contributions import BeeswarmDisplay
 from evaluation.estimates import performance_texts
+from evaluation.explanation.contributions import explain_event_probability
 from evaluation.metrics.catalogue import IBS, UNO_C, version_for
-from evaluation.regimens.model_effects import covariate_contributions
 from evaluation.report.assessment import Assessment, Judged, calibration_pictures
 from evaluation.report.figures import (
+    contribution_pictures,
     discrimination_figure,
     kaplan_meier_figure,
+    own_dependence,
     regimen_figure,
     save_figure,
 )
@@ -25,7 +30,7 @@ from evaluation.report.section import Record, sections_of, write_record
 from evaluation.report.training import SECTIONS, Found
 from evaluation.results import format_estimate, with_refit_range
 from evaluation.validation.champion import Champion
-from features.covariates.derived import needed_inputs
+from features.covariates.derived import describe_covariates, needed_inputs
 from features.dataset import REGIMEN
 from features.regimens.column import RegimenColumn
 from models.card import ModelCard, category_levels, covariate_ranges, software_versions
@@ -43,6 +48,9 @@ from pipelines.training.censoring import describe_censoring
 from pipelines.training.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.promotion import Promotion, became_text
+
+if TYPE_CHECKING:
+    import shap
 
 
 @dataclass(frozen=True)
@@ -223,7 +231,8 @@ class TrainingRecord:
     ) -> str:
         """Write report and tables to the training's run; return the report's HTML."""
         became = became_text(registration, promotion)
-        pictures = self._pictures(conclusion)
+        explanation = self._explain(conclusion.best.model)
+        pictures = self._pictures(conclusion, explanation)
         metrics, champion = conclusion.metrics, conclusion.champion
         record = Record(
             "training",
@@ -243,7 +252,7 @@ class TrainingRecord:
                     sample_size_text=self.plan.sample_size_text,
                     regimen=conclusion.regimen,
                     claims=conclusion.claims,
-                    contributions=self._contributions(conclusion.best.model),
+                    contributions=self._contributions(explanation),
                     parameters=_parameters(conclusion.fits),
                     pictures=pictures,
                     tables=conclusion.assessment.tables,
@@ -408,27 +417,31 @@ class TrainingRecord:
         lines += ["What these data cannot support:", *(f"- {c}" for c in conclusion.cautions)]
         return "\n".join(lines)
 
-    def _contributions(self, model: SurvivalModel) -> pd.DataFrame:
-        horizon = max(self.plan.horizons)
-        values = covariate_contributions(
+    def _explain(self, model: SurvivalModel) -> shap.Explanation:
+        return explain_event_probability(
             model,
             self.plan.view(model.learner).predictors,
-            horizon,
+            max(self.plan.horizons),
             task_seed(self.plan.config.seed, "shap"),
         )
-        mean = values.abs().mean().sort_values(ascending=False)
+
+    def _contributions(self, explanation: shap.Explanation) -> pd.DataFrame:
+        horizon = max(self.plan.horizons)
+        mean = BeeswarmDisplay(explanation, horizon, "").frame
         return pd.DataFrame(
             {
-                "covariate": mean.index,
+                "covariate": mean["covariate"],
                 f"mean |contribution| to event probability at {horizon:g} months": [
-                    f"{value:.3f}" for value in mean
+                    f"{value:.3f}" for value in mean["contribution"]
                 ],
             }
         )
 
     # -- pictures ----------------------------------------------------------------------------
 
-    def _pictures(self, conclusion: Conclusion) -> dict[str, dict[str, Figure]]:
+    def _pictures(
+        self, conclusion: Conclusion, explanation: shap.Explanation
+    ) -> dict[str, dict[str, Figure]]:
         plan, metrics = self.plan, conclusion.metrics
         pictures: dict[str, dict[str, Figure]] = {
             "performance": {"Uno C of each learner, 95% interval": discrimination_figure(metrics)},
@@ -436,6 +449,15 @@ class TrainingRecord:
         }
         for section, figures in conclusion.assessment.figures.items():
             pictures.setdefault(section, {}).update(figures)
+        # A model that tells nobody apart, as Kaplan-Meier, owes nothing to any covariate.
+        if np.abs(explanation.values).max(initial=0) > 0:
+            names = [name for name in explanation.feature_names if name != REGIMEN]
+            labels = {
+                name: own.label + (f" ({own.unit})" if own.unit else "")
+                for name, own in describe_covariates(names, plan.cohort.dictionary).items()
+            } | {REGIMEN: "Regimen"}
+            shown = (explanation, max(plan.horizons), conclusion.champion.learner, labels)
+            pictures["contributions"] = contribution_pictures(*shown) | own_dependence(*shown)
         if conclusion.regimen is None or plan.cohort.regimen is None:
             return pictures
         for label, outcome in plan.cohort.outcomes.items():

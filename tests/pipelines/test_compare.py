@@ -162,10 +162,11 @@ def test_the_report_shows_every_part(embedded):
         assert words in embedded.words, words
     # Forests: hazard ratio, RMST, two horizons; two Kaplan-Meier, two ratios over time; overlap,
     # love plot, weighted curves; subgroups.
-    # Of the models: a course for each that holds the regimen, contributions and dependence of cox.
+    # Of the models: a course for each that holds the regimen; contributions, those of the fifth of
+    # highest risk, and dependence of cox.
     held = embedded.held
     assert "cox" in held
-    assert embedded.report.count("data:image/png") == 4 + 2 + 2 + 3 + 1 + len(held) + 2
+    assert embedded.report.count("data:image/png") == 4 + 2 + 2 + 3 + 1 + len(held) + 3
     assert "nan" not in embedded.words.lower().split()
 
 

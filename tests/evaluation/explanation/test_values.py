@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.explanation.values import CurveOutputs, Explanation, coalition_nodes
+from evaluation.explanation.values import CurveOutputs, ShapValues, coalition_nodes
 
 
 def test_outputs_of_a_step_curve_by_hand():
@@ -53,7 +53,7 @@ def test_wrong_times_are_refused():
 
 
 def explanation(values=((0.1, 0.2), (0.0, -0.3))):
-    return Explanation.exact(np.array(values)[:, :, None], np.array([0.5]), ("a", "b"), "by hand")
+    return ShapValues.exact(np.array(values)[:, :, None], np.array([0.5]), ("a", "b"), "by hand")
 
 
 def test_values_that_add_up_pass():

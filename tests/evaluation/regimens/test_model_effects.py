@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.explanation.contributions import explain_event_probability
 from evaluation.explanation.values import CurveOutputs
 from evaluation.regimens.model_effects import (
     agreement_table,
     contribution_table,
     course_table,
-    covariate_contributions,
     curve_outputs,
     heterogeneity_table,
     model_contrasts,
@@ -28,6 +28,12 @@ from models.prediction import SurvivalPrediction
 HORIZONS = (6.0, 12.0)
 ARMS = ("LDAC", "HMA")
 TAU = 18.0
+
+
+def by_covariate(model, predictors, horizon, seed):
+    """Contributions of every covariate as a table."""
+    found = explain_event_probability(model, predictors, horizon, seed)
+    return pd.DataFrame(found.values, predictors.index, found.feature_names)
 
 
 class ClosedForm:
@@ -175,7 +181,7 @@ def test_with_one_regimen_in_the_table_nothing_can_be_owed(predictors):
     assert (contribution == 0).all()
 
 
-def test_contributions_of_a_regimen_average_to_zero_when_it_acts_alone(predictors):
+def test_covariate_contributions_of_a_regimen_average_to_zero_when_it_acts_alone(predictors):
     contribution = regimen_contribution(ClosedForm(additive), predictors, HORIZONS, seed=3)
     assert contribution.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
 
@@ -259,7 +265,7 @@ def test_refits_that_failed_too_often_leave_no_interval():
 
 def test_covariate_contributions_add_up_to_the_prediction(predictors):
     model = ClosedForm(interacting)
-    values = covariate_contributions(model, predictors, 12.0, seed=1)
+    values = by_covariate(model, predictors, 12.0, seed=1)
     assert list(values) == list(predictors)
     predicted = model.predict(predictors, [12.0]).event_probability[:, 0]
     # Prediction minus the average over the background, here all 14 patients.
@@ -278,7 +284,7 @@ def test_covariate_contributions_take_missing_values(predictors):
         known = p["age"].notna() & p["ward"].notna()
         return np.where(known, 0.4, 0.6)
 
-    values = covariate_contributions(ClosedForm(probability), gaps, 12.0, seed=1)
+    values = by_covariate(ClosedForm(probability), gaps, 12.0, seed=1)
     predicted = np.where([False, False] + [True] * 12, 0.4, 0.6)
     assert values.sum(axis=1).to_numpy() == pytest.approx(predicted - predicted.mean(), abs=1e-9)
     rows = pd.concat(seen)
@@ -287,7 +293,7 @@ def test_covariate_contributions_take_missing_values(predictors):
 
 
 def test_an_additive_models_contributions_by_hand(predictors):
-    values = covariate_contributions(ClosedForm(additive), predictors, 12.0, seed=1)
+    values = by_covariate(ClosedForm(additive), predictors, 12.0, seed=1)
     assert values["ward"].to_numpy() == pytest.approx(np.zeros(14), abs=1e-12)
     age = 0.05 * (predictors["age"] - predictors["age"].mean())
     assert values["age"].to_numpy() == pytest.approx(age.to_numpy(), abs=1e-9)
@@ -324,7 +330,7 @@ def test_a_model_without_the_regimen_owes_it_nothing(dataset):
     assert (model_contrasts(model, dataset.predictors, ARMS, HORIZONS, 1, TAU) == 0).all()
     reading = read_regimen(model, dataset.predictors, ARMS, curve_outputs(model, HORIZONS), seed=1)
     assert (reading.contribution == 0).all()
-    values = covariate_contributions(model, dataset.predictors, 12.0, seed=1)
+    values = by_covariate(model, dataset.predictors, 12.0, seed=1)
     assert (values[["regimen", "disease"]] == 0).all(axis=None)
     assert values["age_years"].abs().max() > 0.05
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import shap
 
 from models.fit import fit_model
 from models.learners.registry import LEARNERS
@@ -98,15 +99,16 @@ def test_what_is_drawn_adds_up_and_what_is_not_is_not_computed(model, dataset, e
     shown = effects.shown
     assert shown.horizon == 12
     assert shown.covariate in ("age_years", "ecog")
-    own = shown.contributions["regimen"].to_numpy()
+    own = shown.explanation[:, "regimen"].values
     assert shown.regimen["contribution"].to_numpy() == pytest.approx(own, abs=1e-9)
     assert found(model, dataset, drawn=False).shown is None
 
 
 def test_no_covariate_is_taken_where_none_contributes():
     zeros = pd.DataFrame({"age_years": [0.0, 0.0], "regimen": [0.1, -0.1]})
-    assert ShownLearner("cox", 12.0, zeros, zeros, zeros).covariate == ""
-    assert ShownLearner("cox", 12.0, zeros[["regimen"]], zeros, zeros).covariate == ""
+    for table in (zeros, zeros[["regimen"]]):
+        owed = shap.Explanation(table.to_numpy(), feature_names=list(table))
+        assert ShownLearner("cox", 12.0, owed, zeros, zeros).covariate == ""
 
 
 def test_an_average_over_very_few_patients_is_not_told():
