@@ -238,17 +238,18 @@ class ShapValues:
         """
         import shap
 
-        places = [self.columns.index(name) if name in self.columns else -1 for name in predictors]
-        values, error = (
-            np.column_stack(
-                [part[:, at, output] if at >= 0 else np.zeros(len(part)) for at in places]
-            )
-            for part in (self.values, self.error)
-        )
+        shape = (len(predictors), predictors.shape[1])
+        values, error, codes = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for place, name in enumerate(predictors):
+            codes[:, place] = _codes(predictors[name])
+            if name in self.columns:
+                own = self.columns.index(name)
+                values[:, place] = self.values[:, own, output]
+                error[:, place] = self.error[:, own, output]
         return shap.Explanation(
             values,
             np.full(len(values), self.base[output]),
-            np.column_stack([_codes(predictors[name]) for name in predictors]),
+            codes,
             display_data=predictors.to_numpy(dtype=object),
             feature_names=[str(name) for name in predictors],
             error_std=error,

@@ -159,3 +159,10 @@ def test_an_explanation_opens_in_any_picture_of_shap():
 def test_a_covariate_that_the_model_does_not_see_owes_nothing():
     found = ShapValues.exact(VALUES[:, :1, None], np.zeros(1), ("age",), "")
     assert found.explanation(PREDICTORS).values[:, 1:].tolist() == [[0.0, 0.0]] * 4
+
+
+def test_a_model_that_sees_nothing_owes_nothing():
+    nothing = ShapValues.exact(np.zeros((4, 0, 1)), np.array([0.4]), (), "")
+    found = nothing.explanation(PREDICTORS[[]])
+    assert found.values.shape == (4, 0)
+    assert beeswarm(found).frame.empty
