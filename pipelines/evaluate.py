@@ -83,7 +83,7 @@ def _evaluate(
     anyway: bool,
 ) -> None:
     from features.errors import InputError, Problem
-    from models.store.registry import CHAMPION
+    from models.store.version import CHAMPION
     from pipelines import summary
     from pipelines.cohort.model_cohort import read_for_model
     from pipelines.config import configured

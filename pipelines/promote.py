@@ -56,7 +56,8 @@ def _promote(
     anyway: bool,
     look: bool,
 ) -> None:
-    from models.store.registry import CANDIDATE, resolve
+    from models.store.loading import resolve
+    from models.store.version import CANDIDATE
     from pipelines.config import configured
     from pipelines.output.folder import check_out, replaced
     from pipelines.summary import print_promotion

@@ -28,7 +28,7 @@ from pipelines.cohort.reading import cohort_name, endpoint_label
 from pipelines.output.terminal import console, print_findings, print_heading, print_table
 
 if TYPE_CHECKING:
-    from models.store.registry import Version
+    from models.store.version import Version
     from pipelines.training.plan import TrainingPlan
     from pipelines.training.promotion import Promotion
     from pipelines.training.result import TrainingResult

@@ -116,7 +116,9 @@ def test_mlflow_is_imported_in_few_places():
     found = files_that_import("mlflow")
     assert found, "mlflow is imported nowhere: does this test still read the files?"
     assert found <= {
+        "models/store/loading.py",
         "models/store/registry.py",
+        "models/store/version.py",
         "models/store/mlflow_entry.py",
         "pipelines/tracking/store.py",
         "pipelines/tracking/runs.py",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -24,19 +21,28 @@ from features.errors import (
     wrong_cells,
 )
 from features.sources.kind import Codes
+from features.sources.redcap_dictionary import (
+    REDCAP_FILE,
+    RedcapColumn,
+    plain_label,
+    read_redcap_dictionary,
+)
+from features.sources.redcap_instances import (
+    EVENT,
+    GROUP,
+    INSTANCE,
+    INSTRUMENT,
+    collapsed,
+    finished,
+    instrument_and_event,
+    one_instance,
+)
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8
 from features.tables.table_checks import check_names, check_table, read_bytes
 from features.tables.table_format import UTF_8, Encoding, MissingList, Separator
 
-EVENT, INSTRUMENT, INSTANCE, GROUP = (
-    "redcap_event_name",
-    "redcap_repeat_instrument",
-    "redcap_repeat_instance",
-    "redcap_data_access_group",
-)
-REDCAP_FILE = "REDCap's CSV file"
 HOUSEKEEPING_LABELS = {
     "Event Name": EVENT,
     "Repeat Instrument": INSTRUMENT,
@@ -44,23 +50,9 @@ HOUSEKEEPING_LABELS = {
     "Data Access Group": GROUP,
     "Survey Identifier": "redcap_survey_identifier",
 }
-# Header of the data dictionary as the browser downloads it -> as the API gives it.
-DICTIONARY_HEADER = {
-    "Variable / Field Name": "field_name",
-    "Form Name": "form_name",
-    "Field Type": "field_type",
-    "Field Label": "field_label",
-    "Choices, Calculations, OR Slider Labels": "select_choices_or_calculations",
-    "Identifier?": "identifier",
-}
 CHECKED = ("1", "Checked")
 # Status of a form: unverified and complete; incomplete is also what nobody opened.
 FILLED = ("1", "2", "Unverified", "Complete")
-FIXED_CHOICES = {
-    "yesno": {"1": "Yes", "0": "No"},
-    "truefalse": {"1": "True", "0": "False"},
-    "checkbox": {"1": "Checked", "0": "Unchecked"},
-}
 
 
 class RedcapSource(BaseModel):
@@ -110,18 +102,6 @@ class RedcapSource(BaseModel):
     ) -> pd.DataFrame:
         """One row a patient: see `read_redcap`."""
         return read_redcap(self, folder, codes, used)
-
-
-@dataclass(frozen=True)
-class RedcapColumn:
-    """One column of the export, as the dictionary defines it."""
-
-    name: str
-    form: str
-    kind: str
-    label: str
-    choices: Mapping[str, str]
-    identifier: bool
 
 
 def read_redcap(
@@ -195,13 +175,13 @@ def read_redcap(
     needed = {column.name for column in present if used is None or column.name in used}
     table, present = _coded(table, present, source.labels, where, needed)
     table = table.mask(unfilled.reindex(columns=table.columns, fill_value=False))
-    table = _one_instance(_without_unused(table, record, source.repeats, present, needed),
+    table = one_instance(_without_unused(table, record, source.repeats, present, needed),
                           record, source.repeats, where)  # fmt: skip
     for form, event in source.events.items():
         its_fields = [c.name for c in present if c.form == form and c.name != record]
         table.loc[table[EVENT] != event, its_fields] = None
-    table = _collapsed(table, record, present, where, needed)
-    table = check_table(_finished(table, record, present, source.values), where)
+    table = collapsed(table, record, present, where, needed)
+    table = check_table(finished(table, record, present, source.values), where)
     table.attrs["choices"] = {
         c.name: dict(c.choices) for c in present if c.kind in ("radio", "dropdown")
     }
@@ -219,77 +199,6 @@ def _missing_words(
     return MissingWords(codes=merged([codes, choices]))
 
 
-def read_redcap_dictionary(path: Path) -> dict[str, RedcapColumn]:
-    """Read a data dictionary.
-
-    Returns
-    -------
-    mapping of column name in a flat export -> RedcapColumn
-        In the dictionary's order; the first is the record id. A checkbox gives one column a
-        choice, `field___code`.
-
-    Raises
-    ------
-    InputError
-        When a needed header is absent or a choice cannot be read.
-    """
-    table = read_delimited(read_bytes(path, REDCAP_FILE), str(path)).rename(
-        columns=DICTIONARY_HEADER
-    )
-    lacking = [
-        shown for shown, name in DICTIONARY_HEADER.items() if name not in table.columns
-    ]  # fmt: skip
-    if lacking:
-        raise InputError(
-            Problem(
-                what="Not a REDCap data dictionary",
-                where=f"{path}, first line",
-                got=f"no column {name_some(lacking)}",
-                remedy="in REDCap: Project Setup, Data Dictionary, 'Download the current'",
-            )
-        )
-    fields = table[list(DICTIONARY_HEADER.values())].fillna("").to_dict("records")
-    return {c.name: c for field in fields for c in _columns_of_field(field, str(path))}
-
-
-def _columns_of_field(field: Mapping[str, str], where: str) -> list[RedcapColumn]:
-    kind, name = field["field_type"].strip().lower(), field["field_name"].strip()
-    label, form = _plain(field["field_label"]), field["form_name"].strip()
-    flagged = field["identifier"].strip().lower() == "y"
-    if kind == "descriptive":
-        return []
-    if kind not in ("radio", "dropdown", "checkbox"):
-        return [RedcapColumn(name, form, kind, label, FIXED_CHOICES.get(kind, {}), flagged)]
-    choices = _choices(field["select_choices_or_calculations"], f"{where}, field {name}")
-    if kind != "checkbox":
-        return [RedcapColumn(name, form, kind, label, choices, flagged)]
-    return [
-        RedcapColumn(f"{name}___{re.sub(r'[^a-z0-9_]', '_', code.lower())}", form, kind,
-                     f"{label} (choice={text})", FIXED_CHOICES["checkbox"], flagged)
-        for code, text in choices.items()
-    ]  # fmt: skip
-
-
-def _choices(text: str, where: str) -> dict[str, str]:
-    parts = [part.partition(",") for part in text.split("|") if part.strip()]
-    if not parts or not all(comma and code.strip() for code, comma, _ in parts):
-        raise InputError(
-            Problem(
-                what="The choices of a field cannot be read",
-                where=where,
-                got=text[:60],
-                allowed="code, label | code, label",
-                remedy="download the data dictionary again",
-            )
-        )
-    return {code.strip(): _plain(label) for code, _, label in parts}
-
-
-def _plain(label: str) -> str:
-    # A label export writes labels without the HTML that the dictionary keeps.
-    return " ".join(re.sub(r"</?[a-zA-Z][^>]*>", "", label).split())
-
-
 def _named(
     table: pd.DataFrame, columns: Mapping[str, RedcapColumn], where: str
 ) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
@@ -301,7 +210,7 @@ def _named(
     forms = {column.form for column in columns.values()}
     status = {"Complete?", "Survey Timestamp"}
     status |= {form + end for form in forms for end in ("_complete", "_timestamp")}
-    header = [_plain(str(name)) for name in table.columns]
+    header = [plain_label(str(name)) for name in table.columns]
     keep = [i for i, name in enumerate(header) if name not in status]
     names = [HOUSEKEEPING_LABELS.get(header[i], header[i]) for i in keep]
     fields = [name for name in names if not name.startswith("redcap_")]
@@ -503,127 +412,10 @@ def _without_unused(
     """Leave out the instances, without a rule, in which nothing that is needed was entered."""
     if INSTANCE not in table.columns:
         return table
-    unit, event = _instrument_and_event(table)
+    unit, event = instrument_and_event(table)
     ruled = unit.where(unit != "", event).isin(repeats)
     fields = [c.name for c in present if c.name in needed and c.name != record]
     unused = table[INSTANCE].notna() & ~ruled & table[fields].isna().all(axis=1)
     # A patient all of whose rows are of that kind still is a patient.
     last = unused.groupby(table[record]).transform("all") & ~table[record].duplicated()
     return table[~unused | last]
-
-
-def _one_instance(
-    table: pd.DataFrame, record: str, repeats: Mapping[str, str], where: str
-) -> pd.DataFrame:
-    """Keep one instance of every repeating instrument or event a patient."""
-    if INSTANCE not in table.columns:
-        return table
-    number = pd.to_numeric(table[INSTANCE], errors="coerce")
-    refuse(
-        wrong_cells(
-            table[INSTANCE],
-            table[INSTANCE].notna() & number.isna(),
-            where,
-            "A repeat instance is not a number",
-            "export again, without editing the file",
-            rows=table_rows,
-        )
-    )
-    unit, event = _instrument_and_event(table)
-    # Without an instrument, the event as a whole repeats.
-    unit = unit.mask((unit == "") & number.notna(), event)
-    position = pd.Series(range(len(table)), index=table.index)
-    order = pd.DataFrame({
-        "record": table[record], "unit": unit, "instance": number,
-        "event": position.groupby([table[record], event.fillna("")]).transform("min"),
-    }).sort_values(["event", "instance"], kind="stable")  # fmt: skip
-    repeated = order[order["unit"] != ""]
-    rules = repeated["unit"].map(lambda name: repeats.get(name, "error"))
-    first = repeated[rules == "first"].drop_duplicates(["record", "unit"], keep="first")
-    last = repeated[rules == "last"].drop_duplicates(["record", "unit"], keep="last")
-    single = repeated[rules == "error"]
-    _check_single(single, where)
-    kept = order.index[order["unit"] == ""].union(single.index)
-    return table.loc[kept.union(first.index).union(last.index).sort_values()].copy()
-
-
-def _instrument_and_event(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The repeating instrument of each row, empty where there is none, and its event."""
-    none = pd.Series("", index=table.index)
-    unit = _form_name(table.get(INSTRUMENT, none)).fillna("").astype(object)
-    return unit, table.get(EVENT, none)
-
-
-def _form_name(names: pd.Series) -> pd.Series:
-    # A label export writes 'Adverse events' for the instrument adverse_events.
-    return names.str.strip().str.lower().str.replace(r"[^a-z0-9]+", "_", regex=True).str.strip("_")
-
-
-def _check_single(rows: pd.DataFrame, where: str) -> None:
-    several = rows[rows.duplicated(["record", "unit"], keep=False)]
-    refuse(
-        Problem(
-            what="Patients have several instances of a repeating instrument or event",
-            where=f"{name}, {where}, {table_rows(its, np.ones(len(its), dtype=bool))}",
-            got=f"{its['record'].nunique()} patient(s)",
-            allowed="first, last",
-            remedy=f"state `repeats: {{{name}: first}}` or last, or export one instance",
-        )
-        for name, its in several.groupby("unit")
-    )
-
-
-def _collapsed(
-    table: pd.DataFrame,
-    record: str,
-    present: list[RedcapColumn],
-    where: str,
-    needed: Collection[str],
-) -> pd.DataFrame:
-    """One row a patient: the only value of a field; a checkbox is checked if it ever was."""
-    boxes = [c.name for c in present if c.kind == "checkbox"]
-    fields = [c.name for c in present if c.kind != "checkbox" and c.name != record]
-    fields += [GROUP] if GROUP in table.columns else []
-    groups = table.groupby(record, sort=False)
-    conflicts = {name: _several_values(table, record, name) for name in fields}
-    refuse(
-        problem
-        for name, several in conflicts.items()
-        if name in needed or name == GROUP
-        for problem in wrong_cells(
-            table[name],
-            several,
-            f"field {name}, {where}, {table.loc[several, record].nunique()} patient(s)",
-            "A field has different values on several rows of a patient",
-            "name the event to read its instrument from under `events:` (instrument: event), or "
-            "export that event alone",
-            rows=table_rows,
-        )
-    )
-    fields = [name for name in fields if not conflicts[name].any() or name == GROUP]
-    one = groups[fields].first() if fields else pd.DataFrame(index=groups.size().index)
-    if boxes:
-        checked = table[boxes].apply(pd.to_numeric).groupby(table[record], sort=False).max()
-        one = one.join(checked.astype("Int64").astype("string").astype(table[record].dtype))
-    order = [c.name for c in present if c.name in one]
-    return one[[*order, *([GROUP] if GROUP in one else [])]].rename_axis(record).reset_index()
-
-
-def _several_values(table: pd.DataFrame, record: str, name: str) -> pd.Series:
-    """True at the values of a field in patients who have different ones."""
-    pairs = table[[record, name]].dropna().drop_duplicates()
-    patients = pairs.loc[pairs[record].duplicated(), record]
-    return table[name].notna() & table[record].isin(patients)
-
-
-def _finished(
-    table: pd.DataFrame, record: str, present: list[RedcapColumn], values: str
-) -> pd.DataFrame:
-    if values == "labels":
-        labelled = [c for c in present if c.choices and c.kind != "checkbox"]
-        table = table.assign(**{
-            c.name: table[c.name].map(dict(c.choices)).astype(table[c.name].dtype)
-            for c in labelled
-        })  # fmt: skip
-    center = "data_access_group" if "center" in table.columns else "center"
-    return table.rename(columns={GROUP: center})

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
-from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.entities import LoggedModelStatus
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import TensorSpec
 
-from features.errors import InputError, Problem, first_line, name_some
-from features.sources.sql import shown_address
+from features.errors import InputError, Problem
 from models.card import ModelCard, software_versions
 from models.patients import predict_patients
 from models.store.artifact import load_model, save_model
-from models.store.stored import SHORT, StoredModel
 
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
+from models.store.version import (
+    CANDIDATE,
+    CHAMPION,
+    RECALIBRATION_TAGS,
+    VERSION_TAGS,
+    Version,
+    champion_of,
+    versions,
+)
+
 # The tag of a version that holds the fingerprint of its content.
 CONTENT = "content"
-# Of a name: what predictions are asked of, and what was registered last. The champion moves by
-# promotion alone.
-CHAMPION = "champion"
-CANDIDATE = "candidate"
-REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
-# What MLflow's error codes say of a name, number, alias or address that leads to nothing.
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND")
 ENTRY = Path(__file__).with_name("mlflow_entry.py")
 
 
@@ -61,62 +53,6 @@ class RegisteredModel(PythonModel):
         """Predict at `params["horizons"]`, by default the evaluated ones."""
         horizons = (params or {}).get("horizons") or list(self.card.horizons)
         return predict_patients(self.model, self.card, model_input, horizons)
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of a registered name, or a model that is none; without its files.
-
-    Attributes
-    ----------
-    tags : mapping
-        What was noted when it was registered: learner, endpoint, cohort, patients, fingerprint.
-    """
-
-    uri: str
-    name: str = ""
-    version: str = ""
-    run_id: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, found: Any) -> Version:
-        """From MLflow's own description."""
-        number = str(found.version)
-        uri = f"models:/{found.name}/{number}"
-        return cls(uri, str(found.name), number, str(found.run_id or ""), dict(found.tags or {}))
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What files and programs are told of which model it is."""
-        return {
-            "model": self.uri,
-            "model_version": self.version,
-            "model_run_id": self.run_id,
-            "model_data_fingerprint": str(self.tags.get("data_fingerprint", "")),
-        }
-
-    @property
-    def told(self) -> str:
-        """What a person is told of it: 'version 1 (cox for OS, trained on AML, ...)'."""
-        known = {
-            name: str(self.tags.get(name, "")) for name in (*VERSION_TAGS, *RECALIBRATION_TAGS)
-        }
-        parts = [
-            " for ".join(filter(None, (known["learner"], known["endpoint"]))),
-            known["cohort"] and f"trained on {known['cohort']}",
-            known["patients"] and f"{known['patients']} patients",
-            known["data_fingerprint"] and f"data {known['data_fingerprint'][:SHORT]}",
-            known["recalibrated_on"]
-            and f"recalibrated on {known['recalibrated_on']}, data "
-            f"{known['recalibration_fingerprint'][:SHORT]}",
-            self.run_id and f"run {self.run_id[:SHORT]}",
-        ]
-        return f"version {self.version} ({', '.join(filter(None, parts))})"
-
-
-VERSION_TAGS = ("learner", "endpoint", "cohort", "patients", "data_fingerprint")
-RECALIBRATION_TAGS = ("recalibrated_on", "recalibration_fingerprint")
 
 
 @dataclass(frozen=True)
@@ -265,20 +201,6 @@ def _given_aliases(client: mlflow.MlflowClient, own: Version, alias: str | None)
     return Registration(own, champion, first)
 
 
-def versions(model_name: str) -> list[Version]:
-    """Every version of a name, the oldest first; none where the store does not know the name."""
-    found = mlflow.MlflowClient().search_model_versions(f"name = '{model_name}'")
-    return sorted((Version.of(v) for v in found), key=lambda v: int(v.version))
-
-
-def champion_of(model_name: str) -> Version | None:
-    """The version that predictions are asked of by default; None where the name has none."""
-    client = mlflow.MlflowClient()
-    found = client.search_registered_models(f"name = '{model_name}'")
-    number = found[0].aliases.get(CHAMPION) if found else None
-    return None if number is None else Version.of(client.get_model_version(model_name, number))
-
-
 def promote(own: Version, replaces: Version | None) -> None:
     """Make a version the champion of its name.
 
@@ -394,136 +316,3 @@ def describe_card(card: ModelCard) -> str:
         *(f"- {caution}" for caution in card.cautions),
     ]
     return "\n".join(lines)
-
-
-def load(uri: str) -> StoredModel:
-    """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
-
-    An alias is resolved once: what is loaded is the version that it pointed to at that moment.
-
-    Raises
-    ------
-    InputError
-        When the store has no such model, or its files are gone or damaged.
-    """
-    which = resolve(uri)
-    with _files_of(which) as folder:
-        card = next(folder.rglob("card.json"), None)
-        if card is None:
-            raise InputError(
-                Problem(
-                    what="This MLflow model was not written by vensurv, or its files are gone",
-                    where=which.uri,
-                    allowed="a model that a training or a recalibration registered",
-                    remedy="name another version",
-                )
-            )
-        model, told = load_model(card.parent)
-    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id)
-
-
-@contextlib.contextmanager
-def _files_of(which: Version) -> Iterator[Path]:
-    """The folder of a model's files: where they lie on this machine, else fetched for the moment.
-
-    Nothing is written beside them, as MLflow does for an address of its own: the store may be
-    protected, and others read from it at the same time.
-    """
-    client = mlflow.MlflowClient()
-    with tempfile.TemporaryDirectory() as fetched:
-        try:
-            address = (
-                client.get_model_version_download_uri(which.name, which.version)
-                if which.name
-                else _logged_model(client, which.uri).artifact_location
-            )
-            is_here = urlsplit(address).scheme in ("", "file")
-            folder = mlflow.artifacts.download_artifacts(
-                artifact_uri=address, dst_path=None if is_here else fetched
-            )
-        except (mlflow.MlflowException, OSError) as error:
-            raise InputError(
-                Problem(
-                    what="The files of this model are gone, or cannot be read",
-                    where=shown_address(mlflow.get_tracking_uri()),
-                    got=f"{which.uri}: {first_line(error)}",
-                    remedy="bring them back from a copy of the store, or name another version",
-                )
-            ) from error
-        yield Path(folder)
-
-
-def resolve(uri: str) -> Version:
-    """Say which version an address means at this moment.
-
-    Parameters
-    ----------
-    uri : str
-        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`; or `models:/m-ID` and
-        `runs:/RUN/NAME`, which are no version of a name.
-
-    Raises
-    ------
-    InputError
-        When the store has no such model.
-    """
-    client = mlflow.MlflowClient()
-    try:
-        found = REGISTERED.fullmatch(uri)
-        if found is None:
-            return Version(uri=uri, run_id=_logged_model(client, uri).source_run_id or "")
-        name, alias, number = found["name"], found["alias"], found["number"]
-        if number is not None and number.lower() == "latest":
-            every = client.search_model_versions(f"name = '{name}'")
-            number = str(max((int(v.version) for v in every), default=0))
-        if alias is not None:
-            return Version.of(client.get_model_version_by_alias(name, alias))
-        return Version.of(client.get_model_version(name, number))
-    except (mlflow.MlflowException, ValueError) as error:
-        if getattr(error, "error_code", NOT_THERE[0]) not in NOT_THERE:
-            raise
-        raise _no_such_model(client, uri) from error
-
-
-def _logged_model(client: mlflow.MlflowClient, uri: str) -> LoggedModel:
-    """The model of `models:/m-ID` or `runs:/RUN/NAME`; a ValueError of any other address."""
-    if uri.startswith("models:/m-"):
-        return client.get_logged_model(uri.removeprefix("models:/"))
-    run_id, _, name = uri.removeprefix("runs:/").strip("/").partition("/")
-    found: list[LoggedModel] = []
-    if uri.startswith("runs:/"):
-        experiment = client.get_run(run_id).info.experiment_id
-        found = client.search_logged_models(
-            [experiment], f"source_run_id = '{run_id}' and name = '{name}'"
-        )
-    ready = [model for model in found if model.status == LoggedModelStatus.READY]
-    if not ready:
-        raise ValueError(f"{uri} is no address of a model")
-    return ready[0]
-
-
-def _no_such_model(client: mlflow.MlflowClient, uri: str) -> InputError:
-    found = REGISTERED.fullmatch(uri)
-    there: list[Version] = []
-    # The store has just answered; where it does not any more, the first error is the one to tell.
-    with contextlib.suppress(mlflow.MlflowException):
-        there = [] if found is None else versions(found["name"])
-    allowed = "models:/NAME@champion, models:/NAME/VERSION, or a folder"
-    remedy = "train first (python -m pipelines.train), or correct the name"
-    if there and found is not None:
-        allowed = name_some(f"models:/{v.name}/{v.version}" for v in there)
-        remedy = "name one of its versions"
-        if found["alias"] == CHAMPION:
-            remedy = (
-                "nobody is champion: name a version, or make one champion "
-                "(python -m pipelines.promote --to VERSION)"
-            )
-    return InputError(
-        Problem(
-            what="No such model in the MLflow store",
-            where=shown_address(mlflow.get_tracking_uri()),
-            got=uri,
-            allowed=allowed,
-            remedy=remedy,
-        )
-    )

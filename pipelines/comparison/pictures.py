@@ -23,7 +23,8 @@ from evaluation.report.forests import subgroup_forest, triangulation_forest
 from evaluation.results import MODEL_BASED
 from features.covariates.derived import describe_covariates
 from features.dataset import REGIMEN
-from pipelines.comparison.run import Comparison, as_groups
+from pipelines.comparison.plan import as_groups
+from pipelines.comparison.run import Comparison
 
 Pictures = dict[str, dict[str, Figure]]
 WEIGHTING = "overlap"

@@ -19,7 +19,8 @@ from features.errors import InputError
 from models.card import software_versions
 from pipelines.cohort.reading import cohort_name
 from pipelines.comparison.pictures import comparison_pictures
-from pipelines.comparison.run import Comparison, ComparisonPlan
+from pipelines.comparison.plan import ComparisonPlan
+from pipelines.comparison.run import Comparison
 from pipelines.config import resolved_yaml
 from pipelines.output.files import records, write_bytes, write_csv, write_text
 from pipelines.output.folder import replaced

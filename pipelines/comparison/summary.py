@@ -32,7 +32,8 @@ from evaluation.results import (
 )
 from features.text.numbers import months_text
 from pipelines.cohort.reading import cohort_name
-from pipelines.comparison.run import Comparison, ComparisonPlan
+from pipelines.comparison.plan import ComparisonPlan
+from pipelines.comparison.run import Comparison
 from pipelines.output.terminal import console, print_findings, print_heading, print_table
 from pipelines.summary import short
 

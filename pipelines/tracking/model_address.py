@@ -32,7 +32,7 @@ def load_any(uri: str) -> StoredModel:
     scheme = SCHEME.match(uri)
     kind = scheme[1].lower() if scheme else ""
     if kind in ("models", "runs") and uri.startswith(f"{kind}:/"):
-        from models.store.registry import load
+        from models.store.loading import load
         from pipelines.tracking.runs import connect, quiet
 
         connect(writes=False)

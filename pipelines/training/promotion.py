@@ -21,8 +21,9 @@ from features.outcome import Outcome
 from models.card import ModelCard
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import bootstrap_strata
-from models.store.registry import CHAMPION, Registration, Version, champion_of, promote
+from models.store.registry import Registration, promote
 from models.store.stored import StoredModel
+from models.store.version import CHAMPION, Version, champion_of
 from pipelines.cohort.model_cohort import ModelCohort, read_for_model
 from pipelines.cohort.reading import cohort_name
 from pipelines.config import TrainConfig

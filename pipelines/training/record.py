@@ -37,7 +37,8 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners.registry import LEARNERS
 from models.prediction import SurvivalModel
 from models.preprocessing import RARE_LEVEL
-from models.store.registry import Registration, Version, register
+from models.store.registry import Registration, register
+from models.store.version import Version
 from models.tuning import searched_params
 from pipelines.cohort.reading import cohort_name
 from pipelines.config import resolved_yaml

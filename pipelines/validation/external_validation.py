@@ -34,7 +34,8 @@ from features.guard.settings import Severity
 from models.card import ModelCard, software_versions
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.resampling import bootstrap_strata
-from models.store.registry import REGISTERED, Registration, register
+from models.store.loading import REGISTERED
+from models.store.registry import Registration, register
 from models.store.stored import StoredModel
 from pipelines.cohort.beyond_training import beyond_training
 from pipelines.cohort.model_cohort import ModelCohort

@@ -20,7 +20,7 @@ from features.covariates.dictionary import CONFIGS
 from features.outcome import MONTHS, Outcome
 from models.recalibration import RecalibratedModel
 from models.store.artifact import load_model, save_model
-from models.store.registry import load
+from models.store.loading import load
 from pipelines import evaluate, predict, train
 from pipelines.tracking import runs as tracking
 

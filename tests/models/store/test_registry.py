@@ -9,7 +9,9 @@ from mlflow.exceptions import MlflowException
 
 from features.errors import InputError
 from models.patients import predict_patients
-from models.store.registry import champion_of, load, promote, register, resolve, versions
+from models.store.loading import load, resolve
+from models.store.registry import promote, register
+from models.store.version import champion_of, versions
 from pipelines.tracking import runs as tracking
 
 NAME = "registry-test"

@@ -6,13 +6,8 @@ import pytest
 
 from features.covariates.dictionary import Covariate
 from pipelines.cohort.reading import check_cohort
-from pipelines.comparison.run import (
-    ComparisonPlan,
-    _adjust,
-    as_groups,
-    comparison_cautions,
-    covariates_read,
-)
+from pipelines.comparison.plan import ComparisonPlan, as_groups, covariates_read
+from pipelines.comparison.run import _adjust, comparison_cautions
 from pipelines.config import DEFAULT_CONFIG, read_config
 
 

@@ -12,7 +12,8 @@ import yaml
 from filelock import FileLock
 
 from features.errors import InputError
-from models.store.registry import load, register
+from models.store.loading import load
+from models.store.registry import register
 from pipelines import compare, evaluate, predict, train, ui
 from pipelines.tracking import runs as tracking
 from pipelines.tracking import store

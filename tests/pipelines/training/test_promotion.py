@@ -12,7 +12,8 @@ from features.covariates.derived import needed_inputs
 from models.card import ModelCard, software_versions
 from models.fit import fit_model
 from models.learners.registry import LEARNERS
-from models.store.registry import champion_of, register
+from models.store.registry import register
+from models.store.version import champion_of
 from pipelines import evaluate, promote, train
 from pipelines.cohort.reading import check_cohort, endpoint_label
 from pipelines.config import configured
