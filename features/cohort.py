@@ -19,15 +19,8 @@ from features.covariates.dictionary import Covariate
 from features.dataset import Dataset
 from features.endpoints.forms import Derived, Endpoint, check_deaths, death_key, derive_endpoint
 from features.endpoints.transplant import TransplantColumn, derive_transplant
-from features.errors import (
-    InputError,
-    Problem,
-    collect,
-    name_cells,
-    refuse,
-    table_rows,
-    wrong_names,
-)
+from features.errors import InputError, Problem, collect, refuse, wrong_names
+from features.errors.wrong_cells import name_cells, table_rows
 from features.outcome import Outcome
 from features.regimens.column import RegimenColumn, derive_regimen
 from features.regimens.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens

@@ -10,7 +10,8 @@ import pandas as pd
 from pydantic import field_validator, model_validator
 
 from features.covariates.columns import check_columns
-from features.errors import InputError, Problem, refuse, rows_of, wrong_cells
+from features.errors import InputError, Problem, refuse
+from features.errors.wrong_cells import rows_of, wrong_cells
 from features.specs import Settings, codes_or_truths
 from features.text.cells import as_number, as_text
 

@@ -13,7 +13,8 @@ from features.covariates.derived import DERIVATIONS, derive_covariates
 from features.covariates.dictionary import Covariate
 from features.covariates.missing_words import merged
 from features.dataset import as_predictors
-from features.errors import InputError, Problem, collect, did_you_mean, name_some, rows_of
+from features.errors import InputError, Problem, collect, did_you_mean, name_some
+from features.errors.wrong_cells import rows_of
 from features.regimens.column import RegimenColumn, derive_regimen
 from features.tables.table_checks import ROW_NAMES
 from features.times import one_time

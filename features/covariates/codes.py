@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from features.covariates.columns import check_columns
-from features.errors import Problem, name_some, wrong_cells
+from features.errors import Problem, name_some
+from features.errors.wrong_cells import wrong_cells
 from features.specs import Code, Codes, code_text, code_texts
 
 __all__ = [

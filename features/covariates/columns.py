@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from features.covariates.dictionary import Covariate, make_schema
 from features.covariates.missing_words import MISSING_WORDS
-from features.errors import InputError, Problem, did_you_mean, name_cells, name_some, wrong_cells
+from features.errors import InputError, Problem, did_you_mean, name_some
+from features.errors.wrong_cells import name_cells, wrong_cells
 from features.specs import coded
 
 FLAG_WORDS = {"false": "0", "true": "1"}

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator
 
-from features.errors import refuse, wrong_cells
+from features.errors import refuse
+from features.errors.wrong_cells import wrong_cells
 
 # A time of day, with or without zone, is tolerated and dropped: the day is the one written.
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?")

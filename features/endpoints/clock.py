@@ -11,7 +11,8 @@ from pydantic import Field
 
 from features.covariates.codes import Codes, meets
 from features.covariates.dates import DateFormat, Day, read_dates
-from features.errors import Problem, refuse, words_at, wrong_cells
+from features.errors import Problem, refuse
+from features.errors.wrong_cells import words_at, wrong_cells
 from features.specs import Spec
 from features.times import Months
 

@@ -25,7 +25,8 @@ from features.endpoints.clock import (
     read_origin,
     read_source,
 )
-from features.errors import InputError, Problem, collect, refuse, rows_of
+from features.errors import InputError, Problem, collect, refuse
+from features.errors.wrong_cells import rows_of
 from features.outcome import MONTHS, Outcome
 
 

@@ -18,7 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from features.errors import InputError, Problem, name_values, rows_of
+from features.errors import InputError, Problem
+from features.errors.wrong_cells import name_values, rows_of
 from features.outcome import Outcome
 from features.specs import Settings, codes_or_truths
 

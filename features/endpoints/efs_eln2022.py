@@ -24,7 +24,8 @@ from features.endpoints.clock import (
     read_origin,
     read_source,
 )
-from features.errors import InputError, Problem, collect, refuse, wrong_cells
+from features.errors import InputError, Problem, collect, refuse
+from features.errors.wrong_cells import wrong_cells
 from features.outcome import MONTHS, Outcome
 
 

@@ -21,15 +21,8 @@ from features.endpoints.death import Death, with_death
 from features.endpoints.efs_eln2022 import EfsEln2022, derive_efs_eln2022
 from features.endpoints.landmark import landmark
 from features.endpoints.presets import expand_preset
-from features.errors import (
-    InputError,
-    Problem,
-    did_you_mean,
-    name_some,
-    refuse,
-    rows_of,
-    wrong_cells,
-)
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse
+from features.errors.wrong_cells import rows_of, wrong_cells
 from features.outcome import MONTHS, Outcome
 from features.specs import Settings, codes_or_truths
 from features.times import Months

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from features.covariates.columns import check_columns
 from features.covariates.dates import DateFormat, read_dates
-from features.errors import InputError, Problem, refuse, wrong_cells
+from features.errors import InputError, Problem, refuse
+from features.errors.wrong_cells import wrong_cells
 from features.outcome import MONTHS
 from features.specs import Spec
 from features.times import one_time

@@ -1,4 +1,7 @@
-"""A user's mistake, told so that it can be mended without reading code."""
+"""A user's mistake, told so that it can be mended without reading code.
+
+`wrong_cells`, which needs pandas, is entered by itself: a command's help is to be quick.
+"""
 
 from features.errors.plain import LONGEST_NAME, one_line, shown
 from features.errors.problem import (
@@ -11,14 +14,6 @@ from features.errors.problem import (
     refuse,
     wrong_names,
 )
-from features.errors.wrong_cells import (
-    name_cells,
-    name_values,
-    rows_of,
-    table_rows,
-    words_at,
-    wrong_cells,
-)
 
 __all__ = [
     "LONGEST_NAME",
@@ -27,15 +22,9 @@ __all__ = [
     "collect",
     "did_you_mean",
     "first_line",
-    "name_cells",
     "name_some",
-    "name_values",
     "one_line",
     "refuse",
-    "rows_of",
     "shown",
-    "table_rows",
-    "words_at",
-    "wrong_cells",
     "wrong_names",
 ]

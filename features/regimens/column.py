@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from features.covariates.codes import Code, code_text, read_codes
 from features.covariates.columns import check_columns
-from features.errors import refuse, wrong_cells
+from features.errors import refuse
+from features.errors.wrong_cells import wrong_cells
 from features.specs import coded
 
 

@@ -12,16 +12,8 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from features.covariates.codes import Codes, code_text, read_codes
 from features.covariates.columns import check_columns
 from features.covariates.dates import DateFormat, read_dates
-from features.errors import (
-    InputError,
-    Problem,
-    collect,
-    did_you_mean,
-    name_values,
-    refuse,
-    table_rows,
-    wrong_cells,
-)
+from features.errors import InputError, Problem, collect, did_you_mean, refuse
+from features.errors.wrong_cells import name_values, table_rows, wrong_cells
 from features.specs import Spec
 from features.tables.table_format import TableFormat
 

@@ -11,16 +11,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from features.covariates.missing_words import MissingWords
-from features.errors import (
-    InputError,
-    Problem,
-    did_you_mean,
-    name_some,
-    refuse,
-    table_rows,
-    wrong_cells,
-    wrong_names,
-)
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
+from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.kind import Codes
 from features.tables.delimited import read_delimited
 from features.tables.encodings import as_utf8

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from features.covariates.columns import check_columns
 from features.covariates.dictionary import CONFIGS
-from features.errors import InputError, Problem, name_some, refuse, wrong_cells
+from features.errors import InputError, Problem, name_some, refuse
+from features.errors.wrong_cells import wrong_cells
 from features.sources.kind import Codes
 from features.sources.sql import SqlSource, database_name, read_sql
 

@@ -11,15 +11,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from features.covariates.missing_words import ONLY_EMPTY, MissingWords, merged
-from features.errors import (
-    InputError,
-    Problem,
-    did_you_mean,
-    name_some,
-    refuse,
-    table_rows,
-    wrong_cells,
-)
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse
+from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.kind import Codes
 from features.sources.redcap_dictionary import (
     REDCAP_FILE,

@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.errors import (
-    InputError,
-    Problem,
-    name_some,
-)
+from features.errors import InputError, Problem, name_some
 from features.tables.delimited import read_delimited
 from features.tables.table_checks import read_bytes
 

@@ -7,12 +7,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from features.errors import (
-    Problem,
-    refuse,
-    table_rows,
-    wrong_cells,
-)
+from features.errors import Problem, refuse
+from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.redcap_dictionary import (
     RedcapColumn,
 )

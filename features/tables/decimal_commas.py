@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from features.covariates.missing_words import MissingWords
-from features.errors import InputError, Problem, name_values
+from features.errors import InputError, Problem
+from features.errors.wrong_cells import name_values
 
 NUMBER = r"[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
 WITH_COMMA = r"[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?"

@@ -12,15 +12,8 @@ import numpy as np
 import pandas as pd
 
 from features.covariates.missing_words import NO_CODES, MissingWords
-from features.errors import (
-    InputError,
-    Problem,
-    did_you_mean,
-    name_some,
-    name_values,
-    refuse,
-    wrong_names,
-)
+from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
+from features.errors.wrong_cells import name_values
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (
     check_cells,

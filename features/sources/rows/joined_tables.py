@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from features.covariates.columns import check_columns
 from features.covariates.missing_words import merged
-from features.errors import InputError, Problem, name_some, refuse, rows_of, table_rows, wrong_names
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
+from features.errors.wrong_cells import rows_of, table_rows
 from features.guard.findings import Finding, finding_of_files
 from features.sources.rows.long_rows import LongRows
 from features.sources.rows.one_row import OneRow

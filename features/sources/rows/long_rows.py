@@ -10,15 +10,8 @@ from pydantic import Field
 
 from features.covariates.codes import Codes, read_codes
 from features.covariates.columns import check_columns
-from features.errors import (
-    InputError,
-    Problem,
-    name_some,
-    refuse,
-    table_rows,
-    wrong_cells,
-    wrong_names,
-)
+from features.errors import InputError, Problem, name_some, refuse, wrong_names
+from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.rows.patient_rows import PatientRows
 from features.specs import Spec
 

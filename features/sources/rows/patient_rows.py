@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from features.covariates.codes import read_codes
-from features.errors import refuse, wrong_cells
+from features.errors import refuse
+from features.errors.wrong_cells import wrong_cells
 
 
 class PatientRows(NamedTuple):

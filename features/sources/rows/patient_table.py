@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from features.covariates.columns import check_columns
-from features.errors import InputError, Problem, table_rows
+from features.errors import InputError, Problem
+from features.errors.wrong_cells import table_rows
 from features.guard.findings import Finding
 from features.sources.rows.joined_tables import JoinedTable, join_table
 from features.sources.rows.long_rows import LongRows

@@ -9,7 +9,8 @@ from features.covariates.dates import read_dates
 from features.covariates.dictionary import read_dictionary
 from features.endpoints.forms import derive_outcome, read_endpoint
 from features.endpoints.transplant import TransplantColumn, derive_transplant
-from features.errors import InputError, name_cells, rows_of, table_rows, wrong_cells
+from features.errors import InputError
+from features.errors.wrong_cells import name_cells, rows_of, table_rows, wrong_cells
 from features.inclusion import InclusionRule, apply_inclusion
 from features.regimens.column import RegimenColumn, derive_regimen
 from features.regimens.drug_tables import LongRecords, WideRecords, read_long, read_wide

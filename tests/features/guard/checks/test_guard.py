@@ -22,7 +22,7 @@ from features.guard.run import (
     guard_table,
 )
 from features.guard.settings import Severity, read_guard, read_rules
-from features.sources import joined_tables, reduced_rows
+from features.sources.rows import joined_tables, reduced_rows
 from features.tables.table_file import read_table
 
 SHARED = Path(__file__).resolve().parents[4].parent / "shared" / "data"
