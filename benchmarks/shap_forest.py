@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
 from evaluation.explanation.trees import interventional_shap
 from evaluation.explanation.values import Sides
-from models.learners.forest import SurvivalForest
+from models.learners import SurvivalForest
 
 PATIENTS, BACKGROUND, HORIZONS = 200, 100, np.linspace(3.0, 30.0, 10)
 # PermutationExplainer explains these patients; its time grows with their number.

@@ -25,7 +25,7 @@ from evaluation.metrics.discrimination import harrell_c
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fit import fit_model
-from models.learners.forest import SurvivalForest
+from models.learners import SurvivalForest
 from models.resampling import repeated_kfold
 from models.tuning import Search, default_params
 from pipelines.training.nested_validation import fit_outer_fold, inner_score, prediction_times

@@ -27,7 +27,7 @@ from evaluation.regimens.adjusted.propensity import fit_propensity
 from evaluation.statistics.cox import CoxFit
 from evaluation.statistics.kaplan_meier import weighted_survival
 from features.outcome import Outcome
-from features.simulated.scenario import Scenario, SimulatedCohort, read_scenario, simulate_cohort
+from features.simulated import Scenario, SimulatedCohort, read_scenario, simulate_cohort
 from models.card import software_versions
 
 RESULTS = Path(__file__).with_name("validity.json")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from features.text.numbers import fixed
+from features.text import fixed
 
 MODEL_BASED = "model-based"
 # The name of the group that all patients are, where there are no arms.

@@ -12,18 +12,37 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_serializer, field_validator
 
-from features.covariates.codes import Codes, read_codes
-from features.covariates.columns import ColumnSource, check_columns, read_covariates
-from features.covariates.derived import derive_covariates, describe_covariates, needed_inputs
-from features.covariates.dictionary import Covariate
+from features.covariates import (
+    Codes,
+    ColumnSource,
+    Covariate,
+    check_columns,
+    derive_covariates,
+    describe_covariates,
+    needed_inputs,
+    read_codes,
+    read_covariates,
+)
 from features.dataset import Dataset
-from features.endpoints.forms import Derived, Endpoint, check_deaths, death_key, derive_endpoint
-from features.endpoints.transplant import TransplantColumn, derive_transplant
+from features.endpoints import (
+    Derived,
+    Endpoint,
+    TransplantColumn,
+    check_deaths,
+    death_key,
+    derive_endpoint,
+    derive_transplant,
+)
 from features.errors import InputError, Problem, collect, refuse, wrong_names
 from features.errors.wrong_cells import name_cells, table_rows
 from features.outcome import Outcome
-from features.regimens.column import RegimenColumn, derive_regimen
-from features.regimens.drug_regimens import DrugRecords, RegimenAssignment, derive_regimens
+from features.regimens import (
+    DrugRecords,
+    RegimenAssignment,
+    RegimenColumn,
+    derive_regimen,
+    derive_regimens,
+)
 from features.specs import Settings
 
 NOT_EVALUATED = (

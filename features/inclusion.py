@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from pydantic import field_validator, model_validator
 
-from features.covariates.columns import check_columns
+from features.covariates import check_columns
 from features.errors import InputError, Problem, refuse
 from features.errors.wrong_cells import rows_of, wrong_cells
 from features.specs import Settings, codes_or_truths
-from features.text.cells import as_number, as_text
+from features.text import as_number, as_text
 
 
 class Condition(Settings):

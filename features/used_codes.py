@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from features.cohort import CohortColumns
-from features.covariates.dictionary import Covariate
-from features.covariates.missing_words import merged
-from features.endpoints.dated import DatedEndpoint
-from features.endpoints.efs_eln2022 import EfsEln2022
-from features.endpoints.forms import AnyEndpoint, Endpoint
-from features.guard.settings import Guard
+from features.covariates import Covariate, merged
+from features.endpoints import AnyEndpoint, DatedEndpoint, EfsEln2022, Endpoint
+from features.guard import Guard
 from features.inclusion import InclusionRule
-from features.regimens.column import RegimenColumn
-from features.regimens.drug_regimens import DrugRecords
-from features.regimens.drug_tables import DRUG_NAMES, LongRecords
+from features.regimens import DRUG_NAMES, DrugRecords, LongRecords, RegimenColumn
 
 Codes = Mapping[str, Iterable[str]]
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.covariates.columns import ColumnSource
-from features.covariates.dictionary import Covariate
-from features.regimens.column import RegimenColumn
+from features.covariates import ColumnSource, Covariate
+from features.regimens import RegimenColumn
 
 PACKAGES = (
     "vensurv",

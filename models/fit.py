@@ -8,7 +8,7 @@ import numpy as np
 
 from features.dataset import Dataset
 from models.fitted import check_weights, fit_learner
-from models.learners.registry import STACK
+from models.learners import STACK
 from models.prediction import SurvivalModel
 from models.stack import fit_stack
 

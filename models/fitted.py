@@ -12,8 +12,7 @@ from xgboost.core import XGBoostError
 
 from features.dataset import Dataset
 from features.errors import InputError, Problem
-from models.learners.learner import Learner, SurvivalEstimator
-from models.learners.registry import LEARNERS
+from models.learners import LEARNERS, Learner, SurvivalEstimator
 from models.prediction import (
     OpenedModel,
     SurvivalPrediction,

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.covariates.columns import ColumnSource, read_covariates
-from features.covariates.derived import DERIVATIONS, derive_covariates
-from features.covariates.dictionary import Covariate
-from features.covariates.missing_words import merged
+from features.covariates import (
+    DERIVATIONS,
+    ColumnSource,
+    Covariate,
+    derive_covariates,
+    merged,
+    read_covariates,
+)
 from features.dataset import as_predictors
 from features.errors import InputError, Problem, collect, did_you_mean, name_some
 from features.errors.wrong_cells import rows_of
-from features.regimens.column import RegimenColumn, derive_regimen
-from features.tables.table_checks import ROW_NAMES
+from features.regimens import RegimenColumn, derive_regimen
+from features.tables import ROW_NAMES
 from features.times import one_time
 from models.card import ModelCard
 from models.prediction import SurvivalModel, median_survival

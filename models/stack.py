@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fitted import fit_learner
-from models.learners.registry import STACK
+from models.learners import STACK
 from models.prediction import (
     SurvivalModel,
     SurvivalPrediction,

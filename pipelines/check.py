@@ -38,7 +38,7 @@ def check(
 
 
 def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
-    from features.guard.settings import Severity
+    from features.guard import Severity
     from pipelines.cohort.data_check import print_check, worst_severity, write_check
     from pipelines.cohort.reading import check_cohort
     from pipelines.config import configured

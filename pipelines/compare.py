@@ -62,7 +62,7 @@ def _compare(
 def _run(config: TrainConfig, out: Path | None, with_learners: bool, workers: int | None) -> None:
     import os
 
-    from features.guard.findings import raise_failures
+    from features.guard import raise_failures
     from pipelines import summary
     from pipelines.cohort.reading import check_cohort
     from pipelines.comparison.plan import ComparisonPlan, covariates_read

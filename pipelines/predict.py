@@ -158,7 +158,7 @@ def _reading(
     def predict_table(
         model: SurvivalModel, card: ModelCard, months: Sequence[float]
     ) -> pd.DataFrame:
-        from features.tables.table_file import read_table
+        from features.tables import read_table
         from models.patients import known_codes, predict_patients
 
         table = read_table(patients, sys.stdin, table_format, known_codes(card))
@@ -169,7 +169,7 @@ def _reading(
 
 def _configuration(path: Path, patients: str | None, form: dict[str, Any]) -> TrainConfig:
     """The configuration that describes the patients, with their file in place of its table."""
-    from features.sources.file import FileSource
+    from features.sources import FileSource
     from pipelines.config import configured
 
     if patients == "-" or (patients is None and form):
@@ -264,7 +264,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
 
     from evaluation.metrics.catalogue import IPA, OBSERVED_EXPECTED, SLOPE, UNO_C, is_one_of
     from features.errors import LONGEST_NAME, one_line
-    from features.text.numbers import significant
+    from features.text import significant
     from pipelines.output.terminal import PlainConsole
 
     buffer = StringIO()

@@ -71,7 +71,7 @@ def cohort(
     _check_suffix(out, "--out")
     _check_no_others(out)
 
-    from features.simulated.scenario import read_scenario, scenario_names, simulate_cohort
+    from features.simulated import read_scenario, scenario_names, simulate_cohort
 
     if scenario not in scenario_names():
         _refuse(f"unknown --scenario {scenario!r}; use {', '.join(scenario_names())}")
@@ -146,7 +146,7 @@ def _check_no_others(out: Path) -> None:
 def _read_study(path: Path | None) -> dict[str, Any]:
     from evaluation.regimens.published_study import check_study
     from features.errors import InputError
-    from features.simulated.reference_study import read_reference_study
+    from features.simulated import read_reference_study
 
     try:
         study: Any = read_reference_study(path)
@@ -163,7 +163,7 @@ def _read_study(path: Path | None) -> dict[str, Any]:
 
 
 def _rebuild(seed: int) -> pd.DataFrame:
-    from features.simulated.reference_study import rebuild_reference_study
+    from features.simulated import rebuild_reference_study
 
     try:
         return rebuild_reference_study(seed)
@@ -196,7 +196,7 @@ def _check_suffix(path: Path, option: str) -> None:
 def _read_table(path: Path, flags: Mapping[str, Any]) -> pd.DataFrame:
     """The table with its numbers and truth values as such: claims are computed, not checked."""
     from features.errors import InputError
-    from features.tables.table_file import read_table
+    from features.tables import read_table
     from pipelines.output.flags import read_format
 
     try:

@@ -22,8 +22,8 @@ from evaluation.regimens.estimators import ADVERSE_EVENT, rows_in
 from evaluation.report.tables import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
-from features.text.numbers import months_text
-from models.learners.registry import LEARNERS
+from features.text import months_text
+from models.learners import LEARNERS
 from pipelines.cohort.reading import cohort_name, endpoint_label
 from pipelines.output.terminal import console, print_findings, print_heading, print_table
 

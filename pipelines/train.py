@@ -77,7 +77,7 @@ def _run(
 ) -> None:
     import os
 
-    from features.guard.findings import raise_failures
+    from features.guard import raise_failures
     from pipelines import summary
     from pipelines.cohort.reading import check_cohort
     from pipelines.training.plan import TrainingPlan

@@ -36,7 +36,7 @@ def ui(
 
 
 def _serve(port: int) -> None:
-    from features.sources.sql import shown_address
+    from features.sources import shown_address
     from pipelines.tracking.runs import (
         artifact_location,
         connect,

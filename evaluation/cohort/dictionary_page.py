@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.covariates.columns import ColumnSource
-from features.covariates.derived import DERIVATIONS
-from features.covariates.dictionary import Covariate, read_dictionary
+from features.covariates import DERIVATIONS, ColumnSource, Covariate, read_dictionary
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "dictionary.md"
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide, is_small
 from evaluation.displays.style import FONT_SIZE, OKABE_ITO
-from features.covariates.dictionary import Covariate
+from features.covariates import Covariate
 
 KNOWN, STRUCTURAL, UNKNOWN = STATES = ("known", "structural", "unknown")
 # Beyond this many patients, patterns narrower than a thousandth of the map are left out of it.

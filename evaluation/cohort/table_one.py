@@ -12,7 +12,7 @@ import pandas as pd
 
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide, is_small
 from evaluation.results import ALL_PATIENTS
-from features.covariates.dictionary import Covariate
+from features.covariates import Covariate
 
 MISSING = "missing"
 # Integers with at most so many values are counted by value: ECOG yes, prior lines up to six.

@@ -23,7 +23,7 @@ from evaluation.regimens.crude.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio,
 from evaluation.regimens.estimators import COX
 from evaluation.results import regimen_table
 from evaluation.statistics.cox import CoxFit
-from features.endpoints.landmark import landmark
+from features.endpoints import landmark
 from features.outcome import Outcome
 
 AFTER, BEFORE = "after transplant", "before or without transplant"

@@ -12,7 +12,7 @@ from evaluation.regimens.estimators import ADVERSE_EVENT, INTERACTION, parts_of,
 from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST
 from evaluation.report.tables import describe_arms
 from evaluation.results import format_estimate, format_p, format_row, under_true_header
-from features.text.numbers import fixed, months_text
+from features.text import fixed, months_text
 
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
 _SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")

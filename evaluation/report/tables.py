@@ -18,7 +18,7 @@ from evaluation.results import (
     under_true_header,
 )
 from evaluation.validation.subgroups import MIN_EVENTS, MIN_PATIENTS
-from features.text.numbers import fixed, months_text
+from features.text import fixed, months_text
 
 
 def without_empty_remarks(table: pd.DataFrame) -> pd.DataFrame:

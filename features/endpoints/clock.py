@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from features.covariates.codes import Codes, meets
-from features.covariates.dates import DateFormat, Day, read_dates
+from features.covariates import Codes, DateFormat, Day, meets, read_dates
 from features.errors import Problem, refuse
 from features.errors.wrong_cells import words_at, wrong_cells
 from features.specs import Spec

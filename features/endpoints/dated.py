@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from features.covariates.codes import Codes, meets
-from features.covariates.columns import check_columns
+from features.covariates import Codes, check_columns, meets
 from features.endpoints.clock import (
     CUT_OFF,
     Clock,

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from features.covariates.codes import Codes, read_codes, unknown_code
-from features.covariates.columns import check_columns
+from features.covariates import Codes, check_columns, read_codes, unknown_code
 from features.endpoints.clock import (
     CUT_OFF,
     Clock,

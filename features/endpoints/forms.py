@@ -14,8 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from features.covariates.codes import Codes, meets
-from features.covariates.columns import check_columns
+from features.covariates import Codes, check_columns, meets
 from features.endpoints.dated import DatedEndpoint, check_population, derive_dated
 from features.endpoints.death import Death, with_death
 from features.endpoints.efs_eln2022 import EfsEln2022, derive_efs_eln2022

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from features.covariates.dictionary import CONFIGS
+from features.covariates import CONFIGS
 from features.errors import did_you_mean
 from features.yaml_files import read_shipped
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from features.covariates.columns import check_columns
-from features.covariates.dates import DateFormat, read_dates
+from features.covariates import DateFormat, check_columns, read_dates
 from features.errors import InputError, Problem, refuse
 from features.errors.wrong_cells import wrong_cells
 from features.outcome import MONTHS

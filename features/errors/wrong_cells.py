@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors.problem import Problem, name_some
-from features.text.cells import text_cell
+from features.text import text_cell
 
 # More values, or rows, are counted and not named.
 SHOWN = 5

@@ -10,14 +10,11 @@ import numpy as np
 import pandas as pd
 
 from features.cohort import CohortColumns
-from features.covariates.derived import DERIVATIONS
-from features.covariates.dictionary import Covariate
-from features.endpoints.dated import DatedEndpoint
-from features.endpoints.efs_eln2022 import EfsEln2022
-from features.endpoints.forms import Endpoint
+from features.covariates import DERIVATIONS, Covariate
+from features.endpoints import DatedEndpoint, EfsEln2022, Endpoint
 from features.guard.settings import Guard, Happened
 from features.outcome import Outcome
-from features.text.cells import as_number, as_text
+from features.text import as_number, as_text
 
 # Codes that mean no, in lower case.
 NO = ("0", "0.0", "false", "no", "n")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from features.errors import InputError, Problem, name_some
 from features.guard.settings import Guard, Severity
-from features.text.numbers import fixed
+from features.text import fixed
 
 ROWS_SHOWN = 5
 E = TypeVar("E")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from features.cohort import CohortColumns
-from features.endpoints.forms import Endpoint
+from features.endpoints import Endpoint
 from features.guard.settings import Guard
 
 

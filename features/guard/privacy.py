@@ -15,7 +15,7 @@ import pandas as pd
 
 from features.errors import InputError, Problem
 from features.guard.settings import read_rules
-from features.text.cells import as_text, words
+from features.text import as_text, words
 
 PATTERNS = {
     "e-mail addresses": r"[^\s@]+@[^\s@]+\.[^\s@]+",

@@ -14,9 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from features.cohort import Cohort, CohortColumns
-from features.covariates.columns import check_columns
-from features.covariates.derived import derive_covariates
-from features.covariates.dictionary import Covariate
+from features.covariates import Covariate, check_columns, derive_covariates
 from features.guard.checks import columns as guard_columns
 from features.guard.checks import events as guard_events
 from features.guard.checks import immortal_time as guard_immortal

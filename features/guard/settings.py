@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from features.covariates.dictionary import CONFIGS
+from features.covariates import CONFIGS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.specs import Settings, codes_or_truths
 from features.yaml_files import read_yaml

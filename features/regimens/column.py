@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from features.covariates.codes import Code, code_text, read_codes
-from features.covariates.columns import check_columns
+from features.covariates import Code, check_columns, code_text, read_codes
 from features.errors import refuse
 from features.errors.wrong_cells import wrong_cells
 from features.specs import coded

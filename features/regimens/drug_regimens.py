@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from features.covariates.codes import Code, Codes, code_text, code_texts
+from features.covariates import Code, Codes, code_text, code_texts
 from features.errors import InputError, Problem, did_you_mean
 from features.regimens.column import reference_first
 from features.regimens.drug_tables import (

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_serializer, field_validator, model_validator
 
-from features.covariates.codes import Codes, code_text, read_codes
-from features.covariates.columns import check_columns
-from features.covariates.dates import DateFormat, read_dates
+from features.covariates import Codes, DateFormat, check_columns, code_text, read_codes, read_dates
 from features.errors import InputError, Problem, collect, did_you_mean, refuse
 from features.errors.wrong_cells import name_values, table_rows, wrong_cells
 from features.specs import Spec
-from features.tables.table_format import TableFormat
+from features.tables import TableFormat
 
 # Generic name -> how tables write it; the numbers are OMOP concepts of the ingredients.
 DRUG_NAMES = {

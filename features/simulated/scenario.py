@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 from scipy.special import expit, logit, ndtri_exp
 
-from features.covariates.dictionary import CONFIGS
+from features.covariates import CONFIGS
 from features.errors import InputError, Problem, did_you_mean
 from features.simulated.reference_covariates import (
     draw_covariates,

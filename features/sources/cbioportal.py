@@ -10,14 +10,11 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
 from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.kind import Codes
-from features.tables.delimited import read_delimited
-from features.tables.encodings import as_utf8
-from features.tables.table_checks import read_bytes
-from features.tables.table_format import UTF_8, Encoding, MissingList
+from features.tables import UTF_8, Encoding, MissingList, as_utf8, read_bytes, read_delimited
 from features.text.cells import words as words_of
 
 PATIENT, SAMPLE = "PATIENT_ID", "SAMPLE_ID"

@@ -9,8 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from features.sources.kind import Codes
-from features.tables.table_file import read_table
-from features.tables.table_format import TableFormat
+from features.tables import TableFormat, read_table
 
 
 class FileSource(TableFormat):

@@ -9,8 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from features.covariates.columns import check_columns
-from features.covariates.dictionary import CONFIGS
+from features.covariates import CONFIGS, check_columns
 from features.errors import InputError, Problem, name_some, refuse
 from features.errors.wrong_cells import wrong_cells
 from features.sources.kind import Codes

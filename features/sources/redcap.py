@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.covariates.missing_words import ONLY_EMPTY, MissingWords, merged
+from features.covariates import ONLY_EMPTY, MissingWords, merged
 from features.errors import InputError, Problem, did_you_mean, name_some, refuse
 from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.kind import Codes
@@ -30,11 +30,18 @@ from features.sources.redcap_instances import (
     instrument_and_event,
     one_instance,
 )
-from features.tables.decimal_commas import with_decimal_points
-from features.tables.delimited import read_delimited
-from features.tables.encodings import as_utf8
-from features.tables.table_checks import check_names, check_table, read_bytes
-from features.tables.table_format import UTF_8, Encoding, MissingList, Separator
+from features.tables import (
+    UTF_8,
+    Encoding,
+    MissingList,
+    Separator,
+    as_utf8,
+    check_names,
+    check_table,
+    read_bytes,
+    read_delimited,
+    with_decimal_points,
+)
 
 HOUSEKEEPING_LABELS = {
     "Event Name": EVENT,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import InputError, Problem, name_some
-from features.tables.delimited import read_delimited
-from features.tables.table_checks import read_bytes
+from features.tables import read_bytes, read_delimited
 
 REDCAP_FILE = "REDCap's CSV file"
 # Header of the data dictionary as the browser downloads it -> as the API gives it.

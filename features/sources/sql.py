@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.paths import check_file
 from features.sources.kind import Codes
-from features.tables.encodings import check_text
-from features.tables.table_checks import (
+from features.tables import (
     MAX_CELLS,
     check_cells,
     check_size,
     check_table,
+    check_text,
     read_bytes,
 )
-from features.text.cells import text_cell
+from features.text import text_cell
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

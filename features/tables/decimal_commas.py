@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem
 from features.errors.wrong_cells import name_values
 

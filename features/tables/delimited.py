@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.covariates.missing_words import NO_CODES, MissingWords
+from features.covariates import NO_CODES, MissingWords
 from features.errors import InputError, Problem
 from features.tables.encodings import HEAD_BYTES, check_text
 from features.tables.table_checks import (

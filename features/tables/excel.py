@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.covariates.missing_words import NO_CODES, MissingWords
+from features.covariates import NO_CODES, MissingWords
 from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
 from features.errors.wrong_cells import name_values
 from features.tables.decimal_commas import with_decimal_points
@@ -27,7 +27,7 @@ from features.tables.table_checks import (
     unreadable,
 )
 from features.tables.table_format import TableFormat
-from features.text.cells import text_cell
+from features.text import text_cell
 
 # A table may be mostly empty, but not so empty that its area would fill the memory.
 SPARSE, SMALL = 100, 1_000_000

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (

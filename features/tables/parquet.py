@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
 from features.tables.decimal_commas import with_decimal_points
 from features.tables.table_checks import (
@@ -20,7 +20,7 @@ from features.tables.table_checks import (
     unreadable,
 )
 from features.tables.table_format import TableFormat
-from features.text.cells import text_cell
+from features.text import text_cell
 
 INDEX = "__index_level_"
 

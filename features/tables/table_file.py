@@ -8,7 +8,7 @@ from typing import IO
 
 import pandas as pd
 
-from features.covariates.missing_words import MissingWords
+from features.covariates import MissingWords
 from features.errors import InputError, Problem
 from features.paths import check_file
 from features.tables.decimal_commas import with_decimal_points

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from features.covariates.codes import Codes
+from features.covariates import Codes
 from features.errors import did_you_mean
 
 UTF_8 = "utf-8"

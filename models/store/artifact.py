@@ -12,7 +12,7 @@ import skops.io
 
 from features.errors import InputError, Problem, first_line
 from models.card import ModelCard
-from models.learners.registry import LEARNERS
+from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.recalibration import TRUSTED_TYPES as RECALIBRATED_TYPES
 

@@ -13,7 +13,7 @@ import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from features.errors import InputError, Problem, first_line, name_some
-from features.sources.sql import shown_address
+from features.sources import shown_address
 from models.store.artifact import load_model
 from models.store.stored import StoredModel
 from models.store.version import CHAMPION, Version, versions

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fitted import NUMERICAL_ERRORS, apply_preprocessing, encode
-from models.learners.registry import LEARNERS, STACK
+from models.learners import LEARNERS, STACK
 from models.prediction import SurvivalPrediction
 from models.resampling import repeated_folds
 from models.search import SearchSize

@@ -9,8 +9,7 @@ import pandas as pd
 
 from features.cohort import Cohort
 from features.errors import name_some
-from features.guard.findings import Finding
-from features.guard.settings import Guard, Severity
+from features.guard import Finding, Guard, Severity
 from models.card import ModelCard
 
 # The central 95% of training leaves 5% outside; of patients like those of the training, few more.

@@ -18,11 +18,9 @@ from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.report.cohort import DataReport, write_data_report
 from evaluation.report.figures import axes_figure
 from features.cohort import Cohort
-from features.covariates.derived import needed_inputs
-from features.covariates.missing import structural_mask
+from features.covariates import needed_inputs, structural_mask
 from features.errors import InputError, Problem
-from features.guard.findings import findings_frame
-from features.guard.settings import Severity
+from features.guard import Severity, findings_frame
 from pipelines.cohort.reading import CheckedCohort, cohort_name
 from pipelines.config import TrainConfig
 from pipelines.output.files import write_csv

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from features.covariates.dictionary import Covariate, read_dictionary
+from features.covariates import Covariate, read_dictionary
 from features.dataset import Dataset
 from features.errors import InputError, Problem, name_some, refuse, wrong_names
-from features.guard.findings import raise_failures
+from features.guard import raise_failures
 from models.card import ModelCard
 from pipelines.cohort.beyond_training import as_judged
 from pipelines.cohort.reading import CheckedCohort, check_cohort, endpoint_label

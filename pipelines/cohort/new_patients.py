@@ -7,13 +7,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from features.covariates.columns import ColumnSource, check_columns, read_covariates
-from features.covariates.dictionary import read_dictionary
+from features.covariates import ColumnSource, check_columns, read_covariates, read_dictionary
 from features.errors import InputError, Problem, collect
-from features.guard.run import row_numbers_of
+from features.guard import row_numbers_of
 from features.inclusion import apply_inclusion
-from features.regimens.column import RegimenColumn, derive_regimen
-from features.regimens.drug_regimens import DrugRecords, derive_regimens
+from features.regimens import DrugRecords, RegimenColumn, derive_regimen, derive_regimens
 from models.card import ModelCard
 from models.patients import Patients
 from pipelines.cohort.model_cohort import covariate_problems, for_model

@@ -12,31 +12,33 @@ import numpy as np
 import pandas as pd
 
 from features.cohort import Cohort, read_cohort
-from features.covariates.derived import DERIVATIONS
-from features.covariates.dictionary import read_dictionary
+from features.covariates import DERIVATIONS, read_dictionary
 from features.dataset import Dataset
 from features.errors import InputError, Problem, collect, name_some
-from features.guard.checks.reading import ReadingEvidence
-from features.guard.evidence import inputs_of
-from features.guard.findings import Finding, as_configured, by_severity, without_small_counts
-from features.guard.index_date import entry_column, from_index_date
-from features.guard.privacy import check_no_identifiers, pool_ages
-from features.guard.run import (
+from features.guard import (
+    Finding,
+    ReadingEvidence,
+    Severity,
+    as_configured,
+    by_severity,
+    check_no_identifiers,
+    entry_column,
+    from_index_date,
     guard_as_read,
     guard_cohort,
     guard_inclusion_rules,
     guard_table,
+    inputs_of,
     knowing,
+    pool_ages,
     row_numbers_of,
+    without_small_counts,
 )
-from features.guard.settings import Severity
 from features.inclusion import apply_inclusion
 from features.outcome import Outcome
-from features.regimens.drug_regimens import DrugRecords
-from features.regimens.drug_tables import LongRecords
-from features.sources.rows.joined_tables import codes_of_long
-from features.sources.rows.patient_table import join_tables, one_row_a_patient
-from features.tables.table_file import read_table
+from features.regimens import DrugRecords, LongRecords
+from features.sources.rows import codes_of_long, join_tables, one_row_a_patient
+from features.tables import read_table
 from features.used_codes import drug_codes, used_codes
 from models.fit import fit_model
 from models.fitted import check_size
@@ -80,7 +82,7 @@ def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.
     if own.source is not None:
         return own.source.read(Path(own.folder), codes, _named_columns(config))
     if own.is_reference_study:
-        from features.simulated.reference_study import rebuild_reference_study
+        from features.simulated import rebuild_reference_study
 
         return rebuild_reference_study(config.seed)
     return read_table(own.path, codes=codes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.cohort import Cohort
-from features.covariates.dates import read_dates
+from features.covariates import read_dates
 from features.dataset import Dataset
 from features.errors import InputError, Problem, did_you_mean, name_some
 from models.resampling import (

@@ -21,7 +21,7 @@ from evaluation.report.arm_curves import (
 from evaluation.report.figures import axes_figure, contribution_pictures, kaplan_meier_figure
 from evaluation.report.forests import subgroup_forest, triangulation_forest
 from evaluation.results import MODEL_BASED
-from features.covariates.derived import describe_covariates
+from features.covariates import describe_covariates
 from features.dataset import REGIMEN
 from pipelines.comparison.plan import as_groups
 from pipelines.comparison.run import Comparison

@@ -15,14 +15,19 @@ from evaluation.regimens.crude.early_death import DAYS_PER_MONTH
 from evaluation.regimens.crude.rmst import choose_tau
 from evaluation.regimens.subgroups import MAX_LEVELS
 from features.cohort import Cohort
-from features.covariates.derived import derive_covariates, describe_covariates, needed_inputs
-from features.covariates.dictionary import Covariate, read_dictionary
+from features.covariates import (
+    Covariate,
+    derive_covariates,
+    describe_covariates,
+    needed_inputs,
+    read_dictionary,
+)
 from features.dataset import REGIMEN
-from features.endpoints.forms import Endpoint
+from features.endpoints import Endpoint
 from features.errors import InputError, Problem, collect, name_some
-from features.guard.findings import findings_frame
+from features.guard import findings_frame
 from features.outcome import Outcome
-from models.learners.registry import LEARNERS, STACK
+from models.learners import LEARNERS, STACK
 from pipelines.cohort.populations import is_comparable
 from pipelines.cohort.reading import CheckedCohort, cohort_name, endpoint_label, horizon_problems
 from pipelines.config import TrainConfig

@@ -20,8 +20,8 @@ from evaluation.regimens.triangulation.paragraph import triangulation_paragraph
 from evaluation.regimens.triangulation.reading import Reading
 from evaluation.regimens.triangulation.table import HAZARD_RATIO, one_table
 from features.dataset import Dataset
-from features.endpoints.transplant import transplant_caution
-from features.guard.settings import Severity
+from features.endpoints import transplant_caution
+from features.guard import Severity
 from features.outcome import Outcome
 from models.fitted import NUMERICAL_ERRORS
 from models.tuning import NoTrialSucceededError, Search

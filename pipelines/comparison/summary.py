@@ -30,7 +30,7 @@ from evaluation.results import (
     format_p,
     in_brackets,
 )
-from features.text.numbers import months_text
+from features.text import months_text
 from pipelines.cohort.reading import cohort_name
 from pipelines.comparison.plan import ComparisonPlan
 from pipelines.comparison.run import Comparison

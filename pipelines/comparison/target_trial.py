@@ -9,9 +9,9 @@ import pandas as pd
 
 from evaluation.regimens.target_trial import target_trial_sheet
 from features.cohort import Cohort
-from features.endpoints.forms import Endpoint
-from features.guard.index_date import entry_column
-from features.regimens.drug_regimens import DrugRecords
+from features.endpoints import Endpoint
+from features.guard import entry_column
+from features.regimens import DrugRecords
 from pipelines.cohort.reading import CheckedCohort
 from pipelines.config import TrainConfig
 

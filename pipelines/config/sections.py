@@ -9,12 +9,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from features.cohort import CohortColumns
-from features.guard.settings import Guard
+from features.guard import Guard
 from features.inclusion import InclusionRule
-from features.sources.rows.joined_tables import JoinedTable
-from features.sources.rows.long_rows import LongRows
-from features.sources.rows.one_row import OneRow
-from features.sources.source import Source
+from features.sources import Source
+from features.sources.rows import JoinedTable, LongRows, OneRow
 from features.specs import Settings
 from features.times import Months
 
@@ -162,7 +160,7 @@ class TuningConfig(Settings):
     def _parameters_exist(
         cls, fixed: dict[str, dict[str, int | float | str]]
     ) -> dict[str, dict[str, int | float | str]]:
-        from models.learners.registry import LEARNERS, STACK
+        from models.learners import LEARNERS, STACK
 
         for learner, params in fixed.items():
             make = LEARNERS[learner].make

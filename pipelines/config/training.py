@@ -8,11 +8,11 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from features.covariates.dictionary import CONFIGS
+from features.covariates import CONFIGS
 from features.dataset import REGIMEN
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.paths import absolute
-from features.sources.file import FileSource
+from features.sources import FileSource
 from features.specs import Settings
 from features.yaml_files import read_yaml, write_yaml
 from pipelines.config.sections import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from features.tables.table_format import TableFormat
+    from features.tables import TableFormat
 
 ConfigOption = Annotated[
     Path | None, typer.Option(help="YAML configuration; configs/train.yaml if left out.")
@@ -45,7 +45,7 @@ def read_format(flags: Mapping[str, Any]) -> TableFormat:
     from pydantic import ValidationError
 
     from features.errors import InputError, Problem
-    from features.tables.table_format import TableFormat
+    from features.tables import TableFormat
 
     given = {key: value for key, value in flags.items() if value not in (None, [])}
     try:

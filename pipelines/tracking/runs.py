@@ -34,7 +34,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from features.errors import InputError, Problem
-from features.sources.sql import shown_address
+from features.sources import shown_address
 from pipelines.output.processes import is_over, own_mark
 from pipelines.tracking import store
 from pipelines.tracking.views import UI_PORT, page

@@ -40,7 +40,7 @@ from evaluation.validation.instability import (
 from evaluation.validation.learner_differences import split_variation
 from evaluation.validation.optimism import optimism_table
 from evaluation.validation.subgroups import subgroup_table
-from models.learners.registry import STACK
+from models.learners import STACK
 from models.tuning import Search
 from pipelines.training.checkpoint import Checkpoint
 from pipelines.training.nested_validation import FINAL, LearnerFit, refit_to_bootstrap, task_seed

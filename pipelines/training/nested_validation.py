@@ -22,7 +22,7 @@ from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fit import fit_model
 from models.fitted import NUMERICAL_ERRORS
-from models.learners.registry import STACK
+from models.learners import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import Resampling, bootstrap_strata
 from models.tuning import FoldScore, NoTrialSucceededError, Score, Search, Tuning, tune, tune_stack

@@ -13,11 +13,10 @@ from evaluation.validation.sample_size import patients_needed, r2_from_c, suppor
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
 from features.errors import InputError, Problem
-from features.guard.findings import Finding, by_severity, findings_frame
-from features.guard.settings import Severity
+from features.guard import Finding, Severity, by_severity, findings_frame
 from features.outcome import Outcome
 from models.fitted import encode
-from models.learners.registry import LEARNERS
+from models.learners import LEARNERS
 from models.resampling import Resampling, bootstrap_strata
 from pipelines.cohort.cautions import cautions
 from pipelines.cohort.populations import population_cautions

@@ -30,11 +30,11 @@ from evaluation.report.section import Record, sections_of, write_record
 from evaluation.report.training import SECTIONS, Found
 from evaluation.results import format_estimate, with_refit_range
 from evaluation.validation.champion import Champion
-from features.covariates.derived import describe_covariates, needed_inputs
+from features.covariates import describe_covariates, needed_inputs
 from features.dataset import REGIMEN
-from features.regimens.column import RegimenColumn
+from features.regimens import RegimenColumn
 from models.card import ModelCard, category_levels, covariate_ranges, software_versions
-from models.learners.registry import LEARNERS
+from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.preprocessing import RARE_LEVEL
 from models.store.registry import Registration, register

@@ -21,10 +21,10 @@ from evaluation.validation.cox_comparison import COX_TYPE, best_cox, cox_is_enou
 from evaluation.validation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
 from evaluation.validation.performance import compared_metrics, fold_scores, performance_table
 from features.errors import InputError, Problem
-from features.sources.sql import resolve_url, shown_address
+from features.sources import resolve_url, shown_address
 from models.card import software_versions
 from models.fitted import NUMERICAL_ERRORS
-from models.learners.registry import LEARNERS, STACK
+from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
 from pipelines.cohort.cautions import performance_cautions
 from pipelines.cohort.populations import compare_in_populations
@@ -375,7 +375,7 @@ def _conclude(
     claims = None
     # What was published is about all patients of that study, and about nobody else.
     if config.cohort.is_reference_study and not config.cohort.inclusion:
-        from features.simulated.reference_study import read_reference_study
+        from features.simulated import read_reference_study
 
         claims = check_published_claims(plan.table, read_reference_study())
     fits = {name: one.fit for name, one in judged.items()}

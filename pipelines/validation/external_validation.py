@@ -29,8 +29,7 @@ from evaluation.report.training import SECTIONS, Found
 from evaluation.results import excludes, format_estimate
 from evaluation.validation.performance import performance_table
 from features.errors import InputError, Problem
-from features.guard.findings import findings_frame
-from features.guard.settings import Severity
+from features.guard import Severity, findings_frame
 from models.card import ModelCard, software_versions
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.resampling import bootstrap_strata

@@ -44,8 +44,7 @@ from evaluation.regimens.estimators import AIPW, E_VALUE, G_COMPUTATION, read_na
 from evaluation.results import adjusted_table, format_p
 from evaluation.statistics.kaplan_meier import weighted_kaplan_meier
 from evaluation.statistics.logistic import Method
-from features.covariates.dictionary import Covariate
-from features.covariates.multiple_imputation import multiply_impute, pool_rubin
+from features.covariates import Covariate, multiply_impute, pool_rubin
 from features.outcome import Outcome
 
 # Replicates a completed table at least, to estimate a variance.

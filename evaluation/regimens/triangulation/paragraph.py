@@ -35,7 +35,7 @@ from evaluation.regimens.triangulation.reading import (
 )
 from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, FAMILIES, HAZARD_RATIO, RMST
 from evaluation.results import MODEL_BASED
-from features.text.numbers import fixed
+from features.text import fixed
 
 FEW_EVENTS = 10
 # A model-based contrast below this share of the adjusted one is called shrunk.

@@ -20,7 +20,7 @@ from evaluation.regimens.triangulation.table import (
     shared_scales,
 )
 from evaluation.results import ADJUSTED_COLUMNS, digits_of, excludes
-from features.text.numbers import fixed
+from features.text import fixed
 
 
 @dataclass(frozen=True)

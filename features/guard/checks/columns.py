@@ -8,13 +8,13 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 
-from features.covariates.dictionary import read_dictionary
+from features.covariates import read_dictionary
 from features.errors import name_some
 from features.guard.evidence import CohortEvidence, TableEvidence
 from features.guard.findings import Check, Observation
 from features.guard.privacy import direct_identifiers
 from features.guard.settings import read_rules
-from features.text.cells import as_text, words
+from features.text import as_text, words
 
 # Up to so many distinct values, two columns are the same when one is a recoding of the other.
 RECODED = 20

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from features.endpoints.death import Death
-from features.endpoints.forms import Endpoint
+from features.endpoints import Death, Endpoint
 from features.guard.checks.times import read_moments
 from features.guard.evidence import NO, CohortEvidence, TableEvidence, happened
 from features.guard.findings import Check, Observation
 from features.guard.settings import Happened, read_rules
-from features.text.cells import as_text, words
+from features.text import as_text, words
 
 YES = ("1", "1.0", "true", "yes", "y")
 CODES_STATED = {"event_values", "censored_values"}

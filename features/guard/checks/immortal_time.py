@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.endpoints.forms import Endpoint
+from features.endpoints import Endpoint
 from features.guard.checks.events import is_death, read_as
 from features.guard.checks.times import DAYS_A_MONTH, stated_start
 from features.guard.evidence import TableEvidence
 from features.guard.findings import Check, Observation
 from features.guard.settings import read_rules
 from features.outcome import MONTHS
-from features.text.cells import as_number, words
+from features.text import as_number, words
 
 CHECK = "immortal_time"
 # What a column of a delay says beside diagnosis, and the units it may name.

@@ -10,13 +10,12 @@ import pandas as pd
 from scipy.stats import fisher_exact
 
 from features.cohort import CohortColumns
-from features.endpoints.death import Death
-from features.endpoints.forms import Endpoint
+from features.endpoints import Death, Endpoint
 from features.guard.checks.events import read_as
 from features.guard.findings import Check, Observation
 from features.guard.settings import Guard
 from features.inclusion import InclusionRule
-from features.text.cells import as_number
+from features.text import as_number
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from features.guard.evidence import TableEvidence
 from features.guard.findings import Check, Observation
-from features.text.cells import as_text
+from features.text import as_text
 
 AGE_AND_SEX = ("age_years", "sex")
 # A number of fewer distinct values, such as a grade, agrees by chance.

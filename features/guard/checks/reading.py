@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.cohort import Cohort, CohortColumns
-from features.endpoints.forms import Endpoint
+from features.endpoints import Endpoint
 from features.guard.findings import Check, Observation
 from features.guard.index_date import ready_times
 from features.guard.settings import Guard

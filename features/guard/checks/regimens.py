@@ -11,7 +11,7 @@ from features.errors import name_some
 from features.guard.evidence import CohortEvidence
 from features.guard.findings import Check, Observation
 from features.life_table import LifeTable, log_rank
-from features.text.numbers import significant
+from features.text import significant
 
 # Centers with fewer patients are counted, not named.
 NAMED = 11

@@ -13,7 +13,7 @@ from features.guard.findings import Check, Observation
 from features.guard.index_date import entry_column
 from features.guard.settings import Happened, read_rules
 from features.outcome import MONTHS
-from features.text.cells import as_number, as_text, words
+from features.text import as_number, as_text, words
 
 DAYS_A_MONTH = 365.25 / 12
 

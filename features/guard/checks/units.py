@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtrc, ndtr
 
-from features.covariates.dictionary import Covariate
+from features.covariates import Covariate
 from features.guard.evidence import TableEvidence
 from features.guard.findings import Check, Observation
 from features.guard.settings import read_rules

@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
-from features.covariates.columns import check_columns
-from features.covariates.missing_words import merged
+from features.covariates import check_columns, merged
 from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.errors.wrong_cells import rows_of, table_rows
-from features.guard.findings import Finding, finding_of_files
+from features.guard import Finding, finding_of_files
 from features.sources.rows.long_rows import LongRows
 from features.sources.rows.one_row import OneRow
 from features.sources.rows.patient_rows import PatientRows, keys_of
 from features.sources.rows.reduced_rows import reduce_rows
-from features.tables.table_checks import ROW_NAMES
-from features.tables.table_format import TableFormat
+from features.tables import ROW_NAMES, TableFormat
 
 Codes = Mapping[str, frozenset[str]]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from features.covariates.codes import Codes, read_codes
-from features.covariates.columns import check_columns
+from features.covariates import Codes, check_columns, read_codes
 from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.rows.patient_rows import PatientRows

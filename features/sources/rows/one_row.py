@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from features.covariates.columns import check_columns
-from features.covariates.dates import DateFormat, read_dates
+from features.covariates import DateFormat, check_columns, read_dates
 from features.errors import InputError, Problem, refuse
 from features.errors.wrong_cells import table_rows, wrong_cells
 from features.sources.rows.patient_rows import PatientRows
 from features.specs import Spec
-from features.text.cells import as_number, as_text
+from features.text import as_number, as_text
 
 
 class OneRow(Spec):

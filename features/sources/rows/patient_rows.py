@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.covariates.codes import read_codes
+from features.covariates import read_codes
 from features.errors import refuse
 from features.errors.wrong_cells import wrong_cells
 

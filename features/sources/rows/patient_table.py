@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.covariates.columns import check_columns
+from features.covariates import check_columns
 from features.errors import InputError, Problem
 from features.errors.wrong_cells import table_rows
-from features.guard.findings import Finding
+from features.guard import Finding
 from features.sources.rows.joined_tables import JoinedTable, join_table
 from features.sources.rows.long_rows import LongRows
 from features.sources.rows.one_row import OneRow
 from features.sources.rows.patient_rows import PatientRows, keys_of
 from features.sources.rows.reduced_rows import reduce_rows
-from features.tables.table_file import read_table
+from features.tables import read_table
 
 
 def one_row_a_patient(

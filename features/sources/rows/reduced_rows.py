@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import name_some
-from features.guard.findings import Finding, finding_of_files
+from features.guard import Finding, finding_of_files
 from features.sources.rows.long_rows import LongRows, names_wanted, spread
 from features.sources.rows.one_row import OneRow, keep_one_row
 from features.sources.rows.patient_rows import PatientRows
