@@ -9,12 +9,15 @@ import pandas as pd
 
 from evaluation.regimens.arms import p_text
 from evaluation.regimens.estimators import ADVERSE_EVENT, INTERACTION, parts_of, rows_in, rows_of
+from evaluation.regimens.model_effects import SCALES
 from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST
 from evaluation.report.tables import describe_arms
 from evaluation.results import format_estimate, format_p, format_row, under_true_header
 from features.text import fixed, months_text
 
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
+# Of a contribution, and of a contrast of regimens.
+_IN_MONTHS = ("RMST", SCALES["RMST"])
 _SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
 
 
@@ -199,7 +202,7 @@ def readable_heterogeneity(table: pd.DataFrame) -> pd.DataFrame:
 def _outputs(table: pd.DataFrame) -> list[str]:
     return [
         f"RMST to {horizon:g} months, months"
-        if str(scale).startswith("RMST")
+        if scale in _IN_MONTHS
         else f"event by {horizon:g} months, points"
         for scale, horizon in zip(table["scale"], table["horizon"], strict=True)
     ]
@@ -209,7 +212,7 @@ def _in_units(table: pd.DataFrame, column: str, signed: bool = False) -> list[st
     """Months with two decimals, probabilities as percentage points with one."""
     cells = []
     for value, scale in zip(table[column].astype(float), table["scale"], strict=True):
-        unit, digits = (1, 2) if str(scale).startswith("RMST") else (100, 1)
+        unit, digits = (1, 2) if scale in _IN_MONTHS else (100, 1)
         cells.append("" if np.isnan(value) else fixed(unit * value, digits, signed))
     return cells
 
