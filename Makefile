@@ -33,7 +33,7 @@ venv: $(RUNS) ## create the virtual environment with what running needs
 
 dev: $(DEVELOPS) ## add what developing needs
 
-demo: $(RUNS) ## run the main job on the embedded cohort (about 4 minutes)
+demo: $(RUNS) ## run the main job on the embedded cohort (about 3 minutes)
 	$(BIN)/python -m pipelines.train --out out/demo
 
 train: $(RUNS) ## run the main job on your cohort: make train CONFIG=my.yaml
