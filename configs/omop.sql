@@ -14,7 +14,7 @@
 --   <lab>_date, <lab>_value, <lab>_unit
 --                           last value on or before the index date, with the UCUM code of its unit
 --
--- features/omop.py turns this into age at the index date, 0/1 for each companion drug within 28
+-- features/sources/omop.py turns this into age at the index date, 0/1 for each companion drug within 28
 -- days of it, and labs at most 30 days old. The query itself only compares dates and never adds
 -- days, which every database does differently: it runs as it stands on PostgreSQL and SQLite, and
 -- uses nothing beyond common table expressions and ROW_NUMBER.

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from evaluation.statistics.censoring import WEIGHTED, replicate_survival, share_with_error
 from evaluation.statistics.competing_incidence import incidence_by_cause, replicate_incidence
 from evaluation.statistics.kaplan_meier import survival_at
+from features.life_table import Z
 from features.outcome import Outcome
-
-Z_95 = float(norm.ppf(0.975))
 
 
 class ObservedProbability(NamedTuple):
@@ -112,6 +110,6 @@ def _weighted_probabilities(outcome: Outcome, horizons: np.ndarray) -> list[Obse
     error = np.where(inside, error, np.nan)
     free = np.where(inside, 1.0 - estimate, 0.5)
     # On the log-log scale of survival, as Kaplan-Meier's.
-    spread = np.exp(Z_95 * error / (free * np.abs(np.log(free))))
+    spread = np.exp(Z * error / (free * np.abs(np.log(free))))
     columns = (estimate, error, 1.0 - free ** (1.0 / spread), 1.0 - free**spread)
     return [ObservedProbability(*map(float, row)) for row in zip(*columns, strict=True)]

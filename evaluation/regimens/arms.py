@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from evaluation.results import format_p
 from features.outcome import Outcome
-
-# The 97.5% point of the standard normal distribution.
-Z = float(stats.norm.ppf(0.975))
 
 # One row of a regimen table: column of REGIMEN_COLUMNS to value.
 Row = dict[str, Any]

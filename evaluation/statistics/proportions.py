@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-_Z = float(stats.norm.ppf(0.975))
+from features.life_table import Z
 
 
 class Interval(NamedTuple):
@@ -125,7 +125,7 @@ class TwoProportions:
             if sign * near >= 1 - step:
                 return float(sign)
             return float(
-                optimize.brentq(lambda d: self._score(d) + sign * _Z, near, far, xtol=1e-12)
+                optimize.brentq(lambda d: self._score(d) + sign * Z, near, far, xtol=1e-12)
             )
 
         return Interval(p - q, limit(-1), limit(+1))
@@ -221,5 +221,5 @@ def _ratio(numerator: float, denominator: float, log_variance: float) -> Interva
     if denominator == 0:
         return Interval(np.inf if numerator else np.nan, np.nan, np.nan)
     estimate = numerator / denominator
-    factor = np.exp(_Z * np.sqrt(log_variance)) if log_variance > 1e-12 else np.nan
+    factor = np.exp(Z * np.sqrt(log_variance)) if log_variance > 1e-12 else np.nan
     return Interval(float(estimate), float(estimate / factor), float(estimate * factor))

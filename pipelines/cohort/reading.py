@@ -37,6 +37,7 @@ from features.guard import (
 from features.inclusion import apply_inclusion
 from features.outcome import Outcome
 from features.regimens import DrugRecords, LongRecords
+from features.sources.kind import Readable
 from features.sources.rows import codes_of_long, join_tables, one_row_a_patient
 from features.tables import read_table
 from features.used_codes import drug_codes, used_codes
@@ -80,7 +81,8 @@ def load_table(config: TrainConfig) -> tuple[pd.DataFrame, list[Finding]]:
 def _read_first(config: TrainConfig, codes: Mapping[str, frozenset[str]]) -> pd.DataFrame:
     own = config.cohort
     if own.source is not None:
-        return own.source.read(Path(own.folder), codes, _named_columns(config))
+        source: Readable = own.source
+        return source.read(Path(own.folder), codes, _named_columns(config))
     if own.is_reference_study:
         from features.simulated import rebuild_reference_study
 

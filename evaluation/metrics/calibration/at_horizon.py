@@ -12,8 +12,8 @@ import pandas as pd
 
 from evaluation.estimates import check_patients
 from evaluation.metrics.observed import (
-    Z_95,
     ObservedProbability,
+    Z,
     estimator_name,
     observed_probability,
     replicate_event_free,
@@ -141,7 +141,7 @@ def calibration_slope(outcome: Outcome, event_probability: np.ndarray) -> Calibr
     fit = CoxFit.fit(outcome, covariate[:, None])
     slope = float(fit.coef[0])
     error = float(np.sqrt(fit.covariance[0, 0]))
-    return CalibrationSlope(slope, error, slope - Z_95 * error, slope + Z_95 * error)
+    return CalibrationSlope(slope, error, slope - Z * error, slope + Z * error)
 
 
 def replicate_slopes(

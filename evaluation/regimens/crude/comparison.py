@@ -29,7 +29,7 @@ from evaluation.regimens.crude.hazard_ratio import (
     proportional_hazards_rows,
 )
 from evaluation.regimens.crude.median_difference import median_difference_rows
-from evaluation.regimens.crude.rank_tests import log_rank, rank_test_rows
+from evaluation.regimens.crude.rank_tests import global_test_row, log_rank, rank_test_rows
 from evaluation.regimens.crude.response_rates import count_by_arm, rate_rows, ratio_and_test_rows
 from evaluation.regimens.crude.rmst import choose_tau, rmst_rows
 from evaluation.regimens.crude.survival import median_rows, survival_rows
@@ -200,7 +200,7 @@ def _core_rows(
     if outcome.competing is None:
         yield from median_rows(by_arm)
         yield from survival_rows(by_arm, horizons)
-    yield _log_rank_row(outcome, regimen, arms)
+    yield global_test_row(LOG_RANK, log_rank(outcome, regimen), outcome, arms)
     yield from hazard_ratio_rows(by_arm)
 
 
@@ -215,7 +215,7 @@ def _all_rows(
     yield from median_rows(by_arm)
     yield from median_difference_rows(by_arm, further.replicates, further.seed)
     yield from survival_rows(by_arm, horizons)
-    yield _log_rank_row(outcome, regimen, arms)
+    yield global_test_row(LOG_RANK, log_rank(outcome, regimen), outcome, arms)
     yield from rank_test_rows(outcome, regimen, arms, further.strata)
     tau = choose_tau(by_arm, horizons) if further.tau is None else further.tau
     if tau > 0:
@@ -233,7 +233,7 @@ def _cause_specific_rows(
         for arm, mine in by_arm.items()
     }
     rows = [
-        _log_rank_row(outcome, regimen, arms),
+        global_test_row(LOG_RANK, log_rank(outcome, regimen), outcome, arms),
         *rank_test_rows(outcome, regimen, arms, further.strata),
         *hazard_ratio_rows(by_arm),
         *proportional_hazards_rows(by_arm),
@@ -242,24 +242,3 @@ def _cause_specific_rows(
         of = (row["arm"], arms[-1]) if row["arm"] in competing else arms
         said = f"{sum(competing[arm] for arm in of)} competing event(s) count as censored"
         yield row | {"note": join_notes(row["note"], f"cause-specific: {said}")}
-
-
-def _log_rank_row(outcome: Outcome, regimen: np.ndarray, arms: list[str]) -> Row:
-    test = log_rank(outcome, regimen)
-    *others, reference = arms
-    return {
-        "estimator": LOG_RANK.named(),
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "estimate": test.statistic,
-        "p_value": test.p_value,
-        "n": len(outcome),
-        "events": outcome.n_events,
-        "note": join_notes(
-            f"global test of {len(arms)} arms" if len(arms) > 2 else "",
-            ""
-            if np.isfinite(test.statistic)
-            else "not estimable: no event while two arms are at risk",
-        ),
-    }

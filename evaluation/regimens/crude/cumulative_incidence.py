@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row, Z, join_notes, outcomes_by_arm
-from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.regimens.arms import Row, outcomes_by_arm
+from evaluation.regimens.crude.rank_tests import UNDEFINED, global_test_row
+from evaluation.regimens.crude.survival import probability_rows
 from evaluation.regimens.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
 from evaluation.statistics.competing_incidence import incidence_by_cause
 from evaluation.statistics.fine_gray import fine_gray
 from evaluation.statistics.proportions import HypothesisTest
-from features.life_table import LifeTable
+from features.life_table import LifeTable, Z
 from features.outcome import Outcome
 
 _CENSORED, _EVENT, _COMPETING = "censored", "event", "competing"
@@ -213,24 +214,15 @@ def _one_cause_rows(
 ) -> Iterator[Row]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     *others, reference = arms
-    yield from _horizon_rows(by_arm, horizons)
-    test = gray_test(outcome, regimen)
-    yield {
-        "estimator": GRAY.named(),
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "estimate": test.statistic,
-        "p_value": test.p_value,
-        "n": len(outcome),
-        "events": outcome.n_events,
-        "note": join_notes(
-            f"global test of {len(arms)} arms" if len(arms) > 2 else "",
-            ""
-            if np.isfinite(test.statistic)
-            else "not estimable: no event while two arms are at risk",
-        ),
-    }
+    yield from probability_rows(
+        by_arm,
+        horizons,
+        {arm: incidence_at(own, horizons) for arm, own in by_arm.items()},
+        (INCIDENCE, INCIDENCE_DIFFERENCE),
+        "Aalen-Johansen",
+        lambda point, base: point["incidence"] - base["incidence"],
+    )
+    yield global_test_row(GRAY, gray_test(outcome, regimen), outcome, arms)
     for arm in others:
         ratio = subdistribution_hazard_ratio(by_arm[arm], by_arm[reference])
         yield {
@@ -246,57 +238,6 @@ def _one_cause_rows(
             if np.isfinite(ratio.estimate)
             else "not estimable: one arm has no event while the other could have one",
         }
-
-
-def _horizon_rows(by_arm: dict[str, Outcome], horizons: Sequence[float]) -> Iterator[Row]:
-    tables = {arm: incidence_at(outcome, horizons) for arm, outcome in by_arm.items()}
-    *others, reference = by_arm
-    for at, horizon in enumerate(horizons):
-        points = {arm: table.iloc[at] for arm, table in tables.items()}
-        beyond = {
-            arm: f"follow-up of {arm} ends at {by_arm[arm].follow_up:.1f} months"
-            for arm, point in points.items()
-            if np.isnan(point["incidence"])
-        }
-        for arm, point in points.items():
-            unbounded = arm not in beyond and np.isnan(point["ci_low"])
-            yield {
-                "estimator": INCIDENCE.named(),
-                "scale": "probability",
-                "horizon": horizon,
-                "arm": arm,
-                "estimate": point["incidence"],
-                "ci_low": point["ci_low"],
-                "ci_high": point["ci_high"],
-                "ci_method": "log-log",
-                "n": len(by_arm[arm]),
-                "events": int(point["n_event"]),
-                "note": beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
-            }
-        for arm in others:
-            point, base = points[arm], points[reference]
-            difference = point["incidence"] - base["incidence"]
-            errors = np.array([point["std_error"], base["std_error"]], dtype=float)
-            margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
-            bounded = np.isnan(difference) or np.isfinite(margin)
-            yield {
-                "estimator": INCIDENCE_DIFFERENCE.named(),
-                "scale": "event probability difference",
-                "horizon": horizon,
-                "arm": arm,
-                "reference_arm": reference,
-                "estimate": difference,
-                "ci_low": difference - margin,
-                "ci_high": difference + margin,
-                "ci_method": "normal, Aalen-Johansen",
-                "n": len(by_arm[arm]) + len(by_arm[reference]),
-                "events": int(point["n_event"] + base["n_event"]),
-                "note": join_notes(
-                    f"above 0: more events than {reference}",
-                    *(beyond[a] for a in (arm, reference) if a in beyond),
-                    "" if bounded else "no interval with an arm at 0% or 100%",
-                ),
-            }
 
 
 def _competing(outcome: Outcome) -> np.ndarray:

@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes
-from evaluation.regimens.estimators import FLEMING_HARRINGTON, LOG_RANK, MAX_COMBO, STRATIFIED
+from evaluation.regimens.estimators import (
+    FLEMING_HARRINGTON,
+    LOG_RANK,
+    MAX_COMBO,
+    STRATIFIED,
+    Estimator,
+)
 from evaluation.statistics.proportions import HypothesisTest
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -386,3 +392,26 @@ def _probability_inside(limit: float, correlation: np.ndarray) -> float:
         inner = (density * middle * _NODE_WEIGHTS).sum(axis=1) * ((high - low) / 2)[:, 0]
         total += float((inner * _NODE_WEIGHTS).sum() * (end - start) / 2)
     return total
+
+
+def global_test_row(
+    estimator: Estimator, test: HypothesisTest, outcome: Outcome, arms: list[str]
+) -> Row:
+    """A test of all arms at once as a row; the reference arm last."""
+    *others, reference = arms
+    return {
+        "estimator": estimator.named(),
+        "scale": "chi-square",
+        "arm": " / ".join(others),
+        "reference_arm": reference,
+        "estimate": test.statistic,
+        "p_value": test.p_value,
+        "n": len(outcome),
+        "events": outcome.n_events,
+        "note": join_notes(
+            f"global test of {len(arms)} arms" if len(arms) > 2 else "",
+            ""
+            if np.isfinite(test.statistic)
+            else "not estimable: no event while two arms are at risk",
+        ),
+    }

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from evaluation.regimens.arms import Row, Z, canonical_order, join_notes
+from evaluation.regimens.arms import Row, canonical_order, join_notes
 from evaluation.regimens.estimators import RMST, RMST_DIFFERENCE, RMST_RATIO
-from features.life_table import LifeTable
+from features.life_table import LifeTable, Z
 from features.outcome import Outcome
 
 # Patients of permuted samples held in memory at once.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.arms import Z
 from evaluation.regimens.crude.hazard_ratio import event_scale, has_hazard_ratio, two_arm_cox
 from evaluation.statistics.cox import CoxFit
+from features.life_table import Z
 from features.outcome import Outcome
 
 SMOOTH_COLUMNS = ("time", "hazard_ratio", "ci_low", "ci_high", "log_hazard_ratio", "std_error")

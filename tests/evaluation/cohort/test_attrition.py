@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from evaluation.cohort.attrition import ATTRITION_COLUMNS, AttritionDisplay
+from tests.pictures import texts
 
 FRAME = pd.DataFrame(
     [
@@ -23,10 +24,6 @@ FRAME = pd.DataFrame(
     ],
     columns=list(ATTRITION_COLUMNS),
 )
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 def test_boxes_from_all_patients_to_those_analysed():

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from evaluation.cohort.missingness import MANY_PATIENTS, MissingnessDisplay, missingness_counts
 from features.covariates.dictionary import Covariate
+from tests.pictures import assert_text_is_inside, texts
 
 DICTIONARY = {
     name: Covariate(name=name, label=label, kind="number")
@@ -123,24 +122,11 @@ def test_without_common_patterns_there_is_no_map():
     assert display.caption.startswith("No map")
 
 
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
-
-
 @pytest.mark.parametrize("limit", [None, 3])
 def test_text_stands_inside_the_figure(limit):
     display = MissingnessDisplay.from_inputs(INPUTS, DICTIONARY, STRUCTURAL, suppress_below=limit)
     ax = display.plot()
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    for text in ax.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert text.get_fontsize() >= 8
-            box = text.get_window_extent(canvas.get_renderer())
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert_text_is_inside(ax)
     assert ("hidden" in " ".join(texts(ax))) == (limit is not None)
 
 

@@ -18,6 +18,7 @@ from evaluation.validation.instability import (
 from evaluation.validation.refits import Refits
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
+from tests.pictures import texts
 
 
 def simulated(n=45, replicates=12):
@@ -56,10 +57,6 @@ DISPLAYS = [
     calibrations(REFITS, 6.0),
     classes(REFITS, 6.0, 0.5),
 ]
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 @pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: type(d).__name__)

@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.displays.d_calibration import DCalibrationDisplay
@@ -24,6 +22,7 @@ from evaluation.report.out_of_fold_curves import (
 from evaluation.statistics.kaplan_meier import number_at_risk
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
+from tests.pictures import assert_text_is_inside, texts
 
 TIMES = np.arange(1.0, 13)
 HORIZON = 6.0
@@ -65,25 +64,12 @@ DISPLAYS = {
 }
 
 
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
-
-
 @pytest.mark.parametrize("counts", [COUNTS, None], ids=["interval", "no interval"])
 @pytest.mark.parametrize("name", DISPLAYS)
 def test_plot_returns_its_axes_with_all_text_inside_the_figure(name, counts):
     ax = DISPLAYS[name](counts).plot()
     assert isinstance(ax, Axes)
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    for text in ax.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert text.get_fontsize() >= 8
-            box = text.get_window_extent(canvas.get_renderer())
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert_text_is_inside(ax)
 
 
 @pytest.mark.parametrize("name", DISPLAYS)

@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from evaluation.displays.calibration import CalibrationDisplay
 from evaluation.displays.forest import ForestPlotDisplay
@@ -15,6 +13,7 @@ from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.results import format_p
 from evaluation.statistics.kaplan_meier import kaplan_meier
 from features.outcome import Outcome
+from tests.pictures import assert_text_is_inside, texts
 
 OUTCOME = Outcome([0, 4, 6, 12, 2, 3, 5, 20], [1, 1, 0, 0, 1, 1, 0, 1])
 REGIMEN = np.array(["HMA"] * 4 + ["LDAC"] * 4)
@@ -54,24 +53,11 @@ DISPLAYS = [
 ]
 
 
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
-
-
 @pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: type(d).__name__)
 def test_plot_returns_its_axes_with_all_text_inside_the_figure(display):
     ax = display.plot()
     assert isinstance(ax, Axes)
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    for text in ax.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert text.get_fontsize() >= 8
-            box = text.get_window_extent(canvas.get_renderer())
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert_text_is_inside(ax)
 
 
 @pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: type(d).__name__)

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.text import Text
 
 from evaluation.report.forests import center_forest
 from evaluation.validation.centers import CENTER_COLUMNS, POOLED
+from tests.pictures import texts
 
 
 def rows(metric, horizon, prediction=(0.55, 0.85)):
@@ -25,10 +25,6 @@ def rows(metric, horizon, prediction=(0.55, 0.85)):
          "prediction_high": prediction[1]}
     )  # fmt: skip
     return pd.DataFrame(own, columns=list(CENTER_COLUMNS))
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 def test_every_center_the_mean_and_the_prediction_interval_are_rows():

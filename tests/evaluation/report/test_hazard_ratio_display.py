@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
 from evaluation.regimens.crude.smooth_hazard_ratio import smooth_hazard_ratio
 from evaluation.report.arm_curves import hazard_ratio_display
 from features.outcome import Outcome
+from tests.pictures import assert_text_is_inside, texts
 
 RNG = np.random.default_rng(9)
 ARM, REFERENCE = (
@@ -24,10 +23,6 @@ DISPLAYS = [
     hazard_ratio_display(NEVER, REFERENCE, ARMS),
     hazard_ratio_display(NEVER, NEVER, ARMS),
 ]
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 def test_the_frame_is_the_smooth_curve():
@@ -47,16 +42,7 @@ def test_the_caption_names_the_constant_ratio_and_the_test():
 def test_plot_returns_its_axes_with_all_text_inside_the_figure(display):
     ax = display.plot()
     assert isinstance(ax, Axes)
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    for text in ax.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert text.get_fontsize() >= 8
-            box = text.get_window_extent(canvas.get_renderer())
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert_text_is_inside(ax)
 
 
 def test_without_a_curve_the_picture_says_why():

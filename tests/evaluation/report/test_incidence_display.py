@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from evaluation.displays.style import arm_styles
 from evaluation.regimens.arms import p_text
@@ -17,6 +15,7 @@ from evaluation.regimens.crude.cumulative_incidence import (
 )
 from evaluation.report.arm_curves import incidence_display
 from features.outcome import Outcome
+from tests.pictures import assert_text_is_inside, texts
 
 OUTCOME = Outcome(
     [0, 4, 6, 12, 2, 3, 5, 20], [1, 0, 0, 1, 1, 1, 0, 0], competing=[0, 1, 0, 0, 0, 0, 1, 0]
@@ -28,10 +27,6 @@ DISPLAYS = [
     incidence_display(OUTCOME, None),
     incidence_display(Outcome([3, 5], [0, 0]), ["HMA", "LDAC"]),
 ]
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 def test_the_frame_holds_the_curve_of_each_arm():
@@ -57,16 +52,7 @@ def test_the_caption_counts_both_events():
 def test_plot_returns_its_axes_with_all_text_inside_the_figure(display):
     ax = display.plot()
     assert isinstance(ax, Axes)
-    figure = ax.get_figure()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    page = figure.bbox.padded(1)
-    for text in ax.findobj(Text):
-        if text.get_text() and text.get_visible():
-            assert text.get_fontsize() >= 8
-            box = text.get_window_extent(canvas.get_renderer())
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    assert_text_is_inside(ax)
 
 
 def test_numbers_at_risk_and_colours_are_those_of_the_other_pictures():

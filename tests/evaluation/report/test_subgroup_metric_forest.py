@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.text import Text
 
 from evaluation.report.forests import subgroup_metric_forest
 from evaluation.validation.subgroups import SUBGROUP_COLUMNS
+from tests.pictures import texts
 
 
 def table(metric, horizon):
@@ -16,10 +16,6 @@ def table(metric, horizon):
         for v, level, e, n in cells
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(SUBGROUP_COLUMNS))
-
-
-def texts(ax):
-    return [t.get_text() for t in ax.findobj(Text) if t.get_text()]
 
 
 def test_every_group_is_a_row_the_suppressed_ones_too():
