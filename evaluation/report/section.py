@@ -140,11 +140,6 @@ def pictures(kind: str, shown: Pictures | None) -> Block:
     return Markup('<div class="pictures {}">\n{}</div>\n').format(kind, each)
 
 
-def together(*blocks: Block) -> Block:
-    """Blocks that stand or fall with the first of them."""
-    return Markup("").join(filter(None, blocks)) if all(blocks[:1]) else None
-
-
 def folded(summary: str, *blocks: Block) -> Block:
     """Blocks that a reader has to open."""
     inside = Markup("").join(filter(None, blocks))

@@ -22,7 +22,6 @@ from evaluation.report.section import (
     pictures,
     strong,
     table,
-    together,
 )
 from evaluation.report.tables import (
     labelled,
@@ -446,4 +445,6 @@ def _assessed(found: Found, name: str, read: Read) -> Block:
 
 def _titled(title: str, rows: Block, *after: Block, before: Block = None) -> Block:
     """A table under a heading, with what is said around it; None without the table."""
-    return None if rows is None else together(heading(title), before, rows, *after)
+    if rows is None:
+        return None
+    return Markup("").join(filter(None, (heading(title), before, rows, *after)))

@@ -301,3 +301,11 @@ def test_what_was_stored_before_a_kill_is_registered_and_not_stored_again(
 def version_model(version):
     found = mlflow.MlflowClient().get_model_version(version.name, version.version)
     return found.source.removeprefix("models:/")
+
+
+def test_an_entry_that_was_stored_before_the_folders_finds_its_model():
+    # The file that MLflow runs is stored with each version, and keeps the import that it had.
+    from models import registry as earlier
+    from models.store import registry as present
+
+    assert earlier.RegisteredModel is present.RegisteredModel
