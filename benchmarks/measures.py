@@ -16,24 +16,28 @@ from sksurv.util import Surv
 
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores
-from evaluation.metrics.calibration.at_horizon import (
+from evaluation.metrics import (
+    brier_losses,
+    decision_curve,
+    harrell_c,
+    null_losses,
+    replicate_auc,
+    replicate_scores,
+    uno_c,
+)
+from evaluation.metrics.calibration import (
+    calibration_curve,
+    calibration_in_time,
     calibration_slope,
+    d_calibration_test,
+    discrimination_slope,
     grouped_calibration,
     observed_expected,
-)
-from evaluation.metrics.calibration.curve import calibration_curve, replicate_calibration_errors
-from evaluation.metrics.calibration.d_calibration import d_calibration_test
-from evaluation.metrics.calibration.in_time import calibration_in_time
-from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
-from evaluation.metrics.calibration.risk_distribution import (
-    discrimination_slope,
+    replicate_calibration_errors,
+    replicate_intercepts_at_horizon,
     risk_distribution,
     risk_summary,
 )
-from evaluation.metrics.decision_curve import decision_curve
-from evaluation.metrics.discrimination import harrell_c, uno_c
 from features.outcome import Outcome
 
 TAU = 36.0

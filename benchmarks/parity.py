@@ -21,15 +21,23 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.regimen_parity import regimen_rows
-from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, null_losses, scaled_brier
-from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
-from evaluation.metrics.calibration.curve import replicate_calibration_errors
-from evaluation.metrics.calibration.d_calibration import d_calibration_test
-from evaluation.metrics.decision_curve import replicate_treated
-from evaluation.metrics.discrimination import harrell_c, uno_c
-from evaluation.metrics.over_time import mean_over_time
-from evaluation.statistics.competing_incidence import incidence_by_cause
+from evaluation.metrics import (
+    brier_losses,
+    harrell_c,
+    mean_over_time,
+    null_losses,
+    replicate_auc,
+    replicate_treated,
+    scaled_brier,
+    uno_c,
+)
+from evaluation.metrics.calibration import (
+    calibration_slope,
+    d_calibration_test,
+    observed_expected,
+    replicate_calibration_errors,
+)
+from evaluation.statistics import incidence_by_cause
 from features.outcome import Outcome
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

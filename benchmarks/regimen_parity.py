@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.adjusted.design import adjustment_design
-from evaluation.regimens.adjusted.propensity import Kind, balancing_weights, fit_propensity
-from evaluation.regimens.crude.cumulative_incidence import competing_as_event, gray_test
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
-from evaluation.regimens.crude.rank_tests import log_rank
-from evaluation.regimens.crude.rmst import restricted_mean
-from evaluation.statistics.cox import CoxFit
-from evaluation.statistics.fine_gray import fine_gray
-from evaluation.statistics.firth_cox import fit_firth_cox
-from evaluation.statistics.kaplan_meier import weighted_survival
-from evaluation.statistics.proportions import TwoProportions, proportion
+from evaluation.regimens.adjusted import Kind, adjustment_design, balancing_weights, fit_propensity
+from evaluation.regimens.crude import (
+    competing_as_event,
+    cox_hazard_ratio,
+    gray_test,
+    log_rank,
+    restricted_mean,
+)
+from evaluation.statistics import (
+    CoxFit,
+    TwoProportions,
+    fine_gray,
+    fit_firth_cox,
+    proportion,
+    weighted_survival,
+)
 from features.outcome import Outcome
 
 Value = tuple[str, float, float]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed import SEED, measurement, timed, weibull_cohort
-from evaluation.explanation.trees import interventional_shap
-from evaluation.explanation.values import Sides
+from evaluation.explanation import Sides, interventional_shap
 from models.learners import SurvivalForest
 
 PATIENTS, BACKGROUND, HORIZONS = 200, 100, np.linspace(3.0, 30.0, 10)

@@ -21,14 +21,14 @@ from sksurv.util import Surv
 
 from benchmarks.rows import SEED, measurement, timed, weibull_cohort
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.discrimination import harrell_c
+from evaluation.metrics import harrell_c
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fit import fit_model
 from models.learners import SurvivalForest
 from models.resampling import repeated_kfold
 from models.tuning import Search, default_params
-from pipelines.training.nested_validation import fit_outer_fold, inner_score, prediction_times
+from pipelines.training import fit_outer_fold, inner_score, prediction_times
 
 FOREST = {"n_estimators": 100, "min_samples_leaf": 15, "max_features": 0.4}
 

@@ -20,12 +20,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_adjusted
-from evaluation.regimens.adjusted.design import adjustment_design
-from evaluation.regimens.adjusted.estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
-from evaluation.regimens.adjusted.propensity import fit_propensity
-from evaluation.statistics.cox import CoxFit
-from evaluation.statistics.kaplan_meier import weighted_survival
+from evaluation.regimens.adjusted import (
+    EVENT_PROBABILITY,
+    HAZARD_RATIO,
+    RMST,
+    AdjustedSettings,
+    adjustment_design,
+    compare_adjusted,
+    fit_propensity,
+    wald,
+)
+from evaluation.statistics import CoxFit, weighted_survival
 from features.outcome import Outcome
 from features.simulated import Scenario, SimulatedCohort, read_scenario, simulate_cohort
 from models.card import software_versions

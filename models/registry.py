@@ -1,5 +1,5 @@
 """Where models that were registered earlier look for what MLflow runs; `models.store` has it."""
 
-from models.store.registry import RegisteredModel
+from models.store import RegisteredModel
 
 __all__ = ["RegisteredModel"]

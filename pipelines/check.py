@@ -39,11 +39,10 @@ def check(
 
 def _check(config_path: Path | None, table_path: Path | None, out: Path) -> None:
     from features.guard import Severity
-    from pipelines.cohort.data_check import print_check, worst_severity, write_check
-    from pipelines.cohort.reading import check_cohort
+    from pipelines.cohort import check_cohort, print_check, worst_severity, write_check
     from pipelines.config import configured
     from pipelines.output.folder import check_out, replaced
-    from pipelines.training.plan import with_training_problems
+    from pipelines.training import with_training_problems
 
     config: TrainConfig = configured(config_path, table_path)
     check_out(out, "check")

@@ -64,11 +64,16 @@ def _run(config: TrainConfig, out: Path | None, with_learners: bool, workers: in
 
     from features.guard import raise_failures
     from pipelines import summary
-    from pipelines.cohort.reading import check_cohort
-    from pipelines.comparison.plan import ComparisonPlan, covariates_read
-    from pipelines.comparison.record import ComparisonRecord
-    from pipelines.comparison.run import compare, fit_effects
-    from pipelines.comparison.summary import print_comparison, print_comparison_start
+    from pipelines.cohort import check_cohort
+    from pipelines.comparison import (
+        ComparisonPlan,
+        ComparisonRecord,
+        compare,
+        covariates_read,
+        fit_effects,
+        print_comparison,
+        print_comparison_start,
+    )
     from pipelines.tracking import runs as tracking
 
     started = time.monotonic()

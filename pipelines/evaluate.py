@@ -83,19 +83,14 @@ def _evaluate(
     anyway: bool,
 ) -> None:
     from features.errors import InputError, Problem
-    from models.store.version import CHAMPION
+    from models.store import CHAMPION
     from pipelines import summary
-    from pipelines.cohort.model_cohort import read_for_model
+    from pipelines.cohort import read_for_model
     from pipelines.config import configured
     from pipelines.output.folder import check_out, replaced
     from pipelines.tracking import runs as tracking
-    from pipelines.training.promotion import find_rival
-    from pipelines.validation.external_validation import (
-        beside_champion,
-        keep,
-        registered_name,
-        validate_externally,
-    )
+    from pipelines.training import find_rival
+    from pipelines.validation import beside_champion, keep, registered_name, validate_externally
 
     started = time.monotonic()
     if alias is not None and kind is None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from models.card import ModelCard
     from models.prediction import SurvivalModel
-    from models.store.stored import StoredModel
+    from models.store import StoredModel
     from pipelines.config import TrainConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -193,7 +193,7 @@ def _predict_configured(
     config: TrainConfig, model: SurvivalModel, card: ModelCard, months: Sequence[float]
 ) -> pd.DataFrame:
     from models.patients import predict_for
-    from pipelines.cohort.new_patients import configured_patients
+    from pipelines.cohort import configured_patients
 
     patients, left_out = configured_patients(config, card)
     # Not among the results: they may be read by a program.
@@ -262,7 +262,7 @@ def _as_table(result: pd.DataFrame, stored: StoredModel) -> str:
     import pandas as pd
     from rich.table import Table
 
-    from evaluation.metrics.catalogue import IPA, OBSERVED_EXPECTED, SLOPE, UNO_C, is_one_of
+    from evaluation.metrics import IPA, OBSERVED_EXPECTED, SLOPE, UNO_C, is_one_of
     from features.errors import LONGEST_NAME, one_line
     from features.text import significant
     from pipelines.output.terminal import PlainConsole

@@ -56,13 +56,12 @@ def _promote(
     anyway: bool,
     look: bool,
 ) -> None:
-    from models.store.loading import resolve
-    from models.store.version import CANDIDATE
+    from models.store import CANDIDATE, resolve
     from pipelines.config import configured
     from pipelines.output.folder import check_out, replaced
     from pipelines.summary import print_promotion
     from pipelines.tracking import runs as tracking
-    from pipelines.training.promotion import make_champion, prepare, write_promotion
+    from pipelines.training import make_champion, prepare, write_promotion
 
     config = None
     if config_path is not None or table_path is not None:

@@ -114,7 +114,7 @@ def claims(
     if study_file is not None and cohort is None:
         _refuse("--study FILE needs --cohort FILE: only the embedded study can be rebuilt")
 
-    from evaluation.regimens.published import check_published_claims
+    from evaluation.regimens import check_published_claims
 
     study = _read_study(study_file)
     told = "" if study_file is None else f", --study {study_file}"
@@ -144,7 +144,7 @@ def _check_no_others(out: Path) -> None:
 
 
 def _read_study(path: Path | None) -> dict[str, Any]:
-    from evaluation.regimens.published_study import check_study
+    from evaluation.regimens import check_study
     from features.errors import InputError
     from features.simulated import read_reference_study
 

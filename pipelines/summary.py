@@ -10,31 +10,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from evaluation.metrics.catalogue import (
-    HARRELL_C,
-    IBS,
-    IPA,
-    OBSERVED_EXPECTED,
-    UNO_C,
-    rows_of,
-)
-from evaluation.regimens.estimators import ADVERSE_EVENT, rows_in
-from evaluation.report.tables import describe_arms, metrics_by_learner
+from evaluation.metrics import HARRELL_C, IBS, IPA, OBSERVED_EXPECTED, UNO_C, rows_of
+from evaluation.regimens import ADVERSE_EVENT, rows_in
+from evaluation.report import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
 from features.text import months_text
 from models.learners import LEARNERS
-from pipelines.cohort.reading import cohort_name, endpoint_label
+from pipelines.cohort import cohort_name, endpoint_label
 from pipelines.output.terminal import console, print_findings, print_heading, print_table
 
 if TYPE_CHECKING:
-    from models.store.version import Version
-    from pipelines.training.plan import TrainingPlan
-    from pipelines.training.promotion import Promotion
-    from pipelines.training.result import TrainingResult
-    from pipelines.training.run import Advance
-    from pipelines.training.unfinished import Unfinished
-    from pipelines.validation.external_validation import Kept, Validation
+    from models.store import Version
+    from pipelines.training import Advance, Promotion, TrainingPlan, TrainingResult, Unfinished
+    from pipelines.validation import Kept, Validation
 
 PROGRESS_COLUMNS = (
     TextColumn("{task.description:<36}", markup=False),
@@ -174,7 +163,7 @@ def print_promotion(own: Version, promotion: Promotion, *, moved: bool) -> None:
 
 def print_both(promotion: Promotion) -> None:
     """Print the comparison of a promotion, and what flatters one of the two."""
-    from pipelines.training.promotion import readable
+    from pipelines.training import readable
 
     if promotion.table is not None:
         title = (

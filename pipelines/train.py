@@ -79,9 +79,14 @@ def _run(
 
     from features.guard import raise_failures
     from pipelines import summary
-    from pipelines.cohort.reading import check_cohort
-    from pipelines.training.plan import TrainingPlan
-    from pipelines.training.run import check_storage, claim_training, find_rival_of, run_training
+    from pipelines.cohort import check_cohort
+    from pipelines.training import (
+        TrainingPlan,
+        check_storage,
+        claim_training,
+        find_rival_of,
+        run_training,
+    )
 
     started = time.monotonic()
     # Library warnings are for developers, here and in the worker processes.

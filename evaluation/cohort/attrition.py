@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays.style import FONT_SIZE
+from evaluation.displays import FONT_SIZE
 
 ATTRITION_COLUMNS = ("step", "rule", "removed", "removed_missing", "left")
 

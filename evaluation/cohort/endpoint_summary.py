@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.results import ALL_PATIENTS, format_estimate
-from evaluation.statistics.kaplan_meier import median_time
+from evaluation.statistics import median_time
 from features.outcome import Outcome
 
 ENDPOINT_COLUMNS = (

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.cohort.small_cells import HIDDEN, cells_to_hide, is_small
-from evaluation.displays.style import FONT_SIZE, OKABE_ITO
+from evaluation.displays import FONT_SIZE, OKABE_ITO
 from features.covariates import Covariate
 
 KNOWN, STRUCTURAL, UNKNOWN = STATES = ("known", "structural", "unknown")

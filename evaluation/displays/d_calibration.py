@@ -10,11 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from evaluation.displays.style import DASHED, FIFTHS, GREY, OKABE_ITO, new_axes, note, tidy
-from evaluation.metrics.calibration.d_calibration import (
-    DCalibration,
-    d_calibration,
-    d_calibration_test,
-)
+from evaluation.metrics.calibration import DCalibration, d_calibration, d_calibration_test
 from evaluation.results import format_p
 from features.outcome import Outcome
 

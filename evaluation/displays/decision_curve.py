@@ -22,7 +22,7 @@ from evaluation.displays.style import (
     note,
     tidy,
 )
-from evaluation.metrics.decision_curve import TREAT_ALL, TREAT_NONE
+from evaluation.metrics import TREAT_ALL, TREAT_NONE
 
 
 @dataclass(frozen=True)

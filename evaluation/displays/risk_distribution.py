@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from evaluation.displays.style import FIFTHS, GREY, OKABE_ITO, new_axes, note, tidy
-from evaluation.metrics.calibration.risk_distribution import (
+from evaluation.metrics.calibration import (
     CENSORED,
     EVENT,
     EVENT_FREE,

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.estimates import check_patients
 from evaluation.metrics.over_time import increasing_times
-from evaluation.statistics.censoring import CensoringModel, censoring_weights
-from evaluation.statistics.competing_incidence import any_event, competing_events
+from evaluation.statistics import CensoringModel, any_event, censoring_weights, competing_events
 from features.outcome import Outcome
 
 

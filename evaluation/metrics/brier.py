@@ -14,8 +14,13 @@ from numpy.typing import ArrayLike
 
 from evaluation.metrics.observed import replicate_event_free
 from evaluation.metrics.over_time import increasing_times
-from evaluation.statistics.censoring import CensoringModel, censoring_of, censoring_weights
-from evaluation.statistics.competing_incidence import any_event, competing_events
+from evaluation.statistics import (
+    CensoringModel,
+    any_event,
+    censoring_of,
+    censoring_weights,
+    competing_events,
+)
 from features.outcome import Outcome
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation.metrics import kernels
-from evaluation.metrics.calibration.curve import ERRORS, METHOD
+from evaluation.metrics.calibration import ERRORS, METHOD
 from evaluation.metrics.metric import DIFFERENCE, Axis, Metric
 from features.outcome import Outcome
 

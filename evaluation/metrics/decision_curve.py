@@ -15,8 +15,8 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from evaluation.estimates import estimate_rows, missing_predictions
-from evaluation.metrics.calibration.at_horizon import checked_probabilities
-from evaluation.statistics.censoring import replicate_survival, weighted_share
+from evaluation.metrics.calibration import checked_probabilities
+from evaluation.statistics import replicate_survival, weighted_share
 from features.outcome import Outcome
 
 TREAT_ALL = "Treat all"

@@ -12,9 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.censoring import CensoringModel
-from evaluation.statistics.competing_incidence import competing_events, fit_competing_censoring
-from evaluation.statistics.conditional_censoring import ConditionalCensoring
+from evaluation.statistics import (
+    CensoringModel,
+    ConditionalCensoring,
+    competing_events,
+    fit_competing_censoring,
+)
 from features.outcome import Outcome
 
 # Pairs of patients held at once where each pair has a weight of its own.

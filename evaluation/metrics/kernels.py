@@ -9,9 +9,12 @@ import numpy as np
 
 from evaluation.metrics.auc import replicate_auc
 from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
-from evaluation.metrics.calibration.at_horizon import replicate_observed_expected, replicate_slopes
-from evaluation.metrics.calibration.curve import replicate_calibration_errors
-from evaluation.metrics.calibration.intercept import replicate_intercepts_at_horizon
+from evaluation.metrics.calibration import (
+    replicate_calibration_errors,
+    replicate_intercepts_at_horizon,
+    replicate_observed_expected,
+    replicate_slopes,
+)
 from evaluation.metrics.decision_curve import replicate_net_benefit
 from evaluation.metrics.discrimination import harrell_c, uno_c
 from evaluation.metrics.metric import Asked, Kernel

@@ -18,7 +18,7 @@ import pandas as pd
 
 from evaluation.estimates import BY_CONSTRUCTION, OUT_OF_FOLD, estimate_row, with_cohort
 from evaluation.results import metric_table
-from evaluation.statistics.censoring import censoring_weights
+from evaluation.statistics import censoring_weights
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 

@@ -11,9 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.censoring import WEIGHTED, replicate_survival, share_with_error
-from evaluation.statistics.competing_incidence import incidence_by_cause, replicate_incidence
-from evaluation.statistics.kaplan_meier import survival_at
+from evaluation.statistics import (
+    WEIGHTED,
+    incidence_by_cause,
+    replicate_incidence,
+    replicate_survival,
+    share_with_error,
+    survival_at,
+)
 from features.life_table import Z
 from features.outcome import Outcome
 

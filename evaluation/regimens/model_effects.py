@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import percentile_interval
-from evaluation.explanation.contributions import (
+from evaluation.explanation import (
     Background,
+    CurveOutputs,
     explain_curve,
     outputs_under,
     step_times,
 )
-from evaluation.explanation.values import CurveOutputs
 from evaluation.regimens.estimators import SHAP, STANDARDISED, read_name, rows_of
 from evaluation.results import MODEL_BASED, regimen_table
 from features.dataset import REGIMEN

@@ -15,12 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, fisher_exact
 
-from evaluation.regimens.crude.early_death import early_deaths
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
-from evaluation.regimens.crude.rank_tests import log_rank
+from evaluation.regimens.crude import cox_hazard_ratio, early_deaths, log_rank
 from evaluation.results import format_p
-from evaluation.statistics.kaplan_meier import median_time
-from evaluation.statistics.proportions import proportion
+from evaluation.statistics import median_time, proportion
 from features.outcome import Outcome
 
 CLAIM_COLUMNS = ("claim", "published", "recomputed", "verdict")

@@ -16,12 +16,10 @@ from evaluation.regimens.arms import (
     join_notes,
     outcomes_by_arm,
 )
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio, has_hazard_ratio
-from evaluation.regimens.crude.rank_tests import UNDEFINED
+from evaluation.regimens.crude import UNDEFINED, cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.estimators import COX, INTERACTION
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
-from evaluation.statistics.cox import CoxFit
-from evaluation.statistics.proportions import HypothesisTest
+from evaluation.statistics import CoxFit, HypothesisTest
 from features.outcome import Outcome
 
 SUBGROUP_COLUMNS = ("subgroup", "level", *REGIMEN_COLUMNS)

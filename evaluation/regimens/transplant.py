@@ -19,10 +19,10 @@ from evaluation.regimens.arms import (
     join_notes,
     outcomes_by_arm,
 )
-from evaluation.regimens.crude.hazard_ratio import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
+from evaluation.regimens.crude import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.estimators import COX
 from evaluation.results import regimen_table
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit
 from features.endpoints import landmark
 from features.outcome import Outcome
 

@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.displays.hazard_ratio import HazardRatioDisplay
-from evaluation.displays.step_curves import StepCurvesDisplay
-from evaluation.regimens.adjusted.balance import UNWEIGHTED
-from evaluation.regimens.arms import outcomes_by_arm, p_text
-from evaluation.regimens.crude.cumulative_incidence import cumulative_incidence, gray_test
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
-from evaluation.regimens.crude.rank_tests import log_rank
-from evaluation.regimens.crude.smooth_hazard_ratio import smooth_hazard_ratio, why_no_smooth
+from evaluation.displays import HazardRatioDisplay, StepCurvesDisplay
+from evaluation.regimens import outcomes_by_arm, p_text
+from evaluation.regimens.adjusted import UNWEIGHTED
+from evaluation.regimens.crude import (
+    cox_hazard_ratio,
+    cumulative_incidence,
+    gray_test,
+    log_rank,
+    smooth_hazard_ratio,
+    why_no_smooth,
+)
 from evaluation.results import ALL_PATIENTS, format_estimate, format_p
-from evaluation.statistics.kaplan_meier import kaplan_meier, median_time
+from evaluation.statistics import kaplan_meier, median_time
 from features.outcome import Outcome
 
 

@@ -13,20 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays.calibration import CalibrationDisplay
-from evaluation.displays.d_calibration import DCalibrationDisplay
-from evaluation.displays.risk_distribution import RiskDistributionDisplay
+from evaluation.displays import CalibrationDisplay, DCalibrationDisplay, RiskDistributionDisplay
 from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
-from evaluation.metrics.calibration.at_horizon import grouped_calibration
-from evaluation.metrics.calibration.curve import calibration_curve
-from evaluation.metrics.catalogue import (
-    ICI,
-    OBSERVED_EXPECTED,
-    SLOPE,
-    version_for,
-)
-from evaluation.metrics.kernels import tells_apart
-from evaluation.metrics.own_time import at_own_time
+from evaluation.metrics import ICI, OBSERVED_EXPECTED, SLOPE, at_own_time, tells_apart, version_for
+from evaluation.metrics.calibration import calibration_curve, grouped_calibration
 from evaluation.report.out_of_fold_curves import (
     FEWEST_EVENTS,
     auc_over_time,
@@ -35,7 +25,7 @@ from evaluation.report.out_of_fold_curves import (
     observed_expected_over_time,
 )
 from evaluation.results import format_estimate
-from evaluation.validation.performance import mean_prediction
+from evaluation.validation import mean_prediction
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 

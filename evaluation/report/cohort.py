@@ -11,9 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from evaluation.cohort.endpoint_summary import readable_endpoints
-from evaluation.cohort.missingness import STRUCTURAL, UNKNOWN
-from evaluation.cohort.small_cells import HIDDEN
+from evaluation.cohort import HIDDEN, STRUCTURAL, UNKNOWN, readable_endpoints
 from evaluation.report.page import html_table
 from evaluation.report.section import (
     Record,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from evaluation.regimens.estimators import ADVERSE_EVENT, rows_in
-from evaluation.regimens.triangulation.paragraph import lead_of
+from evaluation.regimens import ADVERSE_EVENT, rows_in
+from evaluation.regimens.triangulation import lead_of
 from evaluation.report.comparison_tables import (
     SHARED,
     by_scale,

@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.arms import p_text
-from evaluation.regimens.estimators import ADVERSE_EVENT, INTERACTION, parts_of, rows_in, rows_of
-from evaluation.regimens.model_effects import SCALES
-from evaluation.regimens.triangulation.table import EVENT_PROBABILITY, HAZARD_RATIO, RMST
+from evaluation.regimens import (
+    ADVERSE_EVENT,
+    INTERACTION,
+    SCALES,
+    p_text,
+    parts_of,
+    rows_in,
+    rows_of,
+)
+from evaluation.regimens.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST
 from evaluation.report.tables import describe_arms
 from evaluation.results import format_estimate, format_p, format_row, under_true_header
 from features.text import fixed, months_text

@@ -11,14 +11,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.displays.contributions import (
+from evaluation.displays import (
     FEWEST_AVERAGED,
+    INTERVAL_HEADER,
     BeeswarmDisplay,
     DependenceDisplay,
+    ForestPlotDisplay,
     WaterfallDisplay,
 )
-from evaluation.displays.forest import INTERVAL_HEADER, ForestPlotDisplay
-from evaluation.metrics.catalogue import UNO_C, metric_label, rows_of
+from evaluation.metrics import UNO_C, metric_label, rows_of
 from evaluation.report.arm_curves import kaplan_meier_display
 from evaluation.report.page import png_bytes
 from evaluation.results import MODEL_BASED, REFITS

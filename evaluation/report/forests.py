@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.forest import ForestPlotDisplay
-from evaluation.metrics.catalogue import CATALOGUE, metric_of
-from evaluation.regimens.arms import p_text
-from evaluation.regimens.estimators import COX, INTERACTION, rows_of
-from evaluation.regimens.subgroups import ALL_LEVELS
-from evaluation.regimens.triangulation.table import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
+from evaluation.displays import ForestPlotDisplay
+from evaluation.metrics import CATALOGUE, metric_of
+from evaluation.regimens import ALL_LEVELS, COX, INTERACTION, p_text, rows_of
+from evaluation.regimens.triangulation import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
 from evaluation.results import (
     ALL_PATIENTS,
     MODEL_BASED,
@@ -22,7 +20,7 @@ from evaluation.results import (
     format_estimate,
     in_brackets,
 )
-from evaluation.validation.centers import POOLED
+from evaluation.validation import POOLED
 
 _LIMITS = ["estimate", "ci_low", "ci_high"]
 

@@ -11,22 +11,30 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.decision_curve import DecisionCurveDisplay
-from evaluation.displays.in_time import (
+from evaluation.displays import (
     NULL_MODEL,
     AucDisplay,
     BrierDisplay,
+    DecisionCurveDisplay,
     ObservedExpectedDisplay,
+    month_ticks,
 )
-from evaluation.displays.style import month_ticks
 from evaluation.estimates import estimate_rows, with_cohort
-from evaluation.metrics.auc import replicate_auc
-from evaluation.metrics.brier import brier_losses, null_losses, replicate_scores, scaled_brier
-from evaluation.metrics.calibration.in_time import calibration_in_time
-from evaluation.metrics.decision_curve import decision_curve, replicate_treated
-from evaluation.metrics.metric import column_of, events_by, tested_patients
-from evaluation.metrics.over_time import mean_over_time
-from evaluation.statistics.kaplan_meier import number_at_risk
+from evaluation.metrics import (
+    brier_losses,
+    column_of,
+    decision_curve,
+    events_by,
+    mean_over_time,
+    null_losses,
+    replicate_auc,
+    replicate_scores,
+    replicate_treated,
+    scaled_brier,
+    tested_patients,
+)
+from evaluation.metrics.calibration import calibration_in_time
+from evaluation.statistics import number_at_risk
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 

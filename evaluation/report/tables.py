@@ -6,18 +6,14 @@ import numpy as np
 import pandas as pd
 
 from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.metrics.catalogue import (
-    HARRELL_C,
-    metric_label,
-    metric_of,
-)
+from evaluation.metrics import HARRELL_C, metric_label, metric_of
 from evaluation.results import (
     format_estimate,
     format_p,
     format_row,
     under_true_header,
 )
-from evaluation.validation.subgroups import MIN_EVENTS, MIN_PATIENTS
+from evaluation.validation import MIN_EVENTS, MIN_PATIENTS
 from features.text import fixed, months_text
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from evaluation.estimates import is_by_construction
-from evaluation.metrics.catalogue import metric_of
+from evaluation.metrics import metric_of
 from evaluation.report.page import html_findings
 from evaluation.report.section import (
     Block,

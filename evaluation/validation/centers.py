@@ -15,12 +15,10 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from evaluation.bootstrap import bootstrap_counts, percentile_interval
-from evaluation.metrics.calibration.at_horizon import calibration_slope, observed_expected
-from evaluation.metrics.catalogue import HARRELL_C, OBSERVED_EXPECTED, SLOPE
-from evaluation.metrics.discrimination import harrell_c
-from evaluation.metrics.metric import events_by
+from evaluation.metrics import HARRELL_C, OBSERVED_EXPECTED, SLOPE, events_by, harrell_c
+from evaluation.metrics.calibration import calibration_slope, observed_expected
 from evaluation.results import METRIC_COLUMNS, metric_table
-from evaluation.statistics.random_effects import pool_random_effects
+from evaluation.statistics import pool_random_effects
 from features.outcome import Outcome
 from models.prediction import SurvivalPrediction
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.catalogue import IBS, rows_of
+from evaluation.metrics import IBS, rows_of
 from evaluation.validation.corrected_variance import corrected_standard_error
 
 # The figure of the rule. The IBS of the metrics counts patients and not folds: the two differ where

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.catalogue import HARRELL_C, IBS, rows_of
-from evaluation.regimens.arms import p_text
+from evaluation.metrics import HARRELL_C, IBS, rows_of
+from evaluation.regimens import p_text
 from evaluation.results import format_estimate
 from evaluation.validation.champion import MEAN_IBS, mean_ibs
 

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.catalogue import HARRELL_C, IPA, NET_BENEFIT
-from evaluation.metrics.metric import metric_estimates
+from evaluation.metrics import HARRELL_C, IPA, NET_BENEFIT, metric_estimates
 from evaluation.results import METRIC_COLUMNS
 from evaluation.validation.learner_differences import learner_differences
 from features.outcome import Outcome

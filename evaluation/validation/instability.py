@@ -12,16 +12,17 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED
-from evaluation.metrics.calibration.at_horizon import complementary_log_log
-from evaluation.metrics.catalogue import (
+from evaluation.metrics import (
     AVERAGE_CHANGE,
     AVERAGE_MAPE,
     REFITTED_OE,
     REFITTED_SLOPE,
+    Metric,
+    events_by,
 )
-from evaluation.metrics.metric import Metric, events_by
+from evaluation.metrics.calibration import complementary_log_log
 from evaluation.results import metric_table
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit
 from evaluation.validation.refits import Refits
 from features.outcome import Outcome
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.estimates import estimate_row, with_cohort
-from evaluation.metrics.metric import (
+from evaluation.metrics import (
     Metric,
     check_predictions,
     events_by,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
-from evaluation.metrics.metric import Metric, events_by, metric_obstacle
+from evaluation.metrics import Metric, events_by, metric_obstacle
 from evaluation.results import METRIC_COLUMNS, metric_table
 from evaluation.validation.refits import Refits
 from models.prediction import SurvivalPrediction

@@ -13,24 +13,22 @@ import numpy as np
 import pandas as pd
 
 from evaluation.estimates import OUT_OF_FOLD
-from evaluation.metrics.calibration.d_calibration import d_calibration_test
-from evaluation.metrics.catalogue import (
+from evaluation.metrics import (
     D_CALIBRATION,
     HARRELL_C,
     IBS,
     IPA,
-    cohort_metrics,
-    version_for,
-)
-from evaluation.metrics.metric import (
     Metric,
+    at_own_time,
+    cohort_metrics,
     column_of,
     events_by,
     metric_estimates,
     metric_obstacle,
     tested_patients,
+    version_for,
 )
-from evaluation.metrics.own_time import at_own_time
+from evaluation.metrics.calibration import d_calibration_test
 from evaluation.results import metric_table
 from evaluation.validation.learner_differences import fold_values
 from features.outcome import Outcome

@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.estimates import estimate_row, with_cohort
-from evaluation.metrics.catalogue import HARRELL_C, OBSERVED_EXPECTED
-from evaluation.metrics.metric import (
+from evaluation.metrics import (
+    HARRELL_C,
+    OBSERVED_EXPECTED,
     Metric,
     events_by,
     metric_obstacle,

@@ -1,1 +1,24 @@
 """Models in files and in the MLflow registry, without pickle."""
+
+from models.store.artifact import load_model
+from models.store.loading import REGISTERED, load, resolve
+from models.store.registry import RegisteredModel, Registration, promote, register
+from models.store.stored import SHORT, StoredModel
+from models.store.version import CANDIDATE, CHAMPION, Version, champion_of
+
+__all__ = [
+    "CANDIDATE",
+    "CHAMPION",
+    "REGISTERED",
+    "SHORT",
+    "RegisteredModel",
+    "Registration",
+    "StoredModel",
+    "Version",
+    "champion_of",
+    "load",
+    "load_model",
+    "promote",
+    "register",
+    "resolve",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.catalogue import IPA, SLOPE, UNO_C, metric_of, rows_of
+from evaluation.metrics import IPA, SLOPE, UNO_C, metric_of, rows_of
 from evaluation.results import excludes
 from features.cohort import Cohort
 from pipelines.cohort.reading import endpoint_label

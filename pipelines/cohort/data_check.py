@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.cohort.attrition import AttritionDisplay
-from evaluation.cohort.dictionary_page import dictionary_table
-from evaluation.cohort.endpoint_summary import endpoint_summary, readable_endpoints
-from evaluation.cohort.missingness import MissingnessDisplay, missingness_counts
-from evaluation.cohort.small_cells import HIDDEN, cells_to_hide
-from evaluation.cohort.table_one import table_one
-from evaluation.report.arm_curves import kaplan_meier_display
-from evaluation.report.cohort import DataReport, write_data_report
-from evaluation.report.figures import axes_figure
+from evaluation.cohort import (
+    HIDDEN,
+    AttritionDisplay,
+    MissingnessDisplay,
+    cells_to_hide,
+    dictionary_table,
+    endpoint_summary,
+    missingness_counts,
+    readable_endpoints,
+    table_one,
+)
+from evaluation.report import DataReport, axes_figure, kaplan_meier_display, write_data_report
 from features.cohort import Cohort
 from features.covariates import needed_inputs, structural_mask
 from features.errors import InputError, Problem

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.crude.comparison import FurtherComparisons, compare_regimens
+from evaluation.regimens.crude import FurtherComparisons, compare_regimens
 from features.cohort import Cohort
 
 # What pipelines.compare shows and a training's report leaves out: it has the figures already, or

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.validation.subgroups import age_bands
+from evaluation.validation import age_bands
 from features.cohort import Cohort
 from features.dataset import REGIMEN
 from features.errors import InputError, Problem, name_some

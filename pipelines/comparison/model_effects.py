@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 
-from evaluation.displays.contributions import FEWEST_AVERAGED
-from evaluation.explanation.contributions import explain_event_probability
-from evaluation.regimens.model_effects import (
+from evaluation.displays import FEWEST_AVERAGED
+from evaluation.explanation import explain_event_probability
+from evaluation.regimens import (
     RegimenReading,
     agreement_table,
     contribution_table,
@@ -30,7 +30,7 @@ from evaluation.regimens.model_effects import (
 from features.dataset import REGIMEN, Dataset
 from models.prediction import SurvivalModel
 from pipelines.output.processes import in_parallel
-from pipelines.training.nested_validation import refit_within_arms, task_seed
+from pipelines.training import refit_within_arms, task_seed
 
 if TYPE_CHECKING:
     import shap

@@ -5,21 +5,27 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.displays.balance import LoveDisplay, OverlapDisplay
-from evaluation.displays.contributions import DependenceDisplay
-from evaluation.displays.in_time import CONTRAST, CourseDisplay
-from evaluation.regimens.adjusted.balance import NEGLIGIBLE
-from evaluation.regimens.adjusted.propensity import propensity_limits
-from evaluation.regimens.crude.cumulative_incidence import competing_as_event
-from evaluation.regimens.estimators import COX, rows_of
-from evaluation.regimens.triangulation.table import HAZARD_RATIO, on_one_scale, shared_scales
-from evaluation.report.arm_curves import (
+from evaluation.displays import (
+    CONTRAST,
+    CourseDisplay,
+    DependenceDisplay,
+    LoveDisplay,
+    OverlapDisplay,
+)
+from evaluation.regimens import COX, rows_of
+from evaluation.regimens.adjusted import NEGLIGIBLE, propensity_limits
+from evaluation.regimens.crude import competing_as_event
+from evaluation.regimens.triangulation import HAZARD_RATIO, on_one_scale, shared_scales
+from evaluation.report import (
+    axes_figure,
+    contribution_pictures,
     hazard_ratio_display,
     incidence_display,
+    kaplan_meier_figure,
+    subgroup_forest,
+    triangulation_forest,
     weighted_display,
 )
-from evaluation.report.figures import axes_figure, contribution_pictures, kaplan_meier_figure
-from evaluation.report.forests import subgroup_forest, triangulation_forest
 from evaluation.results import MODEL_BASED
 from features.covariates import describe_covariates
 from features.dataset import REGIMEN

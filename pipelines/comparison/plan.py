@@ -10,10 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.arms import outcomes_by_arm
-from evaluation.regimens.crude.early_death import DAYS_PER_MONTH
-from evaluation.regimens.crude.rmst import choose_tau
-from evaluation.regimens.subgroups import MAX_LEVELS
+from evaluation.regimens import MAX_LEVELS, outcomes_by_arm
+from evaluation.regimens.crude import DAYS_PER_MONTH, choose_tau
 from features.cohort import Cohort
 from features.covariates import (
     Covariate,
@@ -28,8 +26,13 @@ from features.errors import InputError, Problem, collect, name_some
 from features.guard import findings_frame
 from features.outcome import Outcome
 from models.learners import LEARNERS, STACK
-from pipelines.cohort.populations import is_comparable
-from pipelines.cohort.reading import CheckedCohort, cohort_name, endpoint_label, horizon_problems
+from pipelines.cohort import (
+    CheckedCohort,
+    cohort_name,
+    endpoint_label,
+    horizon_problems,
+    is_comparable,
+)
 from pipelines.config import TrainConfig
 
 _FEWEST = 2

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.triangulation.table import HAZARD_RATIO, RMST, on_one_scale
-from evaluation.report.comparison import ComparisonReport, write_comparison_report
-from evaluation.report.page import png_bytes
+from evaluation.regimens.triangulation import HAZARD_RATIO, RMST, on_one_scale
+from evaluation.report import ComparisonReport, png_bytes, write_comparison_report
 from evaluation.results import MODEL_BASED, format_estimate, with_refit_range
 from features.errors import InputError
 from models.card import software_versions
-from pipelines.cohort.reading import cohort_name
+from pipelines.cohort import cohort_name
 from pipelines.comparison.pictures import comparison_pictures
 from pipelines.comparison.plan import ComparisonPlan
 from pipelines.comparison.run import Comparison

@@ -7,26 +7,23 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evaluation.regimens.adjusted.comparison import (
-    AdjustedComparison,
-    AdjustedSettings,
-    compare_adjusted,
+from evaluation.regimens import subgroup_effects, transplant_sensitivity
+from evaluation.regimens.adjusted import AdjustedComparison, AdjustedSettings, compare_adjusted
+from evaluation.regimens.crude import FurtherComparisons
+from evaluation.regimens.triangulation import (
+    HAZARD_RATIO,
+    Checks,
+    Reading,
+    one_table,
+    triangulation_paragraph,
 )
-from evaluation.regimens.crude.comparison import FurtherComparisons
-from evaluation.regimens.subgroups import subgroup_effects
-from evaluation.regimens.transplant import transplant_sensitivity
-from evaluation.regimens.triangulation.checks import Checks
-from evaluation.regimens.triangulation.paragraph import triangulation_paragraph
-from evaluation.regimens.triangulation.reading import Reading
-from evaluation.regimens.triangulation.table import HAZARD_RATIO, one_table
 from features.dataset import Dataset
 from features.endpoints import transplant_caution
 from features.guard import Severity
 from features.outcome import Outcome
 from models.fitted import NUMERICAL_ERRORS
 from models.tuning import NoTrialSucceededError, Search
-from pipelines.cohort.cautions import cautions
-from pipelines.cohort.populations import compare_in_populations, population_cautions
+from pipelines.cohort import cautions, compare_in_populations, population_cautions
 from pipelines.comparison.model_effects import (
     EffectQuestion,
     LearnerEffects,
@@ -35,7 +32,7 @@ from pipelines.comparison.model_effects import (
 )
 from pipelines.comparison.plan import ComparisonPlan
 from pipelines.comparison.target_trial import describe_target_trial
-from pipelines.training.nested_validation import FINAL, prediction_times, search_and_fit, task_seed
+from pipelines.training import FINAL, prediction_times, search_and_fit, task_seed
 
 Advance = Callable[[str, int], None]
 # Fewer patients in an arm than this are said.

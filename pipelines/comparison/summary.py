@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.regimens.estimators import (
-    COX,
-    KAPLAN_MEIER,
-    RMST_DIFFERENCE,
-    WEIGHTED,
-    parts_of,
-    read_name,
-)
-from evaluation.regimens.triangulation.paragraph import RANDOMISED
-from evaluation.regimens.triangulation.table import (
+from evaluation.regimens import COX, KAPLAN_MEIER, RMST_DIFFERENCE, WEIGHTED, parts_of, read_name
+from evaluation.regimens.triangulation import (
     EVENT_PROBABILITY,
     FAMILIES,
     HAZARD_RATIO,
     NOT_RANDOMISED,
+    RANDOMISED,
     RMST,
 )
 from evaluation.results import (
@@ -31,7 +24,7 @@ from evaluation.results import (
     in_brackets,
 )
 from features.text import months_text
-from pipelines.cohort.reading import cohort_name
+from pipelines.cohort import cohort_name
 from pipelines.comparison.plan import ComparisonPlan
 from pipelines.comparison.run import Comparison
 from pipelines.output.terminal import console, print_findings, print_heading, print_table

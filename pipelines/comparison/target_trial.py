@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.target_trial import target_trial_sheet
+from evaluation.regimens import target_trial_sheet
 from features.cohort import Cohort
 from features.endpoints import Endpoint
 from features.guard import entry_column
 from features.regimens import DrugRecords
-from pipelines.cohort.reading import CheckedCohort
+from pipelines.cohort import CheckedCohort
 from pipelines.config import TrainConfig
 
 NOT_STATED = "not stated in the configuration"

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from features.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from models.store.stored import StoredModel
+    from models.store import StoredModel
 
 DEFAULT_MODEL = "models:/vensurv@champion"
 ALLOWED = "models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder"
@@ -32,7 +32,7 @@ def load_any(uri: str) -> StoredModel:
     scheme = SCHEME.match(uri)
     kind = scheme[1].lower() if scheme else ""
     if kind in ("models", "runs") and uri.startswith(f"{kind}:/"):
-        from models.store.loading import load
+        from models.store import load
         from pipelines.tracking.runs import connect, quiet
 
         connect(writes=False)
@@ -48,8 +48,7 @@ def load_any(uri: str) -> StoredModel:
                 remedy="copy the model's folder to this machine and name it, or register it",
             )
         )
-    from models.store.artifact import load_model
-    from models.store.stored import StoredModel
+    from models.store import StoredModel, load_model
 
     folder = unquote(urlsplit(uri).path) if kind == "file" else uri
     model, card = load_model(Path(folder))

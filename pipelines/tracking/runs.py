@@ -456,7 +456,7 @@ def flat_metrics(table: pd.DataFrame) -> dict[str, float]:
     'ibs', 'ibs_ci_low', 'ibs_ci_high'; a metric at a horizon carries it: 'brier_12m'.
     """
     # Not for commands that only look at the store: its kernels take a while to import.
-    from evaluation.metrics.catalogue import stored_name
+    from evaluation.metrics import stored_name
 
     flat = {}
     for row in table.itertuples():

@@ -43,7 +43,7 @@ def shared_views(params: Mapping[str, Sequence[str]], horizon: float) -> dict[st
         Months; whose IPA stands among the columns.
     """
     # Not for commands that only open a page: its kernels take a while to import.
-    from evaluation.metrics.catalogue import IBS, IPA, UNO_C, stored_name
+    from evaluation.metrics import IBS, IPA, UNO_C, stored_name
 
     columns = ["tags.`cohort`", "tags.`champion`"]
     shown = (UNO_C, IBS, IPA)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.adjusted.design import adjustment_design
-from evaluation.statistics.censoring import censoring_weights
-from evaluation.statistics.competing_incidence import any_event
-from evaluation.statistics.conditional_censoring import (
+from evaluation.regimens.adjusted import adjustment_design
+from evaluation.statistics import (
     ConditionalCensoring,
+    any_event,
+    censoring_weights,
     fit_censoring_by_group,
     fit_censoring_cox,
 )

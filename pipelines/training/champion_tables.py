@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evaluation.displays.instability import (
+from evaluation.displays import (
     CalibrationInstabilityDisplay,
     ClassificationInstabilityDisplay,
     PredictionInstabilityDisplay,
 )
 from evaluation.estimates import NEAR_1, is_by_construction
-from evaluation.metrics.catalogue import (
+from evaluation.metrics import (
     HARRELL_C,
     IBS,
     OBSERVED_EXPECTED,
@@ -26,20 +26,19 @@ from evaluation.metrics.catalogue import (
     rows_of,
     standard_metrics,
 )
-from evaluation.report.assessment import Assessment, Judged, assess
-from evaluation.report.forests import center_forest, subgroup_metric_forest
-from evaluation.validation.centers import center_table
-from evaluation.validation.incremental_value import incremental_value
-from evaluation.validation.instability import (
+from evaluation.report import Assessment, Judged, assess, center_forest, subgroup_metric_forest
+from evaluation.validation import (
     calibration_instability,
+    center_table,
     classification_instability,
+    incremental_value,
     instability_table,
+    optimism_table,
     prediction_instability,
     refitted_probabilities,
+    split_variation,
+    subgroup_table,
 )
-from evaluation.validation.learner_differences import split_variation
-from evaluation.validation.optimism import optimism_table
-from evaluation.validation.subgroups import subgroup_table
 from models.learners import STACK
 from models.tuning import Search
 from pipelines.training.checkpoint import Checkpoint

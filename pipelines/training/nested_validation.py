@@ -12,12 +12,10 @@ import pandas as pd
 from joblib import delayed
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.metrics.brier import brier_losses
-from evaluation.metrics.discrimination import harrell_c
-from evaluation.metrics.over_time import mean_over_time
-from evaluation.regimens.model_effects import model_contrasts
-from evaluation.statistics.censoring import fit_censoring
-from evaluation.validation.refits import Refits
+from evaluation.metrics import brier_losses, harrell_c, mean_over_time
+from evaluation.regimens import model_contrasts
+from evaluation.statistics import fit_censoring
+from evaluation.validation import Refits
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fit import fit_model

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
-from evaluation.validation.sample_size import patients_needed, r2_from_c, supported_parameters
+from evaluation.validation import patients_needed, r2_from_c, supported_parameters
 from features.cohort import Cohort
 from features.dataset import REGIMEN, Dataset
 from features.errors import InputError, Problem
@@ -18,11 +18,17 @@ from features.outcome import Outcome
 from models.fitted import encode
 from models.learners import LEARNERS
 from models.resampling import Resampling, bootstrap_strata
-from pipelines.cohort.cautions import cautions
-from pipelines.cohort.populations import population_cautions
-from pipelines.cohort.reading import CheckedCohort, cohort_name, endpoint_label, training_problems
-from pipelines.cohort.splits import describe_resampling, make_resampling
-from pipelines.cohort.subgroup_labels import subgroup_labels
+from pipelines.cohort import (
+    CheckedCohort,
+    cautions,
+    cohort_name,
+    describe_resampling,
+    endpoint_label,
+    make_resampling,
+    population_cautions,
+    subgroup_labels,
+    training_problems,
+)
 from pipelines.config import TrainConfig
 from pipelines.training.censoring import judged_outcome
 from pipelines.training.nested_validation import prediction_times, task_seed

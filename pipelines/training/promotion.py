@@ -12,20 +12,24 @@ import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import FIXED
-from evaluation.metrics.catalogue import BRIER, IBS, UNO_C, metric_label, version_for
-from evaluation.metrics.metric import Metric, metric_estimates
+from evaluation.metrics import (
+    BRIER,
+    IBS,
+    UNO_C,
+    Metric,
+    metric_estimates,
+    metric_label,
+    version_for,
+)
 from evaluation.results import format_estimate
-from evaluation.validation.learner_differences import learner_differences
+from evaluation.validation import learner_differences
 from features.errors import InputError, Problem, name_some
 from features.outcome import Outcome
 from models.card import ModelCard
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import bootstrap_strata
-from models.store.registry import Registration, promote
-from models.store.stored import StoredModel
-from models.store.version import CHAMPION, Version, champion_of
-from pipelines.cohort.model_cohort import ModelCohort, read_for_model
-from pipelines.cohort.reading import cohort_name
+from models.store import CHAMPION, Registration, StoredModel, Version, champion_of, promote
+from pipelines.cohort import ModelCohort, cohort_name, read_for_model
 from pipelines.config import TrainConfig
 from pipelines.output.files import records, write_csv, write_text
 from pipelines.tracking import runs as tracking

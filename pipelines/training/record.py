@@ -13,23 +13,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.displays.contributions import BeeswarmDisplay
+from evaluation.displays import BeeswarmDisplay
 from evaluation.estimates import performance_texts
-from evaluation.explanation.contributions import explain_event_probability
-from evaluation.metrics.catalogue import IBS, UNO_C, version_for
-from evaluation.report.assessment import Assessment, Judged, calibration_pictures
-from evaluation.report.figures import (
+from evaluation.explanation import explain_event_probability
+from evaluation.metrics import IBS, UNO_C, version_for
+from evaluation.report import (
+    SECTIONS,
+    Assessment,
+    Found,
+    Judged,
+    Record,
+    calibration_pictures,
     contribution_pictures,
     discrimination_figure,
     kaplan_meier_figure,
     own_dependence,
     regimen_figure,
     save_figure,
+    sections_of,
+    write_record,
 )
-from evaluation.report.section import Record, sections_of, write_record
-from evaluation.report.training import SECTIONS, Found
 from evaluation.results import format_estimate, with_refit_range
-from evaluation.validation.champion import Champion
+from evaluation.validation import Champion
 from features.covariates import describe_covariates, needed_inputs
 from features.dataset import REGIMEN
 from features.regimens import RegimenColumn
@@ -37,10 +42,9 @@ from models.card import ModelCard, category_levels, covariate_ranges, software_v
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.preprocessing import RARE_LEVEL
-from models.store.registry import Registration, register
-from models.store.version import Version
+from models.store import Registration, Version, register
 from models.tuning import searched_params
-from pipelines.cohort.reading import cohort_name
+from pipelines.cohort import cohort_name
 from pipelines.config import resolved_yaml
 from pipelines.output.files import write_csv, write_text
 from pipelines.tracking import runs as tracking

@@ -10,11 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.results import with_refit_range
-from evaluation.validation.champion import Champion
+from evaluation.validation import Champion
 from models.card import software_versions
-from models.store.registry import Registration
-from models.store.stored import SHORT
-from pipelines.cohort.reading import cohort_name, endpoint_label
+from models.store import SHORT, Registration
+from pipelines.cohort import cohort_name, endpoint_label
 from pipelines.config import TrainConfig
 from pipelines.output.files import records, write_csv, write_text
 from pipelines.training.promotion import Promotion, became_text

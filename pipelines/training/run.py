@@ -11,23 +11,28 @@ import optuna
 import pandas as pd
 
 from evaluation.estimates import ELSEWHERE, OUT_OF_FOLD
-from evaluation.metrics.catalogue import HARRELL_C, IBS, UNO_C, version_for
-from evaluation.regimens.model_effects import regimen_effect_table, within_arms
-from evaluation.regimens.published import check_published_claims
-from evaluation.report.assessment import Judged as JudgedLearners
+from evaluation.metrics import HARRELL_C, IBS, UNO_C, version_for
+from evaluation.regimens import check_published_claims, regimen_effect_table, within_arms
+from evaluation.report import Judged as JudgedLearners
 from evaluation.results import metric_table
-from evaluation.validation.champion import choose_champion
-from evaluation.validation.cox_comparison import COX_TYPE, best_cox, cox_is_enough
-from evaluation.validation.learner_differences import DIFFERENCE_COLUMNS, learner_differences
-from evaluation.validation.performance import compared_metrics, fold_scores, performance_table
+from evaluation.validation import (
+    COX_TYPE,
+    DIFFERENCE_COLUMNS,
+    best_cox,
+    choose_champion,
+    compared_metrics,
+    cox_is_enough,
+    fold_scores,
+    learner_differences,
+    performance_table,
+)
 from features.errors import InputError, Problem
 from features.sources import resolve_url, shown_address
 from models.card import software_versions
 from models.fitted import NUMERICAL_ERRORS
 from models.learners import LEARNERS, STACK
 from models.tuning import NoTrialSucceededError, Search
-from pipelines.cohort.cautions import performance_cautions
-from pipelines.cohort.populations import compare_in_populations
+from pipelines.cohort import compare_in_populations, performance_cautions
 from pipelines.config import resolved_yaml
 from pipelines.output.folder import replaced
 from pipelines.tracking import runs as tracking

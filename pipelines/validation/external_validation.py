@@ -14,47 +14,52 @@ import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.estimates import FIXED, performance_texts
-from evaluation.metrics.catalogue import (
-    AUC,
-    HARRELL_C,
-    INTEGRATED_AUC,
-    OBSERVED_EXPECTED,
-    UNO_C,
-    rows_of,
+from evaluation.metrics import AUC, HARRELL_C, INTEGRATED_AUC, OBSERVED_EXPECTED, UNO_C, rows_of
+from evaluation.report import (
+    SECTIONS,
+    Assessment,
+    Found,
+    Judged,
+    Record,
+    assess,
+    save_figure,
+    sections_of,
+    write_record,
 )
-from evaluation.report.assessment import Assessment, Judged, assess
-from evaluation.report.figures import save_figure
-from evaluation.report.section import Record, sections_of, write_record
-from evaluation.report.training import SECTIONS, Found
 from evaluation.results import excludes, format_estimate
-from evaluation.validation.performance import performance_table
+from evaluation.validation import performance_table
 from features.errors import InputError, Problem
 from features.guard import Severity, findings_frame
 from models.card import ModelCard, software_versions
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.resampling import bootstrap_strata
-from models.store.loading import REGISTERED
-from models.store.registry import Registration, register
-from models.store.stored import StoredModel
-from pipelines.cohort.beyond_training import beyond_training
-from pipelines.cohort.model_cohort import ModelCohort
-from pipelines.cohort.reading import MAX_FOLLOW_UP, cohort_name, endpoint_label, horizon_problems
-from pipelines.cohort.subgroup_labels import subgroup_labels
+from models.store import REGISTERED, Registration, StoredModel, register
+from pipelines.cohort import (
+    MAX_FOLLOW_UP,
+    ModelCohort,
+    beyond_training,
+    cohort_name,
+    endpoint_label,
+    horizon_problems,
+    subgroup_labels,
+)
 from pipelines.config import resolved_yaml
 from pipelines.output.files import records, write_csv, write_text
 from pipelines.tracking import runs as tracking
-from pipelines.training.censoring import describe_censoring, judged_outcome
-from pipelines.training.champion_tables import subgroups
-from pipelines.training.nested_validation import prediction_times, task_seed
-from pipelines.training.promotion import (
+from pipelines.training import (
     Promotion,
     Rival,
     became_text,
     contender,
+    describe_censoring,
+    judged_outcome,
     make_champion,
+    prediction_times,
     show_both,
+    subgroups,
+    task_seed,
+    training_key,
 )
-from pipelines.training.unfinished import training_key
 
 HOW = (
     "Predictions of the stored model for patients whom it never saw; 95% bootstrap percentile "

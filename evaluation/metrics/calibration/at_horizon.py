@@ -18,8 +18,7 @@ from evaluation.metrics.observed import (
     observed_probability,
     replicate_event_free,
 )
-from evaluation.statistics.competing_incidence import competing_events
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit, competing_events
 from features.outcome import Outcome
 
 # Predicted probabilities are clipped to [LOG_CLIP, 1 - LOG_CLIP] where a logarithm is taken of

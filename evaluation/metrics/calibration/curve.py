@@ -17,7 +17,7 @@ from evaluation.metrics.calibration.at_horizon import (
     checked_probabilities,
     complementary_log_log,
 )
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit
 from features.outcome import Outcome
 
 # Percent quantiles of the outer knots by the number of knots; those between are evenly spaced.

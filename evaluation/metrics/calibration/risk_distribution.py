@@ -11,7 +11,7 @@ import pandas as pd
 
 from evaluation.estimates import missing_predictions
 from evaluation.metrics.calibration.at_horizon import checked_probabilities
-from evaluation.statistics.censoring import censoring_weights
+from evaluation.statistics import censoring_weights
 from features.outcome import Outcome
 
 EVENT = "Event"

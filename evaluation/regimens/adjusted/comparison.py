@@ -42,8 +42,7 @@ from evaluation.regimens.adjusted.propensity import (
 )
 from evaluation.regimens.estimators import AIPW, E_VALUE, G_COMPUTATION, read_name
 from evaluation.results import adjusted_table, format_p
-from evaluation.statistics.kaplan_meier import weighted_kaplan_meier
-from evaluation.statistics.logistic import Method
+from evaluation.statistics import Method, weighted_kaplan_meier
 from features.covariates import Covariate, multiply_impute, pool_rubin
 from features.outcome import Outcome
 

@@ -21,12 +21,16 @@ from evaluation.regimens.adjusted.propensity import (
     fit_propensity,
 )
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
-from evaluation.regimens.crude.hazard_ratio import Trend, hazards_trend
+from evaluation.regimens.crude import Trend, hazards_trend
 from evaluation.regimens.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE
-from evaluation.statistics.cox import NO_EVENT, CoxFit
-from evaluation.statistics.firth_cox import fit_firth_cox
-from evaluation.statistics.kaplan_meier import WeightedSurvival, weighted_survival
-from evaluation.statistics.logistic import Method
+from evaluation.statistics import (
+    NO_EVENT,
+    CoxFit,
+    Method,
+    WeightedSurvival,
+    fit_firth_cox,
+    weighted_survival,
+)
 from features.outcome import Outcome
 
 EVENT_PROBABILITY = "event probability difference"

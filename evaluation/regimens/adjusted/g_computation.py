@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.cox import CoxFit, RiskSets
+from evaluation.statistics import CoxFit, RiskSets
 from features.outcome import Outcome
 
 # Patients times event times held at once.

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from evaluation.regimens.adjusted.design import AdjustmentDesign
-from evaluation.statistics.logistic import LogisticFit, Method, fit_logistic, is_separated
+from evaluation.statistics import LogisticFit, Method, fit_logistic, is_separated
 
 Kind = Literal["IPTW", "stabilised IPTW", "overlap", "matching", "as treated"]
 # The patients each kind of weight speaks of.

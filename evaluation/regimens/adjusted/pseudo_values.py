@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.kaplan_meier import weighted_survival
+from evaluation.statistics import weighted_survival
 from features.outcome import Outcome
 
 

@@ -15,9 +15,7 @@ from evaluation.regimens.arms import Row, outcomes_by_arm
 from evaluation.regimens.crude.rank_tests import UNDEFINED, global_test_row
 from evaluation.regimens.crude.survival import probability_rows
 from evaluation.regimens.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
-from evaluation.statistics.competing_incidence import incidence_by_cause
-from evaluation.statistics.fine_gray import fine_gray
-from evaluation.statistics.proportions import HypothesisTest
+from evaluation.statistics import HypothesisTest, fine_gray, incidence_by_cause
 from features.life_table import LifeTable, Z
 from features.outcome import Outcome
 

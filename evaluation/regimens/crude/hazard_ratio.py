@@ -10,7 +10,7 @@ from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes, p_text
 from evaluation.regimens.estimators import COX, TREND
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit
 from features.life_table import LifeTable
 from features.outcome import Outcome
 

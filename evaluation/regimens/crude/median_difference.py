@@ -9,7 +9,7 @@ import numpy as np
 from evaluation.bootstrap import MAX_UNDEFINED, bootstrap_counts, percentile_interval
 from evaluation.regimens.arms import Row, join_notes
 from evaluation.regimens.estimators import MEDIAN_DIFFERENCE
-from evaluation.statistics.kaplan_meier import median_time
+from evaluation.statistics import median_time
 from features.life_table import LifeTable
 from features.outcome import Outcome
 

@@ -20,7 +20,7 @@ from evaluation.regimens.estimators import (
     STRATIFIED,
     Estimator,
 )
-from evaluation.statistics.proportions import HypothesisTest
+from evaluation.statistics import HypothesisTest
 from features.life_table import LifeTable
 from features.outcome import Outcome
 

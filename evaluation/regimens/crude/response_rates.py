@@ -12,7 +12,7 @@ from scipy import stats
 
 from evaluation.regimens.arms import Row, join_notes, missing_note, p_text
 from evaluation.regimens.estimators import of_rates
-from evaluation.statistics.proportions import TwoProportions, proportion
+from evaluation.statistics import TwoProportions, proportion
 
 
 @dataclass(frozen=True)

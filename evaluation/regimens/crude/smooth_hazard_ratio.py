@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.regimens.crude.hazard_ratio import event_scale, has_hazard_ratio, two_arm_cox
-from evaluation.statistics.cox import CoxFit
+from evaluation.statistics import CoxFit
 from features.life_table import Z
 from features.outcome import Outcome
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from evaluation.regimens.arms import Row, join_notes
 from evaluation.regimens.estimators import EVENT_PROBABILITY, KAPLAN_MEIER, MEDIAN, Estimator
-from evaluation.statistics.kaplan_meier import median_time, survival_at
+from evaluation.statistics import median_time, survival_at
 from features.life_table import Z
 from features.outcome import Outcome
 

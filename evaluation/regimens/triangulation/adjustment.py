@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.adjusted.balance import NEGLIGIBLE
+from evaluation.regimens.adjusted import NEGLIGIBLE
 from evaluation.regimens.estimators import MULTIVARIABLE, rows_of
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.reading import (

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.adjusted.balance import NEGLIGIBLE, UNWEIGHTED
-from evaluation.regimens.adjusted.comparison import AdjustedComparison
+from evaluation.regimens.adjusted import NEGLIGIBLE, UNWEIGHTED, AdjustedComparison
 from evaluation.regimens.arms import outcomes_by_arm, p_text
-from evaluation.regimens.crude.hazard_ratio import cox_hazard_ratio
+from evaluation.regimens.crude import cox_hazard_ratio
 from features.outcome import Outcome
 
 # An imbalance beyond what random arms of these sizes show in 95 of 100 cohorts is no chance.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.adjusted.comparison import DRAWN
+from evaluation.regimens.adjusted import DRAWN
 from evaluation.regimens.arms import join_notes
 from evaluation.regimens.estimators import RMST_DIFFERENCE, SHAP, read_name
 from evaluation.regimens.model_effects import SCALES
