@@ -272,11 +272,11 @@ def test_a_command_that_writes_asks_for_it_first(
     with tracking.quiet():
         register(models["cox"], card, run_id=run_id, model_name="vensurv", folder=tmp_path / "m")
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(TRAINING))
-    for work in ("pipelines.training.run.run_training", "pipelines.comparison.run.compare",
-                 "pipelines.validation.external_validation.validate_externally"):  # fmt: skip
+    for work in ("pipelines.training.run_training", "pipelines.comparison.compare",
+                 "pipelines.validation.validate_externally"):  # fmt: skip
         monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the long work was begun"))
     monkeypatch.setattr(
-        "pipelines.cohort.model_cohort.read_for_model",
+        "pipelines.cohort.read_for_model",
         lambda *_, **__: "patients whom the model fits",
     )
     with protected(own.parent), pytest.raises(SystemExit) as end:
