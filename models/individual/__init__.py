@@ -1,0 +1,68 @@
+"""What one patient's answer says, how sure it is, and what is doubtful about it: numpy alone."""
+
+from models.individual.answer import (
+    ONE_MODEL,
+    Answer,
+    AtHorizon,
+    Band,
+    Contributions,
+    Curve,
+    Filled,
+    Given,
+    GivenAlive,
+    Part,
+    Standing,
+    UnderRegimen,
+)
+from models.individual.ask import Asked, Engine, Question, answers
+from models.individual.cautions import Caution, Doubt
+from models.individual.interval import FEWEST_REFITS, limits
+from models.individual.seen import Predict
+from models.individual.support import (
+    Better,
+    Columns,
+    Distance,
+    Overlap,
+    Risks,
+    Support,
+    Terms,
+    supported_until,
+    typical_values,
+)
+from models.individual.words import percent, percent_range, points
+
+__all__ = [
+    "FEWEST_REFITS",
+    "ONE_MODEL",
+    "Answer",
+    "Asked",
+    "AtHorizon",
+    "Band",
+    "Better",
+    "Caution",
+    "Columns",
+    "Contributions",
+    "Curve",
+    "Distance",
+    "Doubt",
+    "Engine",
+    "Filled",
+    "Given",
+    "GivenAlive",
+    "Overlap",
+    "Part",
+    "Predict",
+    "Question",
+    "Risks",
+    "Standing",
+    "Support",
+    "Terms",
+    "UnderRegimen",
+    "answers",
+    "limits",
+    "percent",
+    "percent_range",
+    "points",
+    "supported_until",
+    "typical_values",
+]
