@@ -115,7 +115,7 @@ def _evaluate(
     name = "" if kind is None else registered_name(model_uri)
     config = configured(config_path, table_path)
     check_out(out, "evaluate")
-    stored = load_any(model_uri)
+    stored = load_any(model_uri, refits=kind is not None)
     given = read_for_model(config, stored.card)
     # A store that cannot be written to is told before any long work.
     tracking.connect()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.outcome import Outcome
-from models.prediction import SurvivalPrediction
+from models.prediction import SurvivalModel, SurvivalPrediction
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,15 @@ class Refits:
         bootstrap sample held no event, or the fit did not converge.
     counts : ndarray of shape (B, n)
         How often each bootstrap sample held each patient; 0 is out of bag.
+    models : tuple of SurvivalModel
+        Those refits that exist, where they were kept; else empty.
     """
 
     outcome: Outcome
     original: SurvivalPrediction
     refitted: tuple[SurvivalPrediction | None, ...]
     counts: np.ndarray
+    models: tuple[SurvivalModel, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.outcome)

@@ -262,6 +262,11 @@ class Support(BaseModel):
             raise ValueError("one average a month, the months increasing")
         return self
 
+    def without_risks(self) -> Support:
+        """The same without what depends on the model's probabilities."""
+        risks = Risks(month=self.risks.month)
+        return self.model_copy(update={"months": (), "average": (), "risks": risks})
+
     def average_at(self, months: Any) -> np.ndarray:
         """Mean predicted survival of the training patients; NaN beyond what is stored."""
         at = np.asarray(months, dtype=float)

@@ -6,18 +6,22 @@ import io
 import json
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import skops.io
 
 from features.errors import InputError, Problem, first_line
 from models.card import ModelCard
+from models.individual import Support
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
 from models.recalibration import TRUSTED_TYPES as RECALIBRATED_TYPES
+from models.store.stored import Beside
 
 CARD = "card.json"
 MODEL = "model.skops"
+SUPPORT = "support.json"
+REFITS = "refits.skops"
 SCHEMA = "schema.json"
 
 # Beyond the plain types that skops always allows. Never read from the file itself, which an
@@ -42,11 +46,15 @@ EARLIER_NAMES = {
 }
 
 
-def save_model(folder: Path, model: SurvivalModel, card: ModelCard) -> None:
-    """Write a model and its card into a folder, which is made."""
+def save_model(
+    folder: Path, model: SurvivalModel, card: ModelCard, beside: Beside | None = None
+) -> None:
+    """Write a model, its card and what is kept beside it into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     skops.io.dump(model, folder / MODEL)
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    if beside is not None:
+        save_beside(folder, beside)
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -124,28 +132,80 @@ def load_model(folder: Path) -> tuple[SurvivalModel, ModelCard]:
         When the folder holds no model, or the file holds a type that its learner does not need.
     """
     card = load_card(folder)
+    if not _is_file(folder / MODEL):
+        raise _damaged(folder / MODEL, "the file is not there")
+    return _load(folder / MODEL, card), card
+
+
+def save_beside(folder: Path, beside: Beside) -> None:
+    """Write what one patient's answer needs into the folder of a model."""
+    if beside.support is not None:
+        (folder / SUPPORT).write_text(beside.support.model_dump_json(indent=1) + "\n")
+    if beside.refits:
+        skops.io.dump(list(beside.refits), folder / REFITS, compression=ZIP_DEFLATED)
+
+
+def load_beside(folder: Path, card: ModelCard, *, refits: bool) -> Beside:
+    """Load what one patient's answer needs; empty for a model that was stored without.
+
+    Parameters
+    ----------
+    refits : bool
+        The refits as well, which takes longer than the rest.
+
+    Raises
+    ------
+    InputError
+        As `load_model`.
+    """
+    support = None
+    if _is_file(folder / SUPPORT):
+        try:
+            text = (folder / SUPPORT).read_text(encoding="utf-8")
+            support = Support.model_validate_json(text)
+        except (ValueError, OSError, RecursionError) as error:
+            raise _damaged(folder / SUPPORT, error) from error
+    if not refits or not _is_file(folder / REFITS):
+        return Beside(support)
+    found = _load(folder / REFITS, card)
+    if not isinstance(found, list) or any(not hasattr(one, "predict") for one in found):
+        raise _damaged(folder / REFITS, "no list of models")
+    return Beside(support, tuple(found))
+
+
+def packed(model: SurvivalModel) -> bytes:
+    """A fitted model as bytes, to be kept until a training ends."""
+    content: bytes = skops.io.dumps(model)
+    return content
+
+
+def unpacked(content: bytes, learner: str) -> SurvivalModel:
+    """A model that was packed; it holds the types of its learner alone."""
+    trusted = sorted({*COMMON_TYPES, *LEARNERS[learner].trusted_types})
+    model: SurvivalModel = skops.io.loads(content, trusted=trusted)
+    return model
+
+
+def _load(path: Path, card: ModelCard) -> Any:
     allowed = {*COMMON_TYPES, *LEARNERS[card.learner].trusted_types}
     if card.recalibration:
         allowed |= {*RECALIBRATED_TYPES}
-    if not _is_file(folder / MODEL):
-        raise _damaged(folder / MODEL, "the file is not there")
     try:
-        data = _with_present_names(folder / MODEL)
+        data = _with_present_names(path)
         found = set(skops.io.get_untrusted_types(data=data))
     except Exception as error:  # a damaged archive fails in zipfile, json, or skops
-        raise _damaged(folder / MODEL, error) from error
+        raise _damaged(path, error) from error
     if found - allowed:
         raise InputError(
             Problem(
                 what="The stored model holds types that are not allowed, and was not loaded",
-                where=str(folder / MODEL),
+                where=str(path),
                 got=", ".join(sorted(found - allowed)),
                 allowed=", ".join(sorted(allowed)),
                 remedy="do not use this file; train the model again or ask who wrote it",
             )
         )
     try:
-        model = skops.io.loads(data, trusted=sorted(allowed))
+        return skops.io.loads(data, trusted=sorted(allowed))
     except Exception as error:  # the same, in a part that holds values
-        raise _damaged(folder / MODEL, error) from error
-    return model, card
+        raise _damaged(path, error) from error

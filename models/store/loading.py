@@ -14,7 +14,7 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from features.errors import InputError, Problem, first_line, name_some
 from features.sources import shown_address
-from models.store.artifact import load_model
+from models.store.artifact import load_beside, load_model
 from models.store.stored import StoredModel
 from models.store.version import CHAMPION, Version, versions
 
@@ -23,10 +23,16 @@ REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<n
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND")
 
 
-def load(uri: str) -> StoredModel:
+def load(uri: str, *, refits: bool = False) -> StoredModel:
     """Load a registered model, e.g. 'models:/vensurv@champion', or one of a run.
 
     An alias is resolved once: what is loaded is the version that it pointed to at that moment.
+
+    Parameters
+    ----------
+    uri : str
+    refits : bool
+        Load its refits too, which a single patient's limits are made of.
 
     Raises
     ------
@@ -46,7 +52,8 @@ def load(uri: str) -> StoredModel:
                 )
             )
         model, told = load_model(card.parent)
-    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id)
+        beside = load_beside(card.parent, told, refits=refits)
+    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id, beside)
 
 
 @contextlib.contextmanager

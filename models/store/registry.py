@@ -25,6 +25,7 @@ from models.store.artifact import load_model, save_model
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
+from models.store.stored import Beside
 from models.store.version import (
     CANDIDATE,
     CHAMPION,
@@ -99,6 +100,7 @@ def register(
     folder: Path,
     alias: str | None = None,
     content: str = "",
+    beside: Beside | None = None,
 ) -> Registration:
     """Store a model under a run and register it as a new version, once a run and once a content.
 
@@ -116,6 +118,8 @@ def register(
         Moved to the new version too.
     content : str
         Fingerprint of what the model was made of and how; empty where each run is one of its own.
+    beside : Beside, optional
+        What is stored with it for the answer to one patient.
     """
     client = mlflow.MlflowClient()
     known = client.search_model_versions(f"name = '{model_name}' and run_id = '{run_id}'")
@@ -127,7 +131,7 @@ def register(
         return _given_aliases(client, Version.of(known[0]), alias)
     stored = _stored_model(client, run_id)
     if stored is None:
-        save_model(folder, model, card)
+        save_model(folder, model, card, beside)
         stored = _store_model(card, run_id, folder)
     # The client's calls, because mlflow.register_model prints.
     if not client.search_registered_models(f"name = '{model_name}'"):

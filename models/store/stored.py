@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from models.card import ModelCard
+from models.individual import Support
 from models.prediction import SurvivalModel
 
 # Of a fingerprint or a run's identifier, where a person reads it; files hold the whole.
 SHORT = 12
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is stored beside a model, for the answer to one patient.
+
+    Attributes
+    ----------
+    support : Support, optional
+        Summaries of the training patients; no row of one.
+    refits : tuple of SurvivalModel
+        The model refitted to bootstrap samples of them.
+    """
+
+    support: Support | None = None
+    refits: tuple[SurvivalModel, ...] = ()
+
+    def recalibrated(self, recalibrate: Callable[[SurvivalModel], SurvivalModel]) -> Beside:
+        """The same of a model whose probabilities were moved: every refit is moved alike.
+
+        How the training patients' probabilities would have moved is not known from summaries: they
+        are left out.
+        """
+        refits = tuple(recalibrate(one) for one in self.refits)
+        support = None if self.support is None else self.support.without_risks()
+        return replace(self, support=support, refits=refits)
 
 
 @dataclass(frozen=True)
@@ -26,6 +54,8 @@ class StoredModel:
         The address as it was given.
     name, version, run_id : str
         In the registry; empty for a folder.
+    beside : Beside
+        Its refits are there where they were asked for.
     """
 
     model: SurvivalModel
@@ -35,6 +65,7 @@ class StoredModel:
     name: str = ""
     version: str = ""
     run_id: str = ""
+    beside: Beside = Beside()
 
     @property
     def data_fingerprint(self) -> str:

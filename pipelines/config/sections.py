@@ -204,7 +204,11 @@ class EvaluationConfig(Settings):
         default=0, ge=0, le=2000, description="Refits of the whole pipeline, tuned anew; 0 or off"
     )
     instability: int = Field(
-        default=50, ge=0, le=2000, description="Refits with the parameters kept; 0 or off"
+        default=50,
+        ge=0,
+        le=2000,
+        description="Refits with the parameters kept, stored with the model for one patient's "
+        "limits; 0 or off",
     )
 
     @field_validator("optimism", "instability", mode="before")

@@ -18,11 +18,17 @@ ALLOWED = "models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a fo
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
-def load_any(uri: str) -> StoredModel:
+def load_any(uri: str, *, refits: bool = False) -> StoredModel:
     """Load a model from the registry, from a run, or from a folder of this machine.
 
     Nothing is fetched from anywhere else: a model decides what is told of patients, so that its
     origin is to be known.
+
+    Parameters
+    ----------
+    uri : str
+    refits : bool
+        Load its refits too, which a single patient's limits are made of.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def load_any(uri: str) -> StoredModel:
 
         connect(writes=False)
         with quiet():
-            return load(uri)
+            return load(uri, refits=refits)
     if kind not in ("", "file") or not uri.strip() or "\0" in uri:
         raise InputError(
             Problem(
@@ -48,8 +54,9 @@ def load_any(uri: str) -> StoredModel:
                 remedy="copy the model's folder to this machine and name it, or register it",
             )
         )
-    from models.store import StoredModel, load_model
+    from models.store import StoredModel, load_beside, load_model
 
     folder = unquote(urlsplit(uri).path) if kind == "file" else uri
     model, card = load_model(Path(folder))
-    return StoredModel(model, card, uri, uri)
+    beside = load_beside(Path(folder), card, refits=refits)
+    return StoredModel(model, card, uri, uri, beside=beside)

@@ -28,6 +28,7 @@ from evaluation.metrics import (
 )
 from evaluation.report import Assessment, Judged, assess, center_forest, subgroup_metric_forest
 from evaluation.validation import (
+    Refits,
     calibration_instability,
     center_table,
     classification_instability,
@@ -42,8 +43,9 @@ from evaluation.validation import (
 from models.learners import STACK
 from models.tuning import Search
 from pipelines.training.checkpoint import Checkpoint
-from pipelines.training.nested_validation import FINAL, LearnerFit, refit_to_bootstrap, task_seed
+from pipelines.training.nested_validation import FINAL, LearnerFit, task_seed
 from pipelines.training.plan import TrainingPlan
+from pipelines.training.refits import refit_to_bootstrap
 
 # What a model is asked to improve on, where it was trained beside it.
 REFERENCES = ("cox_clinical", "genetic_risk", "kaplan_meier")
@@ -92,8 +94,8 @@ def about_champion(
     checkpoint: Checkpoint,
     workers: int,
     advance: Callable[[str, int], None],
-) -> Assessment:
-    """Everything about the champion that the report shows beside the metrics.
+) -> tuple[Assessment, Refits | None]:
+    """Everything about the champion that the report shows beside the metrics, and its refits.
 
     Parameters
     ----------
@@ -101,10 +103,16 @@ def about_champion(
         The Cox model that it is drawn beside.
     search : Search
         How parameters are searched anew in every refit that measures the optimism.
+
+    Returns
+    -------
+    found : Assessment
+    refits : Refits, or None
+        Those with the parameters kept, the models included; None where none were asked for.
     """
     found = assess(judged, learner, [_beside(judged, learner, reference)])
     if judged.outcome.has_competing:
-        return found
+        return found, None
     if len(judged.folds) > 1:
         found.tables["split_variation"] = split_variation(
             learner,
@@ -133,8 +141,9 @@ def about_champion(
             ],
             ignore_index=True,
         )
-    found.join(_refitted(plan, fits, learner, search, checkpoint, workers, advance))
-    return found
+    more, refits = _refitted(plan, fits, learner, search, checkpoint, workers, advance)
+    found.join(more)
+    return found, refits
 
 
 def _beside(judged: Judged, learner: str, reference: str) -> str:
@@ -176,9 +185,9 @@ def _refitted(
     checkpoint: Checkpoint,
     workers: int,
     advance: Callable[[str, int], None],
-) -> Assessment:
+) -> tuple[Assessment, Refits | None]:
     """Optimism of the whole pipeline, and instability, where asked for."""
-    found = Assessment()
+    found, kept = Assessment(), None
     wanted, fit = plan.config.evaluation, fits[learner]
     thresholds = wanted.thresholds
     members = None
@@ -208,7 +217,7 @@ def _refitted(
             advance=lambda: advance(f"{learner}: instability", 1),
             checkpoint=checkpoint,
         )
-        refits = replace(refits, outcome=plan.judged)
+        refits = kept = replace(refits, outcome=plan.judged)
         table = instability_table(learner, refits, plan.horizons, thresholds)
         found.tables["instability"] = table
         for horizon in plan.horizons:
@@ -231,4 +240,4 @@ def _refitted(
                 table = classification_instability(refits, horizon, threshold)
                 classes = ClassificationInstabilityDisplay(table, horizon, threshold)
                 found.draw("instability", f"Classification of refits, {caption}", classes.plot())
-    return found
+    return found, kept

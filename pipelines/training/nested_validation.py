@@ -1,4 +1,4 @@
-"""Nested validation, final fits and bootstrap refits, each as independent seeded tasks."""
+"""Nested validation, final fits and contrasts of refits, each as independent seeded tasks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 
-from evaluation.bootstrap import bootstrap_counts
 from evaluation.metrics import brier_losses, harrell_c, mean_over_time
 from evaluation.regimens import model_contrasts
 from evaluation.statistics import fit_censoring
-from evaluation.validation import Refits
 from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fit import fit_model
 from models.fitted import NUMERICAL_ERRORS
 from models.learners import STACK
 from models.prediction import SurvivalModel, SurvivalPrediction
-from models.resampling import Resampling, bootstrap_strata
-from models.tuning import FoldScore, NoTrialSucceededError, Score, Search, Tuning, tune, tune_stack
+from models.resampling import Resampling
+from models.tuning import FoldScore, Score, Search, Tuning, tune, tune_stack
 from pipelines.output.processes import in_parallel
 from pipelines.training.checkpoint import NOTHING_KEPT, Checkpoint, Kept
 
@@ -353,90 +351,3 @@ def bootstrap_contrasts(
     replicates_found = np.stack(collected)
     kept.save({"estimate": estimate, "replicates": replicates_found}, {})
     return estimate, replicates_found
-
-
-def refit_to_sample(
-    model: SurvivalModel,
-    dataset: Dataset,
-    times: np.ndarray,
-    counts: np.ndarray,
-    replicate: int,
-    search: Search,
-    tuned: bool,
-    checkpoint: Checkpoint,
-    members: Mapping[str, dict[str, Any]] | None,
-) -> SurvivalPrediction | None:
-    """Fit to one bootstrap sample and predict for everybody; None where nothing could be fitted.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n,)
-        How often the sample holds each patient.
-    tuned : bool
-        Whether the parameters are searched anew in the sample, or stay those of `model`.
-    """
-    kind = "tuned" if tuned else "kept"
-    kept = checkpoint.open(f"{model.learner}_refit_{kind}_{replicate}")
-    with kept.held():
-        found = kept.load()
-        if found is not None:
-            arrays, facts = found
-            if not facts["fitted"]:
-                return None
-            return SurvivalPrediction(arrays["risk_score"], arrays["survival"], times)
-        sample = dataset.take(np.repeat(np.arange(len(dataset)), counts))
-        try:
-            if tuned:
-                place = (REFITS, replicate)
-                _, refitted = search_and_fit(model.learner, sample, times, search, place, members)
-            else:
-                own_seed = task_seed(search.seed, model.learner, "instability", replicate)
-                refitted = fit_model(model.learner, model.params, sample, own_seed)
-        except (NoTrialSucceededError, *NUMERICAL_ERRORS):
-            kept.save({}, {"fitted": False})
-            return None
-        prediction = refitted.predict(dataset.predictors, times)
-        kept.save(
-            {"risk_score": prediction.risk_score, "survival": prediction.survival}, {"fitted": True}
-        )
-        return prediction
-
-
-def refit_to_bootstrap(
-    model: SurvivalModel,
-    dataset: Dataset,
-    times: np.ndarray,
-    search: Search,
-    *,
-    replicates: int,
-    tuned: bool,
-    workers: int,
-    advance: Callable[[], None],
-    checkpoint: Checkpoint,
-    members: Mapping[str, dict[str, Any]] | None = None,
-) -> Refits:
-    """A final model, and models refitted to stratified bootstrap samples of its patients.
-
-    With `tuned` everything that looked at the data is done anew in each sample, as optimism needs;
-    without, the parameters stay, as for the regimen contrasts: this shows less than all of the
-    instability, in a fraction of the time. Members of a stack keep their parameters.
-
-    Returns
-    -------
-    Refits
-        The same whatever the number of processes.
-    """
-    seed = task_seed(search.seed, model.learner, "refits")
-    counts = bootstrap_counts(len(dataset), replicates, seed, bootstrap_strata(dataset))
-    tasks = [
-        delayed(refit_to_sample)(
-            model, dataset, times, row, number, search, tuned, checkpoint, members
-        )
-        for number, row in enumerate(counts)
-    ]
-    refitted = []
-    for result in in_parallel(tasks, workers):
-        refitted.append(result)
-        advance()
-    original = model.predict(dataset.predictors, times)
-    return Refits(dataset.outcome, original, tuple(refitted), counts)

@@ -34,7 +34,7 @@ from evaluation.report import (
     write_record,
 )
 from evaluation.results import format_estimate, with_refit_range
-from evaluation.validation import Champion
+from evaluation.validation import Champion, Refits
 from features.covariates import describe_covariates, needed_inputs
 from features.dataset import REGIMEN
 from features.regimens import RegimenColumn
@@ -50,6 +50,7 @@ from pipelines.output.files import write_csv, write_text
 from pipelines.tracking import runs as tracking
 from pipelines.tracking.views import page, shared_views, trials_view
 from pipelines.training.censoring import describe_censoring
+from pipelines.training.individual import beside
 from pipelines.training.nested_validation import LearnerFit, flat_params, task_seed
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.promotion import Promotion, became_text
@@ -300,16 +301,19 @@ class TrainingRecord:
             tracking.log_run(own_run, tags={"champion": chosen})
         return html
 
-    def register(self, run_id: str, conclusion: Conclusion) -> Registration:
-        """Store the chosen model in the registry."""
-        name = self.plan.config.tracking.model_name
+    def register(self, run_id: str, conclusion: Conclusion, refits: Refits | None) -> Registration:
+        """Store the chosen model in the registry, with what the answer to one patient needs."""
+        plan, model, metrics = self.plan, conclusion.best.model, conclusion.metrics
+        own = metrics[metrics["learner"] == model.learner]
+        stored_beside = beside(plan, model, own, refits)
         with tempfile.TemporaryDirectory() as folder, tracking.quiet():
             registration = register(
-                conclusion.best.model,
+                model,
                 self.card(conclusion),
                 run_id=run_id,
-                model_name=name,
+                model_name=plan.config.tracking.model_name,
                 folder=Path(folder) / "model",
+                beside=stored_beside,
             )
         tracking.reopen_run(run_id)
         return registration

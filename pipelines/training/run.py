@@ -384,7 +384,7 @@ def _conclude(
 
         claims = check_published_claims(plan.table, read_reference_study())
     fits = {name: one.fit for name, one in judged.items()}
-    found = about_champion(
+    found, refits = about_champion(
         plan,
         JudgedLearners(
             plan.judged,
@@ -418,7 +418,7 @@ def _conclude(
             *plan.cautions,
         ),
     )
-    registration = record.register(place[1], conclusion)
+    registration = record.register(place[1], conclusion, refits)
     promotion = None
     # A training that goes on after it was killed may have promoted its model already.
     if rival is not None and not (rival.version and rival.version.uri == registration.version.uri):

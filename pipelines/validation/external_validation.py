@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -290,14 +290,18 @@ def keep(
         registration = None
         if result.recalibration is not None:
             with tempfile.TemporaryDirectory() as folder, tracking.quiet():
+                made = result.recalibration.model
                 registration = register(
-                    result.recalibration.model,
+                    made,
                     recalibrated_card(result),
                     run_id=run_id,
                     model_name=model_name,
                     folder=Path(folder) / "model",
                     alias=alias,
                     content=_content(result),
+                    beside=result.stored.beside.recalibrated(
+                        lambda refit: replace(made, model=refit)
+                    ),
                 )
         html = _log(result, run_id, registration, promotion)
         if registration is not None and promotion is not None:

@@ -11,10 +11,7 @@ import pytest
 import yaml
 
 from features.covariates.dictionary import CONFIGS
-from models.tuning import Search
 from pipelines import predict, train
-from pipelines.training.checkpoint import Checkpoint
-from pipelines.training.nested_validation import refit_to_bootstrap
 
 SMALL = {
     "seed": 1,
@@ -180,38 +177,3 @@ def test_a_prediction_says_that_it_overstates(competing, tmp_path):
     (tmp_path / "one.json").write_text(json.dumps({"age_years": 61}))
     printed = run(predict.main, [tmp_path / "one.json", "--model", "models:/competing@champion"])
     assert "do not tell it to a patient" in " ".join(printed.split())
-
-
-# -- refits ---------------------------------------------------------------------------------------
-
-
-def test_finished_refits_are_not_repeated(dataset, models, tmp_path, monkeypatch):
-    from pipelines.training import nested_validation
-
-    times, search = np.array([3.0, 6.0, 12.0]), Search(0, 2, 1)
-    settings = {"replicates": 3, "tuned": False, "workers": 1, "advance": lambda: None}
-    kept = Checkpoint(tmp_path)
-    first = refit_to_bootstrap(models["cox"], dataset, times, search, checkpoint=kept, **settings)
-
-    def fail(*args, **kwargs):
-        raise AssertionError("fitted again")
-
-    monkeypatch.setattr(nested_validation, "fit_model", fail)
-    second = refit_to_bootstrap(models["cox"], dataset, times, search, checkpoint=kept, **settings)
-    for one, other in zip(first.refitted, second.refitted, strict=True):
-        np.testing.assert_array_equal(one.survival, other.survival)
-    assert first.counts.sum(axis=1).tolist() == [len(dataset)] * 3
-
-
-def test_a_refit_that_does_not_converge_is_counted(dataset, models, monkeypatch):
-    from pipelines.training import nested_validation
-
-    def fail(*args, **kwargs):
-        raise ArithmeticError("no solution")
-
-    monkeypatch.setattr(nested_validation, "fit_model", fail)
-    refits = refit_to_bootstrap(
-        models["cox"], dataset, np.array([6.0]), Search(0, 2, 1), replicates=2, tuned=False,
-        workers=1, advance=lambda: None, checkpoint=Checkpoint(),
-    )  # fmt: skip
-    assert refits.unfitted == 2
