@@ -26,7 +26,7 @@ from evaluation.displays.instability import (
     PredictionInstabilityDisplay,
 )
 from evaluation.displays.risk_distribution import RiskDistributionDisplay
-from evaluation.displays.step_curves import StepCurvesDisplay
+from evaluation.displays.step_curves import PatientCurveDisplay, StepCurvesDisplay
 from evaluation.displays.style import FONT_SIZE, OKABE_ITO, month_ticks
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "LoveDisplay",
     "ObservedExpectedDisplay",
     "OverlapDisplay",
+    "PatientCurveDisplay",
     "PredictionInstabilityDisplay",
     "RiskDistributionDisplay",
     "StepCurvesDisplay",

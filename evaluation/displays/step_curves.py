@@ -1,4 +1,4 @@
-"""Step curves by arm: Kaplan-Meier, cumulative incidence, weighted survival; numbers at risk."""
+"""Curves over time: by arm, with numbers at risk; of one patient, with what it may be."""
 
 from __future__ import annotations
 
@@ -124,6 +124,67 @@ class StepCurvesDisplay:
     def _from_month_0(self, curve: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
         start = STARTS[self.quantity]
         return np.append(0.0, curve["time"]), np.append(start, curve[column])
+
+
+@dataclass(frozen=True)
+class PatientCurveDisplay:
+    """One patient's predicted curve, its limits, and the average of the training patients.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        time (months, 0 first), survival; low and high where there are limits, average where it is
+        known.
+    label : str
+        Of the vertical axis.
+    caption : str
+        What stands under the picture: how the limits were made, what is doubtful.
+    steps : bool
+        Whether the curve steps, or runs straight from one time to the next.
+    supported : float, optional
+        Months from which on few training patients were followed.
+    """
+
+    frame: pd.DataFrame
+    label: str
+    caption: str
+    steps: bool = True
+    supported: float | None = None
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the band, the curve, the average and the caption; return the Axes."""
+        ax = ax or new_axes(6.5, 4.0)
+        time, color = self.frame["time"].to_numpy(), OKABE_ITO["blue"]
+        style = "steps-post" if self.steps else "default"
+        if "low" in self.frame:
+            ax.fill_between(
+                time,
+                self.frame["low"],
+                self.frame["high"],
+                step="post" if self.steps else None,
+                color=color,
+                alpha=0.15,
+                linewidth=0,
+            )
+        last = float(time[-1])
+        ends = {"this patient": (self.frame["survival"].iloc[-1], color)}
+        if "average" in self.frame:
+            ax.plot(time, self.frame["average"], color=GREY, lw=1.0, linestyle="--")
+            ends["average"] = (self.frame["average"].iloc[-1], GREY)
+        ax.plot(time, self.frame["survival"], color=color, lw=1.8, drawstyle=style)
+        ticks = month_ticks(last)
+        ax.set(xlim=(0, ticks[-1]), ylim=(0, 1.02), xlabel="Months", ylabel=self.label)
+        if self.supported is not None and self.supported < last:
+            ax.axvline(self.supported, color=GREY, lw=0.8, linestyle=":")
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
+        ax.yaxis.set_major_locator(FixedLocator(FIFTHS))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        tidy(ax)
+        heights = spread([height for height, _ in ends.values()], gap=0.06)
+        for (name, (_, colour)), y in zip(ends.items(), heights, strict=True):
+            note(ax, name, (last, y), (6, 0), "data", va="center", color=colour, bbox=PAPER)
+        note(ax, self.caption, (0, 0), (0, -36), va="top", linespacing=1.4)
+        return ax
 
 
 def _count(patients: float) -> str:

@@ -17,6 +17,7 @@ from models.individual.answer import (
 from models.individual.ask import Asked, Engine, Question, answers
 from models.individual.cautions import Caution, Doubt
 from models.individual.interval import FEWEST_REFITS, limits
+from models.individual.rows import row_of
 from models.individual.seen import Predict
 from models.individual.support import (
     Better,
@@ -29,6 +30,7 @@ from models.individual.support import (
     supported_until,
     typical_values,
 )
+from models.individual.telling import told
 from models.individual.words import percent, percent_range, points
 
 __all__ = [
@@ -63,6 +65,8 @@ __all__ = [
     "percent",
     "percent_range",
     "points",
+    "row_of",
     "supported_until",
+    "told",
     "typical_values",
 ]

@@ -58,6 +58,14 @@ class Filled:
     value: float | str | None
     by: str
 
+    @property
+    def told(self) -> str:
+        """As a person reads it: 'ecog, taken as 1 (the median of the training patients)'."""
+        if self.value is None:
+            return f"{self.name}, {self.by}"
+        value = f"{self.value:g}" if isinstance(self.value, float) else self.value
+        return f"{self.name}, taken as {value} ({self.by})"
+
 
 @dataclass(frozen=True)
 class AtHorizon:

@@ -7,20 +7,8 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from models.individual import ONE_MODEL, Asked, Caution, Question, answers
-
-KNOWN = {"age_years": 60.0, "ecog": 1.0, "disease": "AML de novo", "regimen": "HMA"}
-
-
-def asked(**changes):
-    """One patient, 60 years old, ECOG 1, AML de novo, HMA, but for the changes."""
-    values = KNOWN | changes
-    columns = {
-        name: np.array([value], dtype=object if name in ("disease", "regimen") else float)
-        for name, value in values.items()
-    }
-    inputs = {name: column for name, column in columns.items() if name != "regimen"}
-    return Asked(columns, inputs, np.array([1]), ["P7"])
+from models.individual import ONE_MODEL, Caution, Question, answers
+from tests.one_patient import asked
 
 
 def answer(engine, question=None, **changes):
