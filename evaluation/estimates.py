@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
+from evaluation.methods import by_patients
+from evaluation.remarks import Remark
 from evaluation.results import format_estimate
 from features.outcome import Outcome
 
@@ -18,14 +20,14 @@ FIXED = "patients, predictions fixed"
 ELSEWHERE = "patients, predictions by models of other centers or earlier patients fixed"
 # Every patient of a random fold is predicted by models of the others: their mean is the mean of the
 # cohort, whatever the covariates. Over cohorts the ratio varies much less than its interval says.
-BY_CONSTRUCTION = "out-of-fold: close to 1 by construction, no evidence of calibration"
+BY_CONSTRUCTION = Remark.BY_CONSTRUCTION.says(", no evidence of calibration")
 NEAR_1 = "near 1 by construction"
 COLUMNS = ("estimate", "ci_low", "ci_high", "ci_method", "note")
 
 
 def is_by_construction(metrics: pd.DataFrame) -> bool:
     """Whether O/E in a table of metrics is close to 1 whatever was predicted."""
-    return bool(metrics["note"].astype(str).str.contains(BY_CONSTRUCTION, regex=False).any())
+    return any(map(Remark.BY_CONSTRUCTION.within, metrics["note"]))
 
 
 def performance_texts(metrics: pd.DataFrame) -> dict[str, str]:
@@ -34,7 +36,7 @@ def performance_texts(metrics: pd.DataFrame) -> dict[str, str]:
     for row in metrics.itertuples():
         at = "" if np.isnan(row.horizon) else f" at {row.horizon:g} months"
         value = format_estimate(row.estimate, row.ci_low, row.ci_high, 3)
-        near = f", {NEAR_1}" if BY_CONSTRUCTION in str(row.note) else ""
+        near = f", {NEAR_1}" if Remark.BY_CONSTRUCTION.within(row.note) else ""
         texts[f"{row.metric}{at}"] = value + near
     return texts
 
@@ -106,7 +108,7 @@ def estimate_row(
         "estimate": estimate,
         "ci_low": ci_low,
         "ci_high": ci_high,
-        "ci_method": f"bootstrap percentile, B={len(replicates)}, {resampled}",
+        "ci_method": by_patients(len(replicates), resampled),
         "note": note,
     }
 

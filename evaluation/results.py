@@ -19,6 +19,8 @@ ALL_PATIENTS = "All patients"
 INTERVAL = "estimate (95% interval)"
 REFITS = "[range over refits]"
 RANGE = f"estimate {REFITS}"
+# Below this a p-value is printed as below it.
+SMALLEST_P = 0.001
 _DIGITS = {"months": 1, "event probability difference": 3}
 
 METRIC_COLUMNS = (
@@ -181,11 +183,18 @@ def excludes(low: ArrayLike, high: ArrayLike, null: ArrayLike, digits: ArrayLike
     return np.asarray((low >= null + half) | (high <= null - half))
 
 
+def p_text(p_value: float) -> str:
+    """'p = .03' or 'p < .001'; 'p not estimable' where there is none."""
+    if not np.isfinite(p_value):
+        return "p not estimable"
+    return f"p {'' if p_value < SMALLEST_P else '= '}{format_p(p_value)}"
+
+
 def format_p(p_value: float) -> str:
     """Two or three decimals, '< .001' below."""
     if not np.isfinite(p_value):
         return ""
-    if p_value < 0.001:
+    if p_value < SMALLEST_P:
         return "< .001"
     digits = 3 if p_value < 0.1 else 2
     return f"{p_value:.{digits}f}".removeprefix("0")

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from evaluation.displays.style import DASHED, FIFTHS, GREY, OKABE_ITO, new_axes, note, tidy
 from evaluation.metrics.calibration import DCalibration, d_calibration, d_calibration_test
-from evaluation.results import format_p
+from evaluation.results import p_text
 from features.outcome import Outcome
 
 
@@ -49,10 +49,8 @@ class DCalibrationDisplay:
         """The test, or why there is none."""
         if np.isnan(self.test.p_value):
             return f"No test: {self.test.note}"
-        p_text = format_p(self.test.p_value)
-        shown = p_text if p_text.startswith("<") else f"= {p_text}"
         statistic = f"{self.test.chi_square:.1f}, {self.test.degrees_of_freedom} df"
-        lines = [f"Chi-square {statistic}, p {shown}", self.test.note]
+        lines = [f"Chi-square {statistic}, {p_text(self.test.p_value)}", self.test.note]
         lines.append("Dashed: even share. Censored patients are spread over lower survival")
         return "\n".join(filter(None, lines))
 

@@ -28,6 +28,7 @@ from evaluation.displays.style import (
     spread,
     tidy,
 )
+from evaluation.methods import replicates_of
 
 NULL_MODEL = "Kaplan-Meier"
 MEAN, CONTRAST = "mean in arm", "contrast"
@@ -252,7 +253,7 @@ def interval_sentence(frame: pd.DataFrame) -> str:
     methods = sorted({method for method in frame["ci_method"] if method})
     if not methods or not np.isfinite(frame["ci_low"]).any():
         return ""
-    replicates = methods[0].partition("B=")[2].partition(",")[0]
-    if not replicates:
+    replicates = replicates_of(methods[0])
+    if replicates is None:
         return f"Band: pointwise 95% interval, {methods[0]}"
     return f"Band: pointwise 95% bootstrap interval, {replicates} replicates, predictions fixed"

@@ -1,13 +1,20 @@
 """The regimens compared."""
 
-from evaluation.regimens.arms import outcomes_by_arm, p_text
+from evaluation.regimens.arms import outcomes_by_arm
 from evaluation.regimens.estimators import (
     ADVERSE_EVENT,
     COX,
+    FLEMING_HARRINGTON,
     INTERACTION,
     KAPLAN_MEIER,
+    MEDIAN_DIFFERENCE,
+    RATIOS_AND_TESTS,
+    RESPONSE,
     RMST_DIFFERENCE,
+    RMST_RATIO,
+    TREND,
     WEIGHTED,
+    of_rates,
     parts_of,
     read_name,
     rows_in,
@@ -29,7 +36,7 @@ from evaluation.regimens.model_effects import (
 )
 from evaluation.regimens.published import check_published_claims
 from evaluation.regimens.published_study import check_study
-from evaluation.regimens.subgroups import ALL_LEVELS, MAX_LEVELS, subgroup_effects
+from evaluation.regimens.subgroups import ALL_LEVELS, MAX_LEVELS, of_interaction, subgroup_effects
 from evaluation.regimens.target_trial import target_trial_sheet
 from evaluation.regimens.transplant import transplant_sensitivity
 
@@ -37,11 +44,17 @@ __all__ = [
     "ADVERSE_EVENT",
     "ALL_LEVELS",
     "COX",
+    "FLEMING_HARRINGTON",
     "INTERACTION",
     "KAPLAN_MEIER",
     "MAX_LEVELS",
+    "MEDIAN_DIFFERENCE",
+    "RATIOS_AND_TESTS",
+    "RESPONSE",
     "RMST_DIFFERENCE",
+    "RMST_RATIO",
     "SCALES",
+    "TREND",
     "WEIGHTED",
     "RegimenReading",
     "agreement_table",
@@ -52,8 +65,9 @@ __all__ = [
     "curve_outputs",
     "heterogeneity_table",
     "model_contrasts",
+    "of_interaction",
+    "of_rates",
     "outcomes_by_arm",
-    "p_text",
     "parts_of",
     "read_name",
     "read_regimen",

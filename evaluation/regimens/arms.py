@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.results import format_p
 from features.outcome import Outcome
 
 # One row of a regimen table: column of REGIMEN_COLUMNS to value.
@@ -82,17 +81,6 @@ def canonical_order(outcome: Outcome, regimen: np.ndarray) -> np.ndarray:
     """
     arm = np.unique(regimen.astype(str), return_inverse=True)[1]
     return np.lexsort((arm, outcome.event, outcome.time))
-
-
-def join_notes(*parts: str) -> str:
-    """Join the parts of a note that hold something."""
-    return "; ".join(part for part in parts if part)
-
-
-def p_text(p_value: float) -> str:
-    """'p = .03' or 'p < .001'; 'p not estimable' where there is none."""
-    text = format_p(p_value)
-    return "p not estimable" if not text else f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def missing_note(count: int) -> str:

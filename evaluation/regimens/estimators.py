@@ -92,10 +92,11 @@ INCIDENCE_DIFFERENCE = Estimator("incidence_difference", "cumulative incidence d
 
 _KINDS = RESPONSE, ADVERSE_EVENT, EARLY_DEATH = "response", "adverse event", "early death"
 RATE = "rate"
-_OF_RATES = (
-    *(RATE, "rate difference", "rate ratio", "odds ratio"),
+RATIOS_AND_TESTS = (
+    *("rate ratio", "odds ratio"),
     *("chi-square test", "Fisher test", "Boschloo test"),
 )
+_OF_RATES = (RATE, "rate difference", *RATIOS_AND_TESTS)
 
 
 def of_rates(kind: str, what: str = RATE) -> Estimator:

@@ -21,6 +21,7 @@ from evaluation.explanation import (
     step_times,
 )
 from evaluation.regimens.estimators import SHAP, STANDARDISED, read_name, rows_of
+from evaluation.remarks import Remark
 from evaluation.results import MODEL_BASED, regimen_table
 from features.dataset import REGIMEN
 from features.outcome import Outcome
@@ -418,7 +419,7 @@ def regimen_effect_table(
                     parts.append(f"sampled, standard error {sampling_error[a, h]:.2g}")
                 without = float(np.mean(refits == 0))
                 if without:
-                    parts.append(f"the regimen left the model in {without:.0%} of refits")
+                    parts.append(Remark.LEFT.says(f"in {without:.0%} of refits"))
                 if np.isnan(estimate[which, a, h]):
                     parts.append("beyond the follow-up")
                 rows.append(

@@ -13,11 +13,11 @@ from evaluation.regimens.arms import (
     Row,
     aligned_regimen,
     comparison_arms,
-    join_notes,
     outcomes_by_arm,
 )
 from evaluation.regimens.crude import UNDEFINED, cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.estimators import COX, INTERACTION
+from evaluation.remarks import joined, reads_above
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
 from evaluation.statistics import CoxFit, HypothesisTest
 from features.outcome import Outcome
@@ -137,10 +137,9 @@ def _subgroup_rows(
     shown = []
     for level in levels:
         within = known & (text == level)
-        for row in _level_rows(outcome, regimen, arms, within, (name, level), limits):
-            suppressed = row["note"].startswith("suppressed")
-            yield row
-        if not suppressed:
+        yield from _level_rows(outcome, regimen, arms, within, (name, level), limits)
+        # An interaction is between levels, of all arms: the last one's size stands for the level.
+        if _is_shown(outcome.take(within), regimen[within], arms[-2:], limits):
             shown.append(level)
     *others, reference = arms
     used = known & np.isin(text, shown)
@@ -160,8 +159,8 @@ def _subgroup_rows(
         "p_value": test.p_value,
         "n": int(used.sum()),
         "events": int((outcome.event & used).sum()),
-        "note": join_notes(
-            f"{name}: likelihood ratio of the product with the regimen",
+        "note": joined(
+            of_interaction(name),
             f"over {', '.join(shown)}" if dropped and shown else "",
             ""
             if np.isfinite(test.statistic)
@@ -171,6 +170,11 @@ def _subgroup_rows(
             f"{left_out} without a value left out" if left_out else "",
         ),
     }
+
+
+def of_interaction(subgroup: str) -> str:
+    """What the note of an interaction test begins with."""
+    return f"{subgroup}: likelihood ratio of the product with the regimen"
 
 
 def _level_rows(
@@ -199,7 +203,7 @@ def _level_rows(
             "events": events,
         }
         least_n, least_events = limits
-        if level and (min(len(mine), len(base)) < least_n or events < least_events):
+        if level and not _is_shown(outcome.take(within), regimen[within], (arm, reference), limits):
             # Its counts are small ones, so they are not told either.
             yield row | {
                 "n": None,
@@ -214,10 +218,19 @@ def _level_rows(
             "ci_low": np.nan if ratio is None else ratio.ci_low,
             "ci_high": np.nan if ratio is None else ratio.ci_high,
             "p_value": np.nan if ratio is None else ratio.p_value,
-            "note": f"above 1: worse than {reference}"
+            "note": reads_above(1, f"worse than {reference}")
             if ratio is not None
             else "not estimable: one arm has no event while the other is at risk",
         }
+
+
+def _is_shown(
+    outcome: Outcome, regimen: np.ndarray, pair: Sequence[str], limits: tuple[int, int]
+) -> bool:
+    """Whether an arm and the reference arm are large enough for their row to be shown."""
+    arms = outcomes_by_arm(outcome, regimen, pair).values()
+    fewest, events = min(map(len, arms)), sum(arm.n_events for arm in arms)
+    return fewest >= limits[0] and events >= limits[1]
 
 
 def _usable(arm: Outcome, reference: Outcome) -> bool:

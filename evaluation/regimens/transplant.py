@@ -16,11 +16,11 @@ from evaluation.regimens.arms import (
     Row,
     aligned_regimen,
     comparison_arms,
-    join_notes,
     outcomes_by_arm,
 )
 from evaluation.regimens.crude import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
 from evaluation.regimens.estimators import COX
+from evaluation.remarks import joined, reads_above
 from evaluation.results import regimen_table
 from evaluation.statistics import CoxFit
 from features.endpoints import landmark
@@ -191,8 +191,10 @@ def _crude_rows(
             "p_value": ratio.p_value,
             "n": len(by_arm[arm]) + len(by_arm[reference]),
             "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": join_notes(
-                NO_MAXIMUM if np.isnan(ratio.estimate) else f"above 1: worse than {reference}",
+            "note": joined(
+                NO_MAXIMUM
+                if np.isnan(ratio.estimate)
+                else reads_above(1, f"worse than {reference}"),
                 note,
             ),
         }
@@ -286,12 +288,12 @@ def _adjusted_rows(
         }
         if why or model is None or position >= len(columns):
             reason = why or "not estimable: no event after, or none before transplant"
-            yield row | {"note": join_notes(reason, note)}
+            yield row | {"note": joined(reason, note)}
             continue
         unadjusted = "" if has_transplant else "not adjusted: too few events after transplant"
         yield row | {
             **model.hazard_ratio(position)._asdict(),
-            "note": join_notes(f"above 1: worse than {base}", unadjusted, note),
+            "note": joined(reads_above(1, f"worse than {base}"), unadjusted, note),
         }
 
 

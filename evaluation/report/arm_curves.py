@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from evaluation.displays import HazardRatioDisplay, StepCurvesDisplay
-from evaluation.regimens import outcomes_by_arm, p_text
+from evaluation.regimens import outcomes_by_arm
 from evaluation.regimens.adjusted import UNWEIGHTED
 from evaluation.regimens.crude import (
     cox_hazard_ratio,
@@ -17,7 +17,7 @@ from evaluation.regimens.crude import (
     smooth_hazard_ratio,
     why_no_smooth,
 )
-from evaluation.results import ALL_PATIENTS, format_estimate, format_p
+from evaluation.results import ALL_PATIENTS, format_estimate, p_text
 from evaluation.statistics import kaplan_meier, median_time
 from features.outcome import Outcome
 
@@ -47,8 +47,7 @@ def kaplan_meier_display(
         lines.append(f"{arm}: median {reached}, {counts}")
     p_value = log_rank(outcome, labels).p_value if len(by_arm) > 1 else np.nan
     if np.isfinite(p_value):
-        shown = format_p(p_value)
-        lines.append(f"Log-rank p {shown if shown.startswith('<') else '= ' + shown}")
+        lines.append(f"Log-rank {p_text(p_value)}")
     lines.append("Median (95% CI) and shaded 95% intervals on the log-log scale; ticks: censored")
     curves = {arm: kaplan_meier(patients) for arm, patients in by_arm.items()}
     return StepCurvesDisplay(_one_frame(curves), endpoint, "\n".join(lines))

@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.displays import CalibrationDisplay, DCalibrationDisplay, RiskDistributionDisplay
-from evaluation.estimates import BY_CONSTRUCTION, NEAR_1, is_by_construction
+from evaluation.estimates import NEAR_1, is_by_construction
 from evaluation.metrics import ICI, OBSERVED_EXPECTED, SLOPE, at_own_time, tells_apart, version_for
 from evaluation.metrics.calibration import calibration_curve, grouped_calibration
+from evaluation.remarks import Remark
 from evaluation.report.out_of_fold_curves import (
     FEWEST_EVENTS,
     auc_over_time,
@@ -249,4 +250,4 @@ def _cell(own: pd.DataFrame, metric: str, horizon: float) -> str:
         return "not estimable"
     row = own.loc[(metric, horizon)]
     cell = format_estimate(row["estimate"], row["ci_low"], row["ci_high"])
-    return f"{cell}, {NEAR_1}" if BY_CONSTRUCTION in str(row["note"]) else cell
+    return f"{cell}, {NEAR_1}" if Remark.BY_CONSTRUCTION.within(row["note"]) else cell

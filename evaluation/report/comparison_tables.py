@@ -11,20 +11,20 @@ from evaluation.regimens import (
     ADVERSE_EVENT,
     INTERACTION,
     SCALES,
-    p_text,
+    of_interaction,
     parts_of,
     rows_in,
     rows_of,
 )
 from evaluation.regimens.triangulation import EVENT_PROBABILITY, HAZARD_RATIO, RMST
+from evaluation.remarks import Remark, without
 from evaluation.report.tables import describe_arms
-from evaluation.results import format_estimate, format_p, format_row, under_true_header
+from evaluation.results import format_estimate, format_p, format_row, p_text, under_true_header
 from features.text import fixed, months_text
 
 SHARED = (HAZARD_RATIO, RMST, EVENT_PROBABILITY)
 # Of a contribution, and of a contrast of regimens.
 _IN_MONTHS = ("RMST", SCALES["RMST"])
-_SAID_ELSEWHERE = ("above 0", "above 1", "proportional hazards")
 
 
 def by_scale(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -45,10 +45,7 @@ def readable_shared(table: pd.DataFrame) -> pd.DataFrame:
     if len(set(table["arm"])) == 1:
         shown = shown.drop(columns="arms")
     # Which side is better stands under the picture; the trend is the check.
-    notes = [
-        "; ".join(part for part in note.split("; ") if not part.startswith(_SAID_ELSEWHERE))
-        for note in shown["note"]
-    ]
+    notes = [without(note, Remark.ABOVE, Remark.HAZARDS) for note in shown["note"]]
     shown = shown.assign(note=notes)
     if not any(notes):
         shown = shown.drop(columns="note")
@@ -156,8 +153,8 @@ def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
             "interaction p": [format_p(p) or "not estimable" for p in rows["p_value"]],
             "n": [_whole(n) for n in rows["n"]],
             "note": [
-                note.partition(": likelihood ratio of the product with the regimen")[2].lstrip("; ")
-                for note in rows["note"]
+                note.removeprefix(of_interaction(subgroup)).lstrip("; ")
+                for note, subgroup in zip(rows["note"], rows["subgroup"], strict=True)
             ],
         }
     )
@@ -198,8 +195,8 @@ def readable_heterogeneity(table: pd.DataFrame) -> pd.DataFrame:
             "ratio": ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in table["ratio"]],
             # What the ratio says already stands below the table.
             "verdict": [
-                "do not interpret" if note.endswith("do not interpret") else note
-                for note in table["note"]
+                "do not interpret" if ratio < 1 else note
+                for note, ratio in zip(table["note"], table["ratio"], strict=True)
             ],
         }
     )

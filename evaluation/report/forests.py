@@ -10,7 +10,7 @@ import pandas as pd
 
 from evaluation.displays import ForestPlotDisplay
 from evaluation.metrics import CATALOGUE, metric_of
-from evaluation.regimens import ALL_LEVELS, COX, INTERACTION, p_text, rows_of
+from evaluation.regimens import ALL_LEVELS, COX, INTERACTION, rows_of
 from evaluation.regimens.triangulation import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
 from evaluation.results import (
     ALL_PATIENTS,
@@ -19,6 +19,7 @@ from evaluation.results import (
     digits_of,
     format_estimate,
     in_brackets,
+    p_text,
 )
 from evaluation.validation import POOLED
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.estimates import NEAR_1, is_by_construction
+from evaluation.methods import in_short
 from evaluation.metrics import HARRELL_C, metric_label, metric_of
 from evaluation.results import (
     format_estimate,
@@ -71,20 +72,10 @@ def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
                 for r in differences.itertuples()
             ],
             "p": [format_p(p) for p in differences["p_value"]],
-            "over": differences["ci_method"].fillna("").map(_short_method),
+            "over": differences["ci_method"].fillna("").map(in_short),
             "note": differences["note"].where(differences["estimate"].isna(), ""),
         }
     )
-
-
-def _short_method(method: str) -> str:
-    """'patients, B=500' or 'mean of 15 test folds, corrected t'."""
-    if method.startswith("bootstrap percentile"):
-        return f"patients, {method.split(', ')[1]}"
-    if method.startswith("corrected resampled t"):
-        told = method.removeprefix("corrected resampled t over ")
-        return "mean of " + told.replace(", df", ", corrected t, df")
-    return method
 
 
 def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:

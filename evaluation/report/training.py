@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from evaluation.estimates import is_by_construction
 from evaluation.metrics import metric_of
+from evaluation.remarks import Remark
 from evaluation.report.page import html_findings
 from evaluation.report.section import (
     Block,
@@ -153,7 +154,7 @@ def performance(found: Found) -> Section:
             found.at_horizons("horizon"),
             *(
                 paragraph(
-                    reason if reason.startswith("not estimable") else f"not estimable: {reason}",
+                    Remark.NOT_ESTIMABLE.says(Remark.NOT_ESTIMABLE.text(reason)),
                     "reasons",
                 )
                 for reason in reasons

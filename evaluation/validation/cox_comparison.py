@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics import HARRELL_C, IBS, rows_of
-from evaluation.regimens import p_text
-from evaluation.results import format_estimate
+from evaluation.results import format_estimate, p_text
 from evaluation.validation.champion import MEAN_IBS, mean_ibs
 
 # Cox regressions of covariates; those on other functions of them are the flexible ones.

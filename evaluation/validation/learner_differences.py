@@ -11,6 +11,7 @@ from scipy import stats
 
 from evaluation.bootstrap import MAX_UNDEFINED
 from evaluation.estimates import estimate_row, with_cohort
+from evaluation.methods import by_folds
 from evaluation.metrics import (
     Metric,
     check_predictions,
@@ -249,7 +250,7 @@ def _tested(
         "estimate": test.mean,
         "ci_low": test.ci_low,
         "ci_high": test.ci_high,
-        "ci_method": f"corrected resampled t over {count} test folds, df={test.degrees_of_freedom}",
+        "ci_method": by_folds(count, test.degrees_of_freedom),
         "p_value": test.p_value,
         "note": note,
     }

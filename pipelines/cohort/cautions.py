@@ -17,12 +17,14 @@ MANY_MISSING = 0.2
 TOO_GOOD = 0.9
 
 
-def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kfold") -> list[str]:
+def cautions(
+    config: TrainConfig, cohort: Cohort, resampling: str | None = "repeated_kfold"
+) -> list[str]:
     """Sentences for the summary, the report and the model card.
 
     Parameters
     ----------
-    resampling : str
+    resampling : str, or None where nobody is predicted
         Its kind: what it mixes it does not measure.
     """
     dataset = cohort.dataset(config.covariates, endpoint_label(config))
@@ -74,6 +76,8 @@ def cautions(config: TrainConfig, cohort: Cohort, resampling: str = "repeated_kf
     if zero:
         found.append(f"{zero} patient(s) have time 0; they are kept, as events or censored there.")
     several = cohort.center is not None and len(np.unique(cohort.center)) > 1
+    if resampling is None:
+        return found
     if several and resampling == "leave_one_center_out":
         found.append(
             "Each center is predicted by models of the others; with few centers the spread "

@@ -8,21 +8,30 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from evaluation.regimens import (
+    ADVERSE_EVENT,
+    FLEMING_HARRINGTON,
+    MEDIAN_DIFFERENCE,
+    RATIOS_AND_TESTS,
+    RESPONSE,
+    RMST_DIFFERENCE,
+    RMST_RATIO,
+    TREND,
+    of_rates,
+    rows_in,
+    rows_of,
+)
 from evaluation.regimens.crude import FurtherComparisons, compare_regimens
 from features.cohort import Cohort
 
 # What pipelines.compare shows and a training's report leaves out: it has the figures already, or
 # they are another reading of a row that stays.
 _LEFT_TO_COMPARE = (
-    "response rate ratio",
-    "response odds ratio",
-    "response chi-square",
-    "response Fisher",
-    "response Boschloo",
-    "median difference",
-    "Fleming-Harrington",
-    "RMST ratio",
-    "proportional hazards test",
+    *(of_rates(RESPONSE, what) for what in RATIOS_AND_TESTS),
+    MEDIAN_DIFFERENCE,
+    FLEMING_HARRINGTON,
+    RMST_RATIO,
+    TREND,
 )
 
 
@@ -59,7 +68,7 @@ def compare_in_populations(
     table = compare_regimens(
         of_all, regimen, reference_arm, horizons, cohort.responder, cohort.adverse_events, further
     )
-    adverse = table["estimator"].str.startswith("adverse event")
+    adverse = rows_in(table["estimator"], ADVERSE_EVENT)
     parts = [table[~adverse]]
     for label, outcome in cohort.outcomes.items():
         rows = cohort.of_endpoint(label)
@@ -74,9 +83,9 @@ def compare_in_populations(
     parts.append(table[adverse])
     compared = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if brief:
-        left_out = compared["estimator"].str.startswith(_LEFT_TO_COMPARE)
+        left_out = rows_of(compared["estimator"], *_LEFT_TO_COMPARE)
         # Of the two intervals of an RMST difference the one that holds in small samples.
-        normal = (compared["estimator"] == "RMST difference") & compared["ci_method"].eq(
+        normal = rows_of(compared["estimator"], RMST_DIFFERENCE) & compared["ci_method"].eq(
             "normal, Greenwood"
         )
         compared = compared[~left_out & ~normal]

@@ -141,14 +141,7 @@ def comparison_cautions(plan: ComparisonPlan) -> tuple[str, ...]:
     """What the cohort cannot support, in sentences."""
     own = plan.config.model_copy(update={"covariates": plan.config.adjustment_set})
     warnings = [f for f in plan.checked.findings if f.severity >= Severity.WARN]
-    kind = plan.config.resampling.kind
-    told = [
-        text
-        for text in cautions(own, plan.cohort, kind)
-        # About predicting, which nobody does here.
-        if "individual predictions" not in text
-        and not text.startswith(("Folds mix", "Each center"))
-    ]
+    told = cautions(own, plan.cohort, resampling=None)
     sizes = pd.Series(plan.outcome(plan.endpoint)[1]).value_counts()
     few = [
         f"{arm} has {size} patients: its rows rest on very few."

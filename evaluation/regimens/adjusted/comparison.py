@@ -41,7 +41,8 @@ from evaluation.regimens.adjusted.propensity import (
     propensity_note,
 )
 from evaluation.regimens.estimators import AIPW, E_VALUE, G_COMPUTATION, read_name
-from evaluation.results import adjusted_table, format_p
+from evaluation.remarks import Remark
+from evaluation.results import adjusted_table, p_text
 from evaluation.statistics import Method, weighted_kaplan_meier
 from features.covariates import Covariate, multiply_impute, pool_rubin
 from features.outcome import Outcome
@@ -144,7 +145,7 @@ class AdjustedComparison:
     balance : DataFrame
         `balance_table` of each pair: arm, reference_arm, term, weighting, smd, balanced.
     positivity : DataFrame
-        `positivity` of each pair: arm, reference_arm, verdict, outside, effective_share,
+        `positivity` of each pair: arm, reference_arm, verdict, overlap, outside, effective_share,
         c_statistic, and of its multivariable Cox model trend_p (cox.zph of the arm) and
         events_per_coefficient.
     curves : DataFrame
@@ -416,7 +417,7 @@ class _Pairs:
             small = too_small(self.first, float(np.median([e.least_effective for e in same])))
         if small:
             low, high, p_value = np.nan, np.nan, np.nan
-            notes = [note for note in notes if not note.startswith("no interval")] + [small]
+            notes = [note for note in notes if not Remark.NO_INTERVAL.of(note)] + [small]
         if first.scale == EVENT_PROBABILITY:
             if abs(value) > 1:
                 notes.append(f"not estimable: {value:.2f} is outside -1 to 1, too few patients")
@@ -460,16 +461,11 @@ class _Pairs:
         per_coefficient = f"{events:.1f} events a coefficient" + (
             "" if events >= EVENTS_PER_COEFFICIENT else " (few)"
         )
-        trend = (
-            f"proportional hazards p = {format_p(self.trend)} (cox.zph)".replace("= <", "<")
-            if np.isfinite(self.trend)
-            else f"proportional hazards {self.no_trend}"
-        )
         estimator, part = read_name(first.estimator)
         if conditional or (estimator is G_COMPUTATION and not part):
             return (
                 f"{unmeasured}; proportional hazards; log-linear covariates",
-                f"{trend}; {per_coefficient}",
+                f"{self._trend_words('cox.zph')}; {per_coefficient}",
             )
         if estimator is G_COMPUTATION:
             return f"{unmeasured}; log-linear covariates", per_coefficient
@@ -489,8 +485,12 @@ class _Pairs:
         if first.scale == HAZARD_RATIO:
             assumption += "; proportional marginal hazards"
             # That of the conditional hazards: weights have no such test.
-            parts.insert(0, trend.replace("(cox.zph)", "(cox.zph, multivariable Cox)"))
+            parts.insert(0, self._trend_words("cox.zph, multivariable Cox"))
         return assumption, "; ".join(filter(None, parts))
+
+    def _trend_words(self, test: str) -> str:
+        told = f"{p_text(self.trend)} ({test})" if np.isfinite(self.trend) else self.no_trend
+        return Remark.HAZARDS.says(told)
 
     def _e_value_row(self, row: Row) -> Row:
         # A ratio or limit that ran off to 0 or to infinity is none.

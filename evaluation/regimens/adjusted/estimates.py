@@ -135,13 +135,14 @@ class Estimate(NamedTuple):
 def too_small(pair: Pair, least_effective: float) -> str:
     """Why an arm is too small for an interval that rests on large samples; empty if none is."""
     arms = (pair.treated, ~pair.treated)
-    for word, fewest, needed in (
-        ("patients", min(int(arm.sum()) for arm in arms), FEWEST_PATIENTS),
-        ("effective patients", least_effective, FEWEST_EFFECTIVE),
-        ("events", min(int(pair.outcome.event[arm].sum()) for arm in arms), FEWEST_EVENTS),
+    patients = min(int(arm.sum()) for arm in arms)
+    events = min(int(pair.outcome.event[arm].sum()) for arm in arms)
+    for word, fewest, shown, needed in (
+        ("patients", patients, f"{patients}", FEWEST_PATIENTS),
+        ("effective patients", least_effective, f"{least_effective:.1f}", FEWEST_EFFECTIVE),
+        ("events", events, f"{events}", FEWEST_EVENTS),
     ):
         if fewest < needed:
-            shown = f"{fewest:.1f}" if word.startswith("effective") else f"{fewest}"
             return f"no interval: an arm has {shown} {word}, fewer than {needed}"
     return ""
 

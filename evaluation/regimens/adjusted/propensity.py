@@ -12,6 +12,7 @@ from evaluation.regimens.adjusted.design import AdjustmentDesign
 from evaluation.statistics import LogisticFit, Method, fit_logistic, is_separated
 
 Kind = Literal["IPTW", "stabilised IPTW", "overlap", "matching", "as treated"]
+Overlap = Literal["adequate", "thin", "poor"]
 # The patients each kind of weight speaks of.
 POPULATIONS: dict[str, str] = {
     "IPTW": "ATE",
@@ -220,7 +221,8 @@ class Positivity(NamedTuple):
     Attributes
     ----------
     verdict : str
-        "adequate", "thin" or "poor", with the figures it rests on.
+        The overlap in words, with the figures it rests on.
+    overlap : {'adequate', 'thin', 'poor'}
     outside : float
         Share of patients with a preference score outside PROPENSITY_RANGE.
     effective_share : float
@@ -230,6 +232,7 @@ class Positivity(NamedTuple):
     """
 
     verdict: str
+    overlap: Overlap
     outside: float
     effective_share: float
     c_statistic: float
@@ -272,20 +275,19 @@ def positivity(*propensities: Propensity) -> Positivity:
     """
     figures = np.array([_overlap(propensity) for propensity in propensities])
     outside, share, c_statistic = (float(figure) for figure in np.median(figures, axis=0))
-    if 2 * sum(propensity.separated for propensity in propensities) > len(propensities):
-        word = "poor (arms separated)"
-    elif outside <= ADEQUATE[0] and share >= ADEQUATE[1]:
-        word = "adequate"
-    elif outside <= THIN[0] and share >= THIN[1]:
-        word = "thin"
-    else:
-        word = "poor"
+    separated = 2 * sum(propensity.separated for propensity in propensities) > len(propensities)
+    overlap: Overlap = "poor"
+    if not separated and outside <= ADEQUATE[0] and share >= ADEQUATE[1]:
+        overlap = "adequate"
+    elif not separated and outside <= THIN[0] and share >= THIN[1]:
+        overlap = "thin"
     low, high = PROPENSITY_RANGE
     verdict = (
-        f"overlap {word}: {outside:.0%} of patients outside preference score {low:g}-{high:g}, "
-        f"effective size under IPTW at least {share:.0%} of each arm"
+        f"overlap {overlap}{' (arms separated)' * separated}: {outside:.0%} of patients outside "
+        f"preference score {low:g}-{high:g}, effective size under IPTW at least {share:.0%} of "
+        "each arm"
     )
-    return Positivity(verdict, outside, share, c_statistic)
+    return Positivity(verdict, overlap, outside, share, c_statistic)
 
 
 def _overlap(propensity: Propensity) -> tuple[float, float, float]:

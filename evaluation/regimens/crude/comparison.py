@@ -17,7 +17,6 @@ from evaluation.regimens.arms import (
     Row,
     aligned_regimen,
     comparison_arms,
-    join_notes,
     outcomes_by_arm,
 )
 from evaluation.regimens.crude.cumulative_incidence import incidence_rows
@@ -34,6 +33,7 @@ from evaluation.regimens.crude.response_rates import count_by_arm, rate_rows, ra
 from evaluation.regimens.crude.rmst import choose_tau, rmst_rows
 from evaluation.regimens.crude.survival import median_rows, survival_rows
 from evaluation.regimens.estimators import LOG_RANK
+from evaluation.remarks import joined
 from evaluation.results import regimen_table
 from features.outcome import Outcome
 
@@ -241,4 +241,4 @@ def _cause_specific_rows(
     for row in rows:
         of = (row["arm"], arms[-1]) if row["arm"] in competing else arms
         said = f"{sum(competing[arm] for arm in of)} competing event(s) count as censored"
-        yield row | {"note": join_notes(row["note"], f"cause-specific: {said}")}
+        yield row | {"note": joined(row["note"], f"cause-specific: {said}")}

@@ -15,6 +15,7 @@ from evaluation.regimens.arms import Row, outcomes_by_arm
 from evaluation.regimens.crude.rank_tests import UNDEFINED, global_test_row
 from evaluation.regimens.crude.survival import probability_rows
 from evaluation.regimens.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
+from evaluation.remarks import reads_above
 from evaluation.statistics import HypothesisTest, fine_gray, incidence_by_cause
 from features.life_table import LifeTable, Z
 from features.outcome import Outcome
@@ -232,7 +233,7 @@ def _one_cause_rows(
             "ci_method": "Wald, robust",
             "n": len(by_arm[arm]) + len(by_arm[reference]),
             "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": f"above 1: higher cumulative incidence than {reference}"
+            "note": reads_above(1, f"higher cumulative incidence than {reference}")
             if np.isfinite(ratio.estimate)
             else "not estimable: one arm has no event while the other could have one",
         }

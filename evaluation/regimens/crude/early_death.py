@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.arms import Row
 from evaluation.regimens.crude.response_rates import Counts, rate_rows
+from evaluation.remarks import joined
 from features.outcome import Outcome
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -63,7 +64,7 @@ def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> It
             unseen = seen is not None and not counts[row["arm"]].n
             yield row | {
                 "horizon": day / DAYS_PER_MONTH,
-                "note": join_notes(left_out, "nobody was followed so long" if unseen else ""),
+                "note": joined(left_out, "nobody was followed so long" if unseen else ""),
             }
 
 

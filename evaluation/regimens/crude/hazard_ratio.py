@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from evaluation.regimens.arms import Row, join_notes, p_text
+from evaluation.regimens.arms import Row
 from evaluation.regimens.estimators import COX, TREND
+from evaluation.remarks import Remark, joined, reads_above
+from evaluation.results import p_text
 from evaluation.statistics import CoxFit
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -192,9 +194,9 @@ def _hazard_ratio_note(ratio: HazardRatio, reference: str) -> str:
     if np.isnan(ratio.estimate):
         return NO_MAXIMUM
     trend = ratio.proportional_hazards_p
-    return join_notes(
-        f"above 1: worse than {reference}",
-        f"proportional hazards {p_text(trend)} (cox.zph, km)"
+    return joined(
+        reads_above(1, f"worse than {reference}"),
+        Remark.HAZARDS.says(f"{p_text(trend)} (cox.zph, km)")
         if np.isfinite(trend)
-        else f"proportional hazards {ratio.no_trend}",
+        else Remark.HAZARDS.says(ratio.no_trend),
     )

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from evaluation.bootstrap import MAX_UNDEFINED, bootstrap_counts, percentile_interval
-from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.arms import Row
 from evaluation.regimens.estimators import MEDIAN_DIFFERENCE
+from evaluation.remarks import joined, reads_above
 from evaluation.statistics import median_time
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -86,8 +87,8 @@ def median_difference_rows(
             "ci_method": f"bootstrap percentile, {replicates} replicates",
             "n": len(by_arm[arm]) + len(by_arm[reference]),
             "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": join_notes(
-                f"above 0: longer than {reference}" if reached else "",
+            "note": joined(
+                reads_above(0, f"longer than {reference}") if reached else "",
                 *(
                     f"not estimable: median of {a} not reached"
                     for a in (arm, reference)

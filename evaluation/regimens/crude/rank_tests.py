@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.arms import Row
 from evaluation.regimens.estimators import (
     FLEMING_HARRINGTON,
     LOG_RANK,
@@ -20,6 +20,7 @@ from evaluation.regimens.estimators import (
     STRATIFIED,
     Estimator,
 )
+from evaluation.remarks import joined
 from evaluation.statistics import HypothesisTest
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -209,7 +210,7 @@ def rank_test_rows(
             "estimator": FLEMING_HARRINGTON.named(f"({rho}, {gamma})"),
             "estimate": test.statistic,
             "p_value": test.p_value,
-            "note": join_notes(
+            "note": joined(
                 {(1, 0): "early", (0, 1): "late", (1, 1): "middle"}[rho, gamma]
                 + " differences stressed",
                 together,
@@ -233,7 +234,7 @@ def rank_test_rows(
                 "scale": "chi-square",
                 "estimate": test.statistic,
                 "p_value": test.p_value,
-                "note": join_notes("these two arms alone", _why_undefined(test)),
+                "note": joined("these two arms alone", _why_undefined(test)),
             }
         combo = max_combo(pair[arm], pair[reference])
         yield mine | {
@@ -241,7 +242,7 @@ def rank_test_rows(
             "scale": "largest |z|",
             "estimate": combo.statistic,
             "p_value": combo.p_value,
-            "note": join_notes(
+            "note": joined(
                 "largest of the (0,0), (1,0), (0,1) and (1,1) statistics"
                 if np.isfinite(combo.statistic)
                 else _NO_PAIR_AT_RISK
@@ -268,7 +269,7 @@ def _stratified(outcome: Outcome, regimen: np.ndarray, strata: np.ndarray, toget
         "p_value": test.p_value,
         "n": len(outcome),
         "events": outcome.n_events,
-        "note": join_notes(
+        "note": joined(
             f"{len(np.unique(labels))} strata",
             together,
             f"{left_out} without a stratum left out" if left_out else "",
@@ -408,7 +409,7 @@ def global_test_row(
         "p_value": test.p_value,
         "n": len(outcome),
         "events": outcome.n_events,
-        "note": join_notes(
+        "note": joined(
             f"global test of {len(arms)} arms" if len(arms) > 2 else "",
             ""
             if np.isfinite(test.statistic)

@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row, join_notes, missing_note, p_text
+from evaluation.regimens.arms import Row, missing_note
 from evaluation.regimens.estimators import of_rates
+from evaluation.remarks import joined, reads_above
+from evaluation.results import p_text
 from evaluation.statistics import TwoProportions, proportion
 
 
@@ -89,8 +91,8 @@ def rate_rows(
         if pair is None:
             yield row | {"note": NO_KNOWN_VALUE}
             continue
-        note = join_notes(
-            f"above 0: more frequent than in {reference}",
+        note = joined(
+            reads_above(0, f"more frequent than in {reference}"),
             f"p from chi-square without correction; Fisher {p_text(pair.fisher())}",
             _lost(counts, arm, reference),
         )
@@ -133,7 +135,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
                     "note": NO_KNOWN_VALUE,
                 }
             continue
-        direction = f"above 1: more frequent than in {reference}"
+        direction = reads_above(1, f"more frequent than in {reference}")
         ratios = {
             "rate ratio": ("Katz", pair.risk_ratio()),
             "odds ratio": ("Woolf", pair.odds_ratio()),
@@ -148,7 +150,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
                 "ci_low": ratio.ci_low,
                 "ci_high": ratio.ci_high,
                 "ci_method": method,
-                "note": join_notes(
+                "note": joined(
                     direction if estimable else f"not estimable: no such patient in {reference}",
                     empty if estimable else "",
                     lost,
@@ -167,7 +169,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
                 "scale": dict(_RATIOS_AND_TESTS)[name],
                 "estimate": statistic,
                 "p_value": p_value,
-                "note": join_notes(nothing, lost),
+                "note": joined(nothing, lost),
             }
     if len(others) > 1:
         yield _global_row(endpoint, kind, counts)
@@ -197,7 +199,7 @@ def _global_row(endpoint: str, kind: str, counts: dict[str, Counts]) -> Row:
         "p_value": np.nan if test is None else float(test.pvalue),
         "n": sum(c.n for c in counts.values()),
         "events": sum(c.events for c in counts.values()),
-        "note": join_notes(
+        "note": joined(
             f"global test of {len(table)} arms",
             "" if test else "not estimable: everyone or no one had it",
             missing_note(sum(c.unknown for c in counts.values())),

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from evaluation.regimens.arms import Row, canonical_order, join_notes
+from evaluation.regimens.arms import Row, canonical_order
 from evaluation.regimens.estimators import RMST, RMST_DIFFERENCE, RMST_RATIO
+from evaluation.remarks import joined, reads_above
 from features.life_table import LifeTable, Z
 from features.outcome import Outcome
 
@@ -192,8 +193,8 @@ def rmst_rows(
             "n": len(by_arm[arm]) + len(by_arm[reference]),
             "events": sum(_events_by(by_arm[a], tau) for a in (arm, reference)),
         }
-        why = join_notes(*(beyond[a] for a in (arm, reference) if a in beyond))
-        still = join_notes(
+        why = joined(*(beyond[a] for a in (arm, reference) if a in beyond))
+        still = joined(
             *(
                 f"no interval: no variance of {a} before tau"
                 for a in (arm, reference)
@@ -217,8 +218,8 @@ def rmst_rows(
             "ci_low": test.ci_low,
             "ci_high": test.ci_high,
             "p_value": test.p_value,
-            "note": join_notes(
-                f"above 0: longer than {reference}",
+            "note": joined(
+                reads_above(0, f"longer than {reference}"),
                 still or _why_no_limits(test),
             ),
         }
@@ -249,7 +250,7 @@ def _contrast_rows(
         "ci_high": difference + margin,
         "ci_method": "normal, Greenwood",
         "p_value": float(2 * stats.norm.sf(abs(difference) / error)) if bounded else np.nan,
-        "note": why or join_notes(f"above 0: longer than {reference}", still),
+        "note": why or joined(reads_above(0, f"longer than {reference}"), still),
     }
     positive = min(mean.estimate, base.estimate) > 0
     log_ratio = float(np.log(mean.estimate / base.estimate)) if positive else np.nan
@@ -267,8 +268,10 @@ def _contrast_rows(
         "ci_method": "log-normal, Greenwood",
         "p_value": float(2 * stats.norm.sf(abs(log_ratio) / relative)),
         "note": why
-        or join_notes(
-            f"above 1: longer than {reference}" if positive else "not estimable: an RMST is 0",
+        or joined(
+            reads_above(1, f"longer than {reference}")
+            if positive
+            else "not estimable: an RMST is 0",
             still if positive else "",
         ),
     }

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.arms import Row, join_notes
+from evaluation.regimens.arms import Row
 from evaluation.regimens.estimators import EVENT_PROBABILITY, KAPLAN_MEIER, MEDIAN, Estimator
+from evaluation.remarks import joined, reads_above
 from evaluation.statistics import median_time, survival_at
 from features.life_table import Z
 from features.outcome import Outcome
@@ -126,8 +127,8 @@ def probability_rows(
                 "ci_method": f"normal, {error}",
                 "n": len(by_arm[arm]) + len(by_arm[reference]),
                 "events": int(point["n_event"] + base["n_event"]),
-                "note": join_notes(
-                    f"above 0: more events than {reference}",
+                "note": joined(
+                    reads_above(0, f"more events than {reference}"),
                     *(beyond[a] for a in (arm, reference) if a in beyond),
                     "" if bounded else "no interval with an arm at 0% or 100%",
                 ),

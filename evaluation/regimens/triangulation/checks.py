@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evaluation.regimens.adjusted import NEGLIGIBLE, UNWEIGHTED, AdjustedComparison
-from evaluation.regimens.arms import outcomes_by_arm, p_text
+from evaluation.regimens.arms import outcomes_by_arm
 from evaluation.regimens.crude import cox_hazard_ratio
+from evaluation.results import p_text
 from features.outcome import Outcome
 
 # An imbalance beyond what random arms of these sizes show in 95 of 100 cohorts is no chance.
@@ -108,7 +109,7 @@ class Checks:
             adjusted_trend_p=float(row["trend_p"]),
             largest_smd=np.nan if worst is None else float(abs(worst["smd"])),
             largest_smd_term="" if worst is None else str(worst["term"]),
-            overlap=str(row["verdict"]).removeprefix("overlap ").split(":")[0].split(" ")[0],
+            overlap=str(row["overlap"]),
             events_per_coefficient=float(row["events_per_coefficient"]),
             terms=max(len(before), 1),
             effective_share=float(row["effective_share"]),

@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 
-from evaluation.regimens.arms import p_text
 from evaluation.regimens.estimators import BY_ARM, G_COMPUTATION
 from evaluation.regimens.triangulation.reading import Reading, excludes_equal_arms, points
+from evaluation.results import p_text
 
 CHANGES = 0.05
 # Two ways of g-computation further apart than this disagree, in probability.

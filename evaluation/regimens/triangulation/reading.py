@@ -19,6 +19,7 @@ from evaluation.regimens.triangulation.table import (
     on_one_scale,
     shared_scales,
 )
+from evaluation.remarks import Remark
 from evaluation.results import ADJUSTED_COLUMNS, digits_of, excludes
 from features.text import fixed
 
@@ -80,8 +81,8 @@ class Reading:
         adjusted = own[own["family"] == "adjusted"]
         reason = ""
         if len(adjusted) and adjusted["estimate"].isna().all():
-            notes = adjusted["note"].fillna("")
-            reason = str(notes.iloc[0]).removeprefix("not estimable: ") or "not estimable"
+            first = str(adjusted["note"].fillna("").iloc[0])
+            reason = Remark.NOT_ESTIMABLE.text(first) or "not estimable"
         other = table[(table["endpoint"] == competing) & (table["arm"] == arm)]
         other = other[other["scale"].isin([EVENT_PROBABILITY, SUBDISTRIBUTION])]
         other = other[other["estimate"].notna() & (competing != "")].reset_index(drop=True)

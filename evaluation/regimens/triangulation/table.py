@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.regimens.adjusted import DRAWN
-from evaluation.regimens.arms import join_notes
 from evaluation.regimens.estimators import RMST_DIFFERENCE, SHAP, read_name
 from evaluation.regimens.model_effects import SCALES
 from evaluation.regimens.triangulation.checks import Checks
+from evaluation.remarks import Remark, joined
 from evaluation.results import ADJUSTED_COLUMNS, MODEL_BASED
 
 HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
@@ -136,12 +136,12 @@ def _classical_row(
     trend = known.trend_words if known is not None else ""
     if assumes in ("hazards", "subdistribution hazards") and survival:
         assumption = f"{exchangeable}; proportional {assumes}"
-        verdict = join_notes(trend if assumes == "hazards" else "", verdict)
+        verdict = joined(trend if assumes == "hazards" else "", verdict)
     elif assumes in ("power", "no shape"):
         assumption = f"{exchangeable}; most power under proportional hazards"
         if assumes == "no shape":
             assumption = f"{exchangeable}; none on the shape of the hazards"
-        verdict = join_notes(trend, verdict)
+        verdict = joined(trend, verdict)
     elif survival:
         assumption = f"{exchangeable}; censoring independent within arms"
     own = dict(row) | {
@@ -160,8 +160,7 @@ def _model_row(
     row: dict[str, object], seen_by: Mapping[str, str], drawn: bool
 ) -> dict[str, object]:
     estimator, learner = read_name(str(row["estimator"]))
-    note = str(row["note"] or "")
-    left = [part for part in note.split("; ") if "left the model" in part]
+    left = Remark.LEFT.within(row["note"])
     own = dict(row) | {
         "adjustment_set": seen_by.get(learner, "what the model sees"),
         "population": "as treated" if estimator is SHAP else "ATE",

@@ -7,11 +7,11 @@ from evaluation.regimens.arms import (
     aligned_regimen,
     canonical_order,
     comparison_arms,
-    join_notes,
     missing_note,
     outcomes_by_arm,
-    p_text,
 )
+from evaluation.remarks import joined
+from evaluation.results import p_text
 from features.outcome import Outcome
 
 OUTCOME = Outcome([3, 1, 3, 2], [1, 0, 0, 1])
@@ -48,7 +48,7 @@ def test_the_order_hangs_on_the_patients_alone():
 
 
 def test_notes():
-    assert join_notes("a", "", "b") == "a; b"
+    assert joined("a", "", "b") == "a; b"
     assert missing_note(0) == ""
     assert missing_note(3) == "3 with a missing value left out"
     assert p_text(0.0301) == "p = .030"

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.displays.style import arm_styles
-from evaluation.regimens.arms import p_text
 from evaluation.regimens.crude.cumulative_incidence import (
     competing_as_event,
     cumulative_incidence,
     gray_test,
 )
 from evaluation.report.arm_curves import incidence_display
+from evaluation.results import p_text
 from features.outcome import Outcome
 from tests.pictures import assert_text_is_inside, texts
 
