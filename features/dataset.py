@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REGIMEN = "regimen"
 
@@ -93,6 +96,8 @@ def as_predictors(covariates: pd.DataFrame, regimen: np.ndarray | None) -> pd.Da
     DataFrame of shape (n, p) or (n, p + 1)
         Numbers as float with NaN, everything else as object with None, the regimen last.
     """
+    import pandas as pd
+
     joined = covariates if regimen is None else covariates.assign(**{REGIMEN: regimen})
     numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in joined.dtypes]
     return pd.DataFrame(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from features.covariates import ColumnSource, Covariate
 from features.regimens import RegimenColumn
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGES = (
     "vensurv",

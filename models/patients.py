@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from features.columns import Columns, is_known, plain_columns
 from features.covariates import (
-    DERIVATIONS,
     ColumnSource,
     Covariate,
-    derive_covariates,
+    convert_cells,
+    derive_columns,
     merged,
     read_covariates,
 )
-from features.dataset import as_predictors
+from features.dataset import REGIMEN
 from features.errors import InputError, Problem, collect, did_you_mean, name_some
-from features.errors.wrong_cells import rows_of
+from features.errors.wrong_cells import patients_at
 from features.regimens import RegimenColumn, derive_regimen
 from features.tables import ROW_NAMES
 from features.times import one_time
 from models.card import ModelCard
-from models.prediction import SurvivalModel, median_survival
+from models.notes import notes_of
+from models.prediction import SurvivalModel, median_on_grid
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PATIENT_ID = "patient_id"
 MEDIAN_STEP = 0.1  # months
@@ -35,7 +40,7 @@ class Patients:
 
     Attributes
     ----------
-    inputs : DataFrame of shape (n, any)
+    inputs : Columns of shape (n,)
         The model's inputs that are at hand, in the dictionary's units; other columns are not read.
     regimen : ndarray of shape (n,), object, or None
     rows : ndarray of shape (n,), int
@@ -44,10 +49,13 @@ class Patients:
         As the user calls them.
     """
 
-    inputs: pd.DataFrame
+    inputs: Columns
     regimen: np.ndarray | None
     rows: np.ndarray
     ids: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def predict_patients(
@@ -84,7 +92,7 @@ def predict_patients(
         without a single covariate, or a horizon beyond the follow-up.
     """
     problems: list[Problem] = []
-    months = collect(problems, lambda: _check_horizons(horizons, card))
+    months = collect(problems, lambda: check_horizons(horizons, card))
     patients = collect(problems, lambda: read_patients(table, card, ignore_extra=ignore_extra))
     if problems or patients is None or months is None:
         raise InputError(problems)
@@ -100,10 +108,10 @@ def read_patients(table: pd.DataFrame, card: ModelCard, *, ignore_extra: bool = 
         As `predict_patients`, the horizons aside.
     """
     problems: list[Problem] = []
-    columns = {c.name: _column_of(c, table, card) for c in card.inputs}
-    given = {name: source for name, source in columns.items() if source is not None}
-    regimen_column = collect(problems, lambda: _regimen_column(table, card))
-    collect(problems, lambda: _check_extra(table, card, given, regimen_column, ignore_extra))
+    names = [str(name) for name in table.columns]
+    given = _given(names, card)
+    regimen_column = collect(problems, lambda: _regimen_column(names, card))
+    collect(problems, lambda: _check_extra(names, card, given, regimen_column, ignore_extra))
     known = [c for c in card.inputs if c.name in given]
     inputs = collect(problems, lambda: read_covariates(table, known, given))
     regimen = None
@@ -112,40 +120,106 @@ def read_patients(table: pd.DataFrame, card: ModelCard, *, ignore_extra: bool = 
         regimen = collect(problems, lambda: derive_regimen(table, source))
     if problems or inputs is None:
         raise InputError(problems)
-    ids = table[PATIENT_ID].to_numpy() if PATIENT_ID in table else None
-    return Patients(inputs, regimen, np.arange(1, len(table) + 1), ids)
+    ids = table[PATIENT_ID].to_numpy() if PATIENT_ID in names else None
+    return Patients(plain_columns(inputs), regimen, np.arange(1, len(table) + 1), ids)
+
+
+def plain_patients(
+    cells: Mapping[str, Sequence[str | None]], card: ModelCard, *, ignore_extra: bool = False
+) -> Patients | None:
+    """Read plain cells without pandas, as one patient comes; equal to `read_patients`.
+
+    Parameters
+    ----------
+    cells : mapping of column -> n cells of text
+        Stripped; None where empty.
+
+    Returns
+    -------
+    Patients or None
+        None where a cell is not understood or not possible: `read_patients` then says which.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, and a regimen that is not given.
+    """
+    problems: list[Problem] = []
+    given = _given(cells, card)
+    column = collect(problems, lambda: _regimen_column(cells, card))
+    collect(problems, lambda: _check_extra(cells, card, given, column, ignore_extra))
+    if problems:
+        return None
+    inputs = {}
+    for covariate in card.inputs:
+        source = given.get(covariate.name)
+        if source is None:
+            continue
+        converted = convert_cells(cells[source.column], covariate, source)
+        possible = covariate.admits(converted.values).all()
+        if not (converted.is_clean and possible) or np.isnan(source.factor_to(covariate)):
+            return None
+        inputs[covariate.name] = converted.values
+    n = len(next(iter(cells.values())))
+    regimen = None
+    if column is not None:
+        arms = _regimen_source(card, column).arm_of
+        regimen = np.full(n, None, dtype=object)
+        regimen[:] = [None if code is None else arms.get(code) for code in cells[column]]
+        if not is_known(regimen).all():
+            return None
+    ids = np.array(cells[PATIENT_ID], dtype=object) if PATIENT_ID in cells else None
+    return Patients(inputs, regimen, np.arange(1, n + 1), ids)
 
 
 def predict_for(
     model: SurvivalModel, card: ModelCard, patients: Patients, horizons: Sequence[float]
 ) -> pd.DataFrame:
     """Predict for patients who are read already; returns and raises as `predict_patients`."""
-    months = _check_horizons(horizons, card)
-    inputs = pd.DataFrame(
-        {
-            c.name: patients.inputs.get(c.name, np.nan if c.is_numeric else None)
-            for c in card.inputs
-        },
-        index=range(len(patients.rows)),
-    )
-    covariates = derive_covariates(inputs, card.covariates, {c.name: c for c in card.inputs})
+    import pandas as pd
+
+    return pd.DataFrame(predictions_of(model, card, patients, horizons))
+
+
+def predictions_of(
+    model: SurvivalModel, card: ModelCard, patients: Patients, horizons: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """The columns of `predict_for`, plain."""
+    months = check_horizons(horizons, card)
+    inputs = {c.name: patients.inputs.get(c.name, _nothing(c, len(patients))) for c in card.inputs}
+    covariates = derive_columns(inputs, card.covariates, {c.name: c for c in card.inputs})
     _check_some_known(covariates, inputs, patients.rows)
     regimen = patients.regimen if card.arms else None
-    predictors = as_predictors(covariates, regimen)
+    predictors = _predictors(covariates, regimen)
     prediction = model.predict(predictors, months)
     grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
-    survival = model.predict(predictors, grid).survival
-    result = pd.DataFrame({"row": patients.rows})
-    if patients.ids is not None:
-        result.insert(0, PATIENT_ID, patients.ids)
+    median = median_on_grid(
+        lambda rows, times: model.predict(predictors.iloc[rows], times).survival,
+        len(patients),
+        grid,
+    )
+    result = {} if patients.ids is None else {PATIENT_ID: patients.ids}
+    result["row"] = patients.rows
     if regimen is not None:
-        result["regimen"] = regimen
+        result[REGIMEN] = regimen
     result["risk_score"] = prediction.risk_score
     for month, probability in zip(months, prediction.event_probability.T, strict=True):
         result[f"event_probability_{month:g}m"] = probability
-    result["median_months"] = np.round(median_survival(survival, grid), 1)
-    result["note"] = _notes(inputs, covariates, card, months)
+    result["median_months"] = np.round(median, 1)
+    result["note"] = notes_of(inputs, covariates, card, months)
     return result
+
+
+def _nothing(covariate: Covariate, n: int) -> np.ndarray:
+    return np.full(n, np.nan) if covariate.is_numeric else np.full(n, None, dtype=object)
+
+
+def _predictors(covariates: Columns, regimen: np.ndarray | None) -> pd.DataFrame:
+    """Covariates and regimen in the form that every model takes."""
+    import pandas as pd
+
+    columns = dict(covariates) if regimen is None else {**covariates, REGIMEN: regimen}
+    return pd.DataFrame({n: pd.Series(v, dtype=v.dtype) for n, v in columns.items()})
 
 
 def known_codes(card: ModelCard) -> dict[str, frozenset[str]]:
@@ -165,7 +239,8 @@ def _regimen_names(card: ModelCard) -> list[str]:
     return ["regimen", *([card.regimen.column] if card.regimen else [])]
 
 
-def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
+def check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
+    """Months of the horizons, each once and in order; raises as `predict_patients`."""
     values = sorted({float(one_time(h)) for h in horizons})
     wrong = [h for h in values if not 0 < h <= card.follow_up]
     if not values or wrong:
@@ -182,7 +257,13 @@ def _check_horizons(horizons: Sequence[float], card: ModelCard) -> list[float]:
     return values
 
 
-def _column_of(covariate: Covariate, table: pd.DataFrame, card: ModelCard) -> ColumnSource | None:
+def _given(names: Container[str], card: ModelCard) -> dict[str, ColumnSource]:
+    """Where each input stands, of those that are in a table with these columns."""
+    found = {c.name: _column_of(c, names, card) for c in card.inputs}
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def _column_of(covariate: Covariate, names: Container[str], card: ModelCard) -> ColumnSource | None:
     """Where a covariate stands in this table: under its own name, else the training table's.
 
     Where both are the same name, the training table's unit holds, and either's codes are known.
@@ -191,16 +272,16 @@ def _column_of(covariate: Covariate, table: pd.DataFrame, card: ModelCard) -> Co
     if source is not None and source.column == covariate.name and source.values:
         own = {value: value for value in covariate.vocabulary}
         source = source.model_copy(update={"values": {**own, **source.values}})
-    elif covariate.name in table.columns and (source is None or source.column != covariate.name):
+    elif covariate.name in names and (source is None or source.column != covariate.name):
         return ColumnSource(column=covariate.name)
-    return source if source is not None and source.column in table.columns else None
+    return source if source is not None and source.column in names else None
 
 
-def _regimen_column(table: pd.DataFrame, card: ModelCard) -> str | None:
+def _regimen_column(names: Container[str], card: ModelCard) -> str | None:
     if not card.arms:
         return None
     candidates = _regimen_names(card)
-    present = [name for name in candidates if name in table.columns]
+    present = [name for name in candidates if name in names]
     if present:
         return present[0]
     raise InputError(
@@ -219,14 +300,14 @@ def _regimen_source(card: ModelCard, column: str | None) -> RegimenColumn:
 
 
 def _check_extra(
-    table: pd.DataFrame,
+    names: Iterable[str],
     card: ModelCard,
     given: dict[str, ColumnSource],
     regimen_column: str | None,
     ignore_extra: bool,
 ) -> None:
     used = {source.column for source in given.values()}
-    extra = [c for c in table.columns if c not in used | {PATIENT_ID, regimen_column, ROW_NAMES}]
+    extra = [c for c in names if c not in used | {PATIENT_ID, regimen_column, ROW_NAMES}]
     if not extra or ignore_extra:
         return
     known = [c.name for c in card.inputs] + (["regimen"] if card.arms else []) + [PATIENT_ID]
@@ -242,73 +323,16 @@ def _check_extra(
     )
 
 
-def _check_some_known(covariates: pd.DataFrame, inputs: pd.DataFrame, numbers: np.ndarray) -> None:
-    empty = covariates.isna().all(axis=1).to_numpy()
+def _check_some_known(covariates: Columns, inputs: Columns, numbers: np.ndarray) -> None:
+    empty = np.ones(len(numbers), dtype=bool)
+    for column in covariates.values():
+        empty &= ~is_known(column)
     if empty.any():
         raise InputError(
             Problem(
                 what="Nothing is known of this patient",
-                where=rows_of(covariates.set_axis(numbers - 1), empty),
-                allowed="at least one of " + name_some(inputs.columns, 40),
+                where=patients_at(numbers[empty]),
+                allowed="at least one of " + name_some(inputs, 40),
                 remedy="give some covariates; without any, the answer would be an average",
             )
         )
-
-
-def _notes(
-    inputs: pd.DataFrame, covariates: pd.DataFrame, card: ModelCard, months: Sequence[float]
-) -> list[str]:
-    """What was filled in for each patient, and what lies outside the training range."""
-    needed = {
-        name: [name] if name in inputs else list(DERIVATIONS[name].inputs) for name in covariates
-    }
-    # A derived covariate may be known although an input is not: refractory disease has no CR1.
-    missing = pd.DataFrame(
-        {
-            column: inputs[column].isna()
-            & covariates[[n for n, columns in needed.items() if column in columns]]
-            .isna()
-            .any(axis=1)
-            for column in inputs
-        }
-    )
-    outside = pd.DataFrame(
-        {
-            name: (inputs[name] < low) | (inputs[name] > high)
-            for name, (low, high) in card.ranges.items()
-            if name in inputs
-        },
-        index=inputs.index,
-    )
-
-    # A probability of 0 there says that nobody was seen, not that nothing can happen.
-    early = ", ".join(f"{month:g}" for month in months if month < (card.first_event or 0))
-
-    def describe(row: int) -> str:
-        absent, unusual = missing.columns[missing.iloc[row]], outside.columns[outside.iloc[row]]
-        parts = ["missing: " + ", ".join(absent)] if len(absent) else []
-        # Known inputs may not determine a covariate, as a risk that is defined for AML alone.
-        unclear = [
-            name
-            for name, columns in needed.items()
-            if pd.isna(covariates[name].iloc[row]) and not missing.loc[row, columns].any()
-        ]
-        if unclear:
-            parts.append("cannot be derived: " + ", ".join(unclear))
-        if len(unusual):
-            parts.append("outside the central 95% of training: " + ", ".join(unusual))
-        parts += [
-            f"never seen in training: {name} {inputs[name].iloc[row]}"
-            for name, known in card.levels.items()
-            if pd.notna(inputs[name].iloc[row]) and inputs[name].iloc[row] not in known
-        ]
-        parts += [
-            f"too rare in training to count for itself: {name} {inputs[name].iloc[row]}"
-            for name, rare in card.rare.items()
-            if inputs[name].iloc[row] in rare
-        ]
-        if early:
-            parts.append("nobody had the event in training by month " + early)
-        return "; ".join(parts)
-
-    return [describe(row) for row in range(len(inputs))]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -223,3 +225,38 @@ def median_survival(survival: np.ndarray, times: np.ndarray) -> np.ndarray:
     below = np.nan_to_num(survival, nan=1.0) <= 0.5
     first = below.argmax(axis=1)
     return np.where(below.any(axis=1), np.asarray(times, dtype=float)[first], np.nan)
+
+
+def median_on_grid(
+    survival_at: Callable[[np.ndarray, np.ndarray], np.ndarray], n: int, grid: np.ndarray
+) -> np.ndarray:
+    """`median_survival` on a fine grid, without predicting at every time of it.
+
+    Survival never rises, so that a few times tell between which two of them it falls to one half,
+    and only the times between those are looked at then.
+
+    Parameters
+    ----------
+    survival_at : callable, rows (k,) and increasing times (n_times,) -> (k, n_times)
+        Survival of some of the n patients.
+    grid : ndarray of shape (n_grid,), increasing
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        A time of the grid; NaN when the curve stays above one half as far as it is known.
+    """
+    median = np.full(n, np.nan)
+    if not n or not len(grid):
+        return median
+    stride = max(int(np.sqrt(len(grid))), 1)
+    last = np.unique([*range(stride - 1, len(grid), stride), len(grid) - 1])
+    end = median_survival(survival_at(np.arange(n), grid[last]), last)
+    for block, stop in enumerate(last):
+        rows = np.flatnonzero(end == stop)
+        start = last[block - 1] + 1 if block else 0
+        if len(rows):
+            median[rows] = median_survival(
+                survival_at(rows, grid[start : stop + 1]), grid[start : stop + 1]
+            )
+    return median

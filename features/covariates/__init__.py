@@ -9,10 +9,12 @@ from features.covariates.codes import (
     read_codes,
     unknown_code,
 )
-from features.covariates.columns import ColumnSource, check_columns, read_covariates
+from features.covariates.column_source import ColumnSource, Converted, convert_cells
+from features.covariates.columns import check_columns, read_covariates
 from features.covariates.dates import DateFormat, Day, read_dates
 from features.covariates.derived import (
     DERIVATIONS,
+    derive_columns,
     derive_covariates,
     describe_covariates,
     needed_inputs,
@@ -30,6 +32,7 @@ __all__ = [
     "Code",
     "Codes",
     "ColumnSource",
+    "Converted",
     "Covariate",
     "DateFormat",
     "Day",
@@ -37,6 +40,8 @@ __all__ = [
     "check_columns",
     "code_text",
     "code_texts",
+    "convert_cells",
+    "derive_columns",
     "derive_covariates",
     "describe_covariates",
     "meets",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from features.covariates.columns import check_columns
 from features.errors import Problem, name_some
 from features.errors.wrong_cells import wrong_cells
 from features.specs import Code, Codes, code_text, code_texts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Code",
@@ -34,6 +37,8 @@ def read_codes(values: pd.Series) -> pd.Series:
     >>> read_codes(pd.Series([1.0, None, 2.0])).tolist()
     ['1', <NA>, '2']
     """
+    import pandas as pd
+
     if pd.api.types.is_float_dtype(values.dtype):
         number = values.to_numpy(dtype=float, na_value=np.nan)
         known = number[~np.isnan(number)]
@@ -57,6 +62,8 @@ def meets(table: pd.DataFrame, condition: Mapping[str, tuple[str, ...]], where: 
     -------
     ndarray of shape (n,), bool
     """
+    import pandas as pd
+
     check_columns(table, {f"{where}, condition {column}": column for column in condition})
     met = np.ones(len(table), dtype=bool)
     for column, codes in condition.items():

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, model_validator
 
+from features.covariates.column_source import ColumnSource, convert_cells, in_unit
 from features.covariates.dictionary import Covariate, make_schema
 from features.covariates.missing_words import MISSING_WORDS
 from features.errors import InputError, Problem, did_you_mean, name_some
 from features.errors.wrong_cells import name_cells, wrong_cells
-from features.specs import coded
 
-FLAG_WORDS = {"false": "0", "true": "1"}
-
-
-class ColumnSource(BaseModel):
-    """Where a value comes from. A bare column name stands for `{column: name}`.
-
-    Attributes
-    ----------
-    column : str
-        Name in the user's table.
-    unit : str
-        Its unit there, when it is not the dictionary's.
-    values : mapping
-        Its codes there -> the dictionary's values, e.g. `{male: M, female: F}`.
-    known : bool
-        True: the value was known at the first dose, whatever the column's name or the patients'
-        outcomes suggest. The guard's doubts about that become notes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    column: str
-    unit: str = ""
-    values: dict[str, Any] = {}
-    known: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"column": value}
-        if isinstance(value, dict) and isinstance(value.get("values"), dict):
-            return {**value, "values": coded(value["values"])}
-        return value
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def check_columns(table: pd.DataFrame, needed: Mapping[str, str]) -> None:
@@ -104,6 +70,8 @@ def read_covariates(
     InputError
         With one problem a column and kind of mistake, naming rows, a value and the remedy.
     """
+    import pandas as pd
+
     covariates = list(covariates)
     table = table.reset_index(drop=True)
     by_name = {c.name: sources.get(c.name, ColumnSource(column=c.name)) for c in covariates}
@@ -121,53 +89,62 @@ def read_covariates(
 def _convert(
     values: pd.Series, covariate: Covariate, source: ColumnSource, problems: list[Problem]
 ) -> pd.Series:
+    import pandas as pd
+
+    problems += _unknown_unit(covariate, source)
+    if _are_numbers(values, covariate, source):
+        number = values.to_numpy(dtype=float, na_value=np.nan)
+        if not np.isinf(number).any():
+            return pd.Series(in_unit(number, covariate, source), index=values.index)
     # Each distinct value is converted once: a million rows hold few of them.
     codes, distinct = pd.factorize(values)
     text = pd.Series(distinct).astype("string").str.strip()
     text = text.mask(text == "")
+    converted = convert_cells(text.to_numpy(dtype=object, na_value=None), covariate, source)
 
-    def report(what: str, wrong: pd.Series, remedy: str, allowed: str = "") -> None:
+    def report(what: str, wrong: np.ndarray, remedy: str, allowed: str = "") -> None:
         if wrong.any():
-            rows = np.concatenate([wrong.to_numpy(dtype=bool), [False]])[codes]
             got = text.reindex(codes).set_axis(values.index).rename(source.column)
             place = _place(covariate, source)
+            rows = np.append(wrong, False)[codes]
             problems.extend(
                 wrong_cells(got, rows, place, what, remedy, allowed or covariate.allowed)
             )
 
+    report(
+        "A code is not in the mapping",
+        converted.uncoded,
+        "add it under `values:` in the configuration, or correct it in the table",
+        ", ".join(source.values),
+    )
     if source.values:
-        report(
-            "A code is not in the mapping",
-            text.notna() & ~text.isin(list(source.values)),
-            "add it under `values:` in the configuration, or correct it in the table",
-            ", ".join(source.values),
-        )
+        # What a code means is shown where that is no number.
         text = text.map(source.values, na_action="ignore").astype("string")
-    if not covariate.is_numeric:
-        words = np.array([*text.to_numpy(dtype=object, na_value=None), None], dtype=object)
-        return pd.Series(words[codes], index=values.index, dtype=object)
-    digits = text
-    if covariate.kind == "flag":
-        for word, digit in FLAG_WORDS.items():
-            digits = digits.mask(text.str.lower().isin([word]), digit)
-    number = pd.to_numeric(digits, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    wrong = text.notna() & ~np.isfinite(number)
     report(
         "A value is not a number",
-        wrong,
+        converted.unnumbered,
         (
             "write 0 or 1, or map the words under `values:` in the configuration"
             if covariate.kind == "flag"
-            else _how_to_write(text[wrong])
+            else _how_to_write(text[converted.unnumbered])
         )
         + "; a word that means unknown is stated under `missing:` beside the file's `path:`",
     )
-    number[wrong.to_numpy(dtype=bool)] = np.nan
-    factor = _unit_factor(covariate, source, problems)
-    if factor != 1.0:
-        # Rounded, so that 1400 per uL is 1.4e9/L and not 1.4000000000000001e9/L.
-        number = np.round(number * factor, 9)
-    return pd.Series(np.append(number, np.nan)[codes], index=values.index)
+    missing = np.nan if covariate.is_numeric else None
+    every = np.append(converted.values, np.array([missing], dtype=converted.values.dtype))
+    return pd.Series(every[codes], index=values.index, dtype=every.dtype)
+
+
+def _are_numbers(values: pd.Series, covariate: Covariate, source: ColumnSource) -> bool:
+    """Whether the cells are the numbers themselves: whole ones, or in double precision."""
+    import pandas as pd
+
+    kind = getattr(values.dtype, "numpy_dtype", values.dtype)
+    return (
+        covariate.is_numeric
+        and not source.values
+        and (pd.api.types.is_integer_dtype(kind) or kind == np.float64)
+    )
 
 
 def _how_to_write(wrong: pd.Series) -> str:
@@ -182,13 +159,10 @@ def _place(covariate: Covariate, source: ColumnSource) -> str:
     return "" if source.column == covariate.name else f"covariate {covariate.name}"
 
 
-def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Problem]) -> float:
-    """Factor to the dictionary's unit; NaN after a problem, so that no value is judged by it."""
-    if not source.unit or source.unit == covariate.unit:
-        return 1.0
-    if source.unit in covariate.units:
-        return covariate.units[source.unit]
-    problems.append(
+def _unknown_unit(covariate: Covariate, source: ColumnSource) -> list[Problem]:
+    if not np.isnan(source.factor_to(covariate)):
+        return []
+    return [
         Problem(
             what="Unknown unit",
             where=f"covariate {covariate.name}, column {source.column}",
@@ -196,8 +170,7 @@ def _unit_factor(covariate: Covariate, source: ColumnSource, problems: list[Prob
             allowed=", ".join([covariate.unit, *covariate.units]),
             remedy="state one of these, or add the factor under `dictionary:`",
         )
-    )
-    return float("nan")
+    ]
 
 
 def _check_values(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import AfterValidator, BeforeValidator
 
 from features.errors import refuse
 from features.errors.wrong_cells import wrong_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A time of day, with or without zone, is tolerated and dropped: the day is the one written.
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?")
@@ -64,6 +66,8 @@ def read_dates(table: pd.DataFrame, column: str, where: str, date_format: str = 
         Naming row, column and value of what is no date, no day of the calendar, in another
         format, or outside 1900 to 2100. A date that can be read two ways is never guessed.
     """
+    import pandas as pd
+
     values = table[column]
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_localize(None)
@@ -96,6 +100,8 @@ def read_dates(table: pd.DataFrame, column: str, where: str, date_format: str = 
 
 
 def _parse(texts: pd.Series, date_format: str) -> np.ndarray:
+    import pandas as pd
+
     if not date_format:
         texts = texts.where([bool(ISO.fullmatch(text)) for text in texts]).str[:10]
     parsed = pd.to_datetime(texts, format=date_format or "%Y-%m-%d", errors="coerce")

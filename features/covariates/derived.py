@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from features.columns import Columns, is_known, plain_columns
 from features.covariates.dictionary import Covariate
-from features.covariates.genetic_risk import RISKS, derive_genetic_risk, read_genetic_risk
+from features.covariates.genetic_risk import RISKS, read_genetic_risk
 from features.errors import InputError, Problem, did_you_mean, name_some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -19,48 +23,49 @@ class Derivation:
 
     covariate: Covariate
     inputs: tuple[str, ...]
-    derive: Callable[[pd.DataFrame], pd.Series]
+    derive: Callable[[Columns], np.ndarray]
 
 
-def _derive_log_wbc(table: pd.DataFrame) -> pd.Series:
+def _derive_log_wbc(columns: Columns) -> np.ndarray:
     # White cells act on a log scale; 0.1 is the lowest count that laboratories report.
-    return np.log10(table["wbc_1e9_per_l"].clip(lower=0.1))
+    return np.log10(np.maximum(columns["wbc_1e9_per_l"], 0.1))
 
 
-def _derive_disease_group(table: pd.DataFrame) -> pd.Series:
+def _derive_disease_group(columns: Columns) -> np.ndarray:
     # ALL is not AML: B-ALL, T-ALL and ETP-ALL form one group, MPAL stands alone.
-    def group(disease: str | None) -> str | None:
-        if disease is None or pd.isna(disease):
-            return None
+    def group(disease: str) -> str:
         return "AML" if disease.startswith("AML") else "MPAL" if disease == "MPAL" else "ALL"
 
-    return table["disease"].map(group).astype(object)
+    disease = columns["disease"]
+    groups = np.full(len(disease), None, dtype=object)
+    for name in dict.fromkeys(disease[is_known(disease)]):
+        groups[disease == name] = group(name)
+    return groups
 
 
-def _derive_secondary_aml(table: pd.DataFrame) -> pd.Series:
+def _derive_secondary_aml(columns: Columns) -> np.ndarray:
     # Secondary and therapy-related AML do worse than de novo; other diseases count as no.
-    disease = table["disease"]
-    secondary = disease.isin(["AML secondary", "AML therapy-related"]).astype(float)
-    return secondary.where(disease.notna())
+    disease = columns["disease"]
+    secondary = (disease == "AML secondary") | (disease == "AML therapy-related")
+    return _flag(secondary, is_known(disease))
 
 
-def _derive_refractory_or_early_relapse(table: pd.DataFrame) -> pd.Series:
+def _derive_refractory_or_early_relapse(columns: Columns) -> np.ndarray:
     # Refractory disease and a first remission under 12 months share the poor prognosis.
-    refractory = table["rr_status"] == "refractory"
-    early = table["cr1_months"] < 12
-    known = refractory | (table["rr_status"].notna() & table["cr1_months"].notna())
-    return (refractory | early).astype(float).where(known)
+    status, months = columns["rr_status"], columns["cr1_months"]
+    refractory = status == "refractory"
+    return _flag(refractory | (months < 12), refractory | (is_known(status) & is_known(months)))
 
 
-def _derive_relapse_timing(table: pd.DataFrame) -> pd.Series:
+def _derive_relapse_timing(columns: Columns) -> np.ndarray:
     # A relapse within 12 months of the first remission is early, from 12 months on late; refractory
     # disease stands alone, however long an earlier remission was.
-    status, months = table["rr_status"], table["cr1_months"]
-    timing = np.full(len(table), None, dtype=object)
+    status, months = columns["rr_status"], columns["cr1_months"]
+    timing = np.full(len(status), None, dtype=object)
     timing[status == "refractory"] = "refractory"
     timing[(status == "relapsed") & (months < 12)] = "early relapse"
     timing[(status == "relapsed") & (months >= 12)] = "late relapse"
-    return pd.Series(timing, index=table.index, dtype=object)
+    return timing
 
 
 def _genetic_risk(scheme: str) -> Derivation:
@@ -69,18 +74,23 @@ def _genetic_risk(scheme: str) -> Derivation:
     return Derivation(
         Covariate(name=scheme, label=rules.label, kind="category", vocabulary=RISKS),
         rules.inputs,
-        lambda table: derive_genetic_risk(table, scheme)[0],
+        lambda columns: rules.risk_of(columns),
     )
 
 
-def _any_mutated(*names: str) -> Callable[[pd.DataFrame], pd.Series]:
+def _any_mutated(*names: str) -> Callable[[Columns], np.ndarray]:
     # Mutated when any is; unmutated only when all were tested.
-    def derive(table: pd.DataFrame) -> pd.Series:
-        tested = table[list(names)]
-        mutated = (tested == 1).any(axis=1)
-        return mutated.astype(float).where(mutated | tested.notna().all(axis=1))
+    def derive(columns: Columns) -> np.ndarray:
+        tested = np.array([columns[name] for name in names])
+        mutated = (tested == 1).any(axis=0)
+        return _flag(mutated, mutated | ~np.isnan(tested).any(axis=0))
 
     return derive
+
+
+def _flag(holds: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """1 where it holds, 0 where not, NaN where that is not known."""
+    return np.where(known, holds.astype(float), np.nan)
 
 
 DERIVATIONS: dict[str, Derivation] = {
@@ -204,7 +214,25 @@ def derive_covariates(
     DataFrame of shape (n, n_names)
         Numbers and flags as float (NaN missing), categories as text (None missing).
     """
+    import pandas as pd
+
+    names = list(names)
+    derived = derive_columns(
+        plain_columns(table), [n for n in names if n not in dictionary], dictionary
+    )
     return pd.DataFrame(
-        {n: table[n] if n in dictionary else DERIVATIONS[n].derive(table) for n in names},
+        {
+            n: pd.Series(derived[n], table.index, dtype=derived[n].dtype)
+            if n in derived
+            else table[n]
+            for n in names
+        },
         index=table.index,
     )
+
+
+def derive_columns(
+    columns: Columns, names: Iterable[str], dictionary: Mapping[str, Covariate]
+) -> dict[str, np.ndarray]:
+    """As `derive_covariates`, of plain columns."""
+    return {n: columns[n] if n in dictionary else DERIVATIONS[n].derive(columns) for n in names}

@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from features.columns import is_known
 from features.errors import InputError, Problem
 from features.specs import Settings
 from features.yaml_files import read_yaml
@@ -83,6 +85,27 @@ class Covariate(Settings):
         low, high = self.limits
         return f"{what} from {low:g} to {high:g} {self.unit}".rstrip()
 
+    def admits(self, values: np.ndarray) -> np.ndarray:
+        """Which values are possible ones, shape (n,), bool; a missing one is.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,)
+            Float with NaN, or object with None, as `features.columns` has them.
+        """
+        if self.kind == "category":
+            return np.isin(values, self.vocabulary) | ~is_known(values)
+        if not self.is_numeric:
+            return np.ones(len(values), dtype=bool)
+        if self.kind == "flag":
+            possible = (values == 0) | (values == 1)
+        else:
+            low, high = self.limits or (-np.inf, np.inf)
+            possible = (low <= values) & (values <= high)
+            if self.kind == "integer":
+                possible &= values % 1 == 0
+        return possible | np.isnan(values)
+
 
 def read_dictionary(extra: Iterable[Mapping[str, Any]] = ()) -> dict[str, Covariate]:
     """Read the project's dictionary and lay a user's own entries over it.
@@ -149,19 +172,15 @@ def make_schema(covariates: Iterable[Covariate]) -> pa.DataFrameSchema:
 
     Values may be missing everywhere; whether enough of them are there is another question.
     """
+    import pandas as pd
     import pandera.pandas as pa
 
-    def column(covariate: Covariate) -> pa.Column:
-        checks = []
-        if covariate.kind == "flag":
-            checks.append(pa.Check.isin([0.0, 1.0]))
-        elif covariate.kind == "category":
-            checks.append(pa.Check.isin(list(covariate.vocabulary)))
-        else:
-            if covariate.limits is not None:
-                checks.append(pa.Check.in_range(*covariate.limits))
-            if covariate.kind == "integer":
-                checks.append(pa.Check(lambda values: values % 1 == 0, name="whole number"))
-        return pa.Column(checks=checks, nullable=True)
+    def possible(covariate: Covariate) -> pa.Check:
+        return pa.Check(
+            lambda values: pd.Series(covariate.admits(values.to_numpy()), values.index),
+            name="possible",
+        )
 
-    return pa.DataFrameSchema({c.name: column(c) for c in covariates})
+    return pa.DataFrameSchema(
+        {c.name: pa.Column(checks=possible(c), nullable=True) for c in covariates}
+    )

@@ -7,15 +7,18 @@ for. Here is only the logic: which risks the recorded findings leave possible.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from features.columns import Columns, is_known, plain_columns
 from features.covariates.dictionary import CONFIGS
 from features.errors import InputError, Problem, did_you_mean
 from features.yaml_files import read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Risk = Literal["favorable", "intermediate", "adverse"]
 RISKS: tuple[Risk, ...] = ("favorable", "intermediate", "adverse")
@@ -49,18 +52,23 @@ class Condition(BaseModel):
             raise ValueError(f"{self.column}: give one of is, at_least and missing")
         return self
 
-    def holds(self, table: pd.DataFrame) -> np.ndarray:
+    def holds(self, columns: Columns, n: int) -> np.ndarray:
         """1 where it holds, 0 where it does not, 0.5 where that is not known; shape (n,)."""
-        if self.column not in table:
-            column = pd.Series(np.nan, index=table.index)
-        else:
-            column = table[self.column]
-        empty = column.isna().to_numpy()
+        column = columns.get(self.column)
+        if column is None:
+            column = np.full(n, np.nan)
+        empty = ~is_known(column)
         if self.missing:
             return empty.astype(float)
-        met = column.isin(self.values) if self.values else column >= self.at_least
+        if self.values:
+            # A number is no word: neither equals the other.
+            words = column.dtype == object
+            asked = [value for value in self.values if isinstance(value, str) == words]
+            met = np.isin(column, asked)
+        else:
+            met = column >= self.at_least
         otherwise = UNKNOWN if self.when_missing is None else float(self.when_missing)
-        return np.where(empty, otherwise, met.to_numpy(dtype=bool, na_value=False))
+        return np.where(empty, otherwise, met)
 
 
 class Rule(BaseModel):
@@ -79,13 +87,13 @@ class Rule(BaseModel):
             raise ValueError("a rule needs conditions under `all` or `any`")
         return self
 
-    def holds(self, table: pd.DataFrame) -> np.ndarray:
+    def holds(self, columns: Columns, n: int) -> np.ndarray:
         """1 where it holds, 0 where it does not, 0.5 where that is not known; shape (n,)."""
-        held = np.ones(len(table))
+        held = np.ones(n)
         for condition in self.every:
-            held = np.minimum(held, condition.holds(table))
+            held = np.minimum(held, condition.holds(columns, n))
         if self.some:
-            held = np.minimum(held, np.max([c.holds(table) for c in self.some], axis=0))
+            held = np.minimum(held, np.max([c.holds(columns, n) for c in self.some], axis=0))
         return np.minimum(held, UNKNOWN) if self.only_possible else held
 
 
@@ -117,6 +125,29 @@ class Scheme(BaseModel):
         asked = [note.when for note in self.notes if note.no_risk]
         asked += [c for rule in self.rules for c in (*rule.every, *rule.some)]
         return tuple(dict.fromkeys(condition.column for condition in asked))
+
+    def risk_of(self, columns: Columns, n: int | None = None) -> np.ndarray:
+        """The risk where the findings leave one possible, None elsewhere; shape (n,), object.
+
+        A column that is absent counts as not tested, never as normal.
+        """
+        n = len(next(iter(columns.values()))) if n is None else n
+        possible = {risk: np.zeros(n, dtype=bool) for risk in RISKS}
+        # Nothing above has been found to hold for certain, so the next rule is tried.
+        undecided = np.ones(n, dtype=bool)
+        for rule in self.rules:
+            held = rule.holds(columns, n)
+            possible[rule.risk] |= undecided & (held > 0)
+            undecided &= held < 1
+        possible[self.otherwise] |= undecided
+        chosen = np.full(n, None, dtype=object)
+        single = np.sum(list(possible.values()), axis=0) == 1
+        for risk, left in possible.items():
+            chosen[single & left] = risk
+        for note in self.notes:
+            if note.no_risk:
+                chosen[note.when.holds(columns, n) == 1] = None
+        return chosen
 
 
 @lru_cache(maxsize=1)
@@ -155,6 +186,8 @@ def derive_genetic_risk(table: pd.DataFrame, scheme: str) -> tuple[pd.Series, pd
     Doehner et al., Blood 2022;140:1345 (ELN 2022); Blood 2024;144:2169 (ELN 2024 less-intensive);
     Blood 2024;144:2211 (mPRS). mPRS calls the groups higher, intermediate and lower benefit.
     """
+    import pandas as pd
+
     schemes = read_genetic_risk()
     if scheme not in schemes:
         raise InputError(
@@ -167,32 +200,11 @@ def derive_genetic_risk(table: pd.DataFrame, scheme: str) -> tuple[pd.Series, pd
             )
         )
     rules = schemes[scheme]
-    withheld = np.zeros(len(table), dtype=bool)
-    notes = np.full(len(table), "", dtype=object)
+    columns, n = plain_columns(table), len(table)
+    notes = np.full(n, "", dtype=object)
     for note in rules.notes:
-        concerned = note.when.holds(table) == 1
-        notes[concerned] += "; " + note.note
-        withheld |= concerned & note.no_risk
-    risk = _only_possible_risk(table, rules)
-    risk[withheld] = None
+        notes[note.when.holds(columns, n) == 1] += "; " + note.note
     return (
-        pd.Series(risk, index=table.index, dtype=object, name=scheme),
+        pd.Series(rules.risk_of(columns, n), index=table.index, dtype=object, name=scheme),
         pd.Series(notes, index=table.index, dtype=object, name="note").str.removeprefix("; "),
     )
-
-
-def _only_possible_risk(table: pd.DataFrame, scheme: Scheme) -> np.ndarray:
-    """Return the risk where the findings leave one possible, None elsewhere."""
-    possible = {risk: np.zeros(len(table), dtype=bool) for risk in RISKS}
-    # Nothing above has been found to hold for certain, so the next rule is tried.
-    undecided = np.ones(len(table), dtype=bool)
-    for rule in scheme.rules:
-        held = rule.holds(table)
-        possible[rule.risk] |= undecided & (held > 0)
-        undecided &= held < 1
-    possible[scheme.otherwise] |= undecided
-    chosen = np.full(len(table), None, dtype=object)
-    single = np.sum(list(possible.values()), axis=0) == 1
-    for risk, left in possible.items():
-        chosen[single & left] = risk
-    return chosen

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from features.covariates.dictionary import Covariate
 from features.dataset import REGIMEN
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def structural_mask(
@@ -34,6 +37,8 @@ def structural_mask(
         True where empty and known not to exist. Where the column that would say so is absent or
         itself empty, the cell counts as not known: False.
     """
+    import pandas as pd
+
     masks = {}
     for name in inputs.columns:
         cannot = np.zeros(len(inputs), dtype=bool)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from features.errors import refuse, wrong_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", ".")
 
@@ -69,6 +71,8 @@ class MissingWords:
 
     def mask(self, table: pd.DataFrame) -> pd.DataFrame:
         """Make every missing word of a table of text missing."""
+        import pandas as pd
+
         by_column = [self.in_column(str(name).strip()) for name in table.columns]
         if len(set(by_column)) == 1:
             return table.mask(table.isin(by_column[0]))

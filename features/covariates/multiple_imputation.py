@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.linalg import cho_solve, cholesky, solve_triangular
-from sklearn.linear_model import LogisticRegression
 
 from features.covariates.derived import DERIVATIONS
 from features.covariates.dictionary import Covariate, read_dictionary
@@ -23,6 +20,9 @@ from features.dataset import REGIMEN
 from features.errors import InputError, Problem, name_some
 from features.life_table import LifeTable
 from features.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Rounds of chained equations before a completed table is taken; 5 to 20 are usual.
 CYCLES = 10
@@ -206,6 +206,8 @@ class _Column:
 
 
 def _read_column(values: pd.Series, described: Mapping[str, Covariate]) -> _Column:
+    import pandas as pd
+
     name = str(values.name)
     missing = values.isna().to_numpy()
     rules = structural_rules(name, described)
@@ -220,6 +222,8 @@ def _read_column(values: pd.Series, described: Mapping[str, Covariate]) -> _Colu
 
 
 def _is_number(values: pd.Series, described: Mapping[str, Covariate]) -> bool:
+    import pandas as pd
+
     if values.name in described:
         return described[str(values.name)].kind in ("number", "integer")
     return pd.api.types.is_numeric_dtype(values) and not values.dropna().isin([0, 1]).all()
@@ -301,6 +305,8 @@ def _draw_numbers(
     codes: np.ndarray, design: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Predictive mean matching, shape (number wanted,)."""
+    from scipy.linalg import cho_solve, cholesky, solve_triangular
+
     seen = ~np.isnan(codes)
     X, y = design[seen], codes[seen]
     gram = X.T @ X
@@ -338,6 +344,8 @@ def _draw_classes(
     codes: np.ndarray, design: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Classes drawn from their probabilities, shape (number wanted,)."""
+    from sklearn.linear_model import LogisticRegression
+
     seen = np.flatnonzero(~np.isnan(codes))
     # The bootstrap stands for the uncertainty of the coefficients.
     sample = rng.choice(seen, len(seen))
@@ -375,6 +383,8 @@ def _check_imputable(
     m: int,
     described: Mapping[str, Covariate],
 ) -> None:
+    import pandas as pd
+
     problems = []
     if m < 1:
         problems.append(Problem(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from features.errors.problem import Problem, name_some
 from features.text import text_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # More values, or rows, are counted and not named.
 SHOWN = 5
@@ -26,14 +29,18 @@ def name_values(values: Iterable[str]) -> str:
 
 def rows_of(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> str:
     """'2 patient(s): row 3, 5 (the first patient is row 1)', by the table's index 0..n-1."""
-    count, rows = _rows(table, wrong)
-    return f"{count} patient(s): row {rows} (the first patient is row 1)"
+    return patients_at(_rows(table, wrong))
+
+
+def patients_at(rows: np.ndarray) -> str:
+    """As `rows_of`, of the rows' numbers from 1."""
+    return f"{len(rows)} patient(s): row {name_some(rows, SHOWN)} (the first patient is row 1)"
 
 
 def table_rows(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> str:
     """'2 row(s): 3, 5 (the first is row 1)', of a table with several rows a patient."""
-    count, rows = _rows(table, wrong)
-    return f"{count} row(s): {rows} (the first is row 1)"
+    rows = _rows(table, wrong)
+    return f"{len(rows)} row(s): {name_some(rows, SHOWN)} (the first is row 1)"
 
 
 def wrong_cells(
@@ -81,17 +88,21 @@ def wrong_cells(
 
 def words_at(words: Iterable[str], table: pd.DataFrame, wrong: np.ndarray, name: str) -> pd.Series:
     """Words in the place of wrong cells, where a cell alone does not say what is wrong with it."""
+    import pandas as pd
+
     said = pd.Series("", index=table.index, name=name, dtype=object)
     said[wrong] = list(words)
     return said
 
 
-def _rows(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> tuple[int, str]:
-    rows = table.index.to_numpy()[np.asarray(wrong, dtype=bool)] + 1
-    return len(rows), name_some(rows, SHOWN)
+def _rows(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> np.ndarray:
+    rows: np.ndarray = table.index.to_numpy()[np.asarray(wrong, dtype=bool)] + 1
+    return rows
 
 
 def _as_written(cell: object) -> str:
+    import pandas as pd
+
     if pd.isna(cell):
         return "empty"
     # A number that was computed has digits that no table holds.

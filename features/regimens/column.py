@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from features.covariates import Code, check_columns, code_text, read_codes
 from features.errors import refuse
 from features.errors.wrong_cells import wrong_cells
 from features.specs import coded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class RegimenColumn(BaseModel):
@@ -55,6 +57,11 @@ class RegimenColumn(BaseModel):
         """Regimens, the reference arm first."""
         return reference_first(self.values.values(), self.reference_arm)
 
+    @property
+    def arm_of(self) -> dict[str, str]:
+        """Code in the table -> regimen; a name that is already a regimen's is taken as it is."""
+        return {**{arm: arm for arm in self.arms}, **self.values}
+
 
 def reference_first(arms: Iterable[str], reference_arm: str) -> tuple[str, ...]:
     """Each arm once, in the order given, but the reference arm first."""
@@ -76,8 +83,7 @@ def derive_regimen(table: pd.DataFrame, source: RegimenColumn) -> np.ndarray:
     """
     check_columns(table, {"regimen": source.column})
     code = read_codes(table[source.column])
-    # A name that is already a regimen's is taken as it is.
-    mapping = {**{arm: arm for arm in source.arms}, **source.values}
+    mapping = source.arm_of
     regimen = code.map(mapping, na_action="ignore")
     wrong = regimen.isna().to_numpy(dtype=bool)
     refuse(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from features.covariates import Code, Codes, code_text, code_texts
@@ -22,6 +21,9 @@ from features.regimens.drug_tables import (
     read_wide,
 )
 from features.specs import Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Low-dose cytarabine with venetoclax is 20 mg/m2 once daily (Wei, Blood 2020;135:2137); older
 # schedules give it twice.
@@ -135,6 +137,8 @@ class RegimenAssignment:
     @property
     def counts(self) -> pd.DataFrame:
         """Patients by regimen (empty: not eligible), reason and whether they switched later."""
+        import pandas as pd
+
         rows = pd.DataFrame(
             {
                 "regimen": pd.Series(self.regimen, dtype=object).fillna(""),
@@ -196,6 +200,8 @@ def derive_regimens(
 
 
 def _assign(n: int, records: Records, source: DrugRecords) -> RegimenAssignment:
+    import pandas as pd
+
     dated = not (isinstance(source.drugs, WideRecords) and source.drugs.holds == "flag")
     first, last = source.window_days
     is_index = records.drug == 0
@@ -306,6 +312,8 @@ def _decide(
 
 
 def _placed(regimen: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
     return pd.Series(regimen, dtype=object).notna().to_numpy(dtype=bool)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from features.covariates import Codes, DateFormat, check_columns, code_text, read_codes, read_dates
@@ -14,6 +13,9 @@ from features.errors import InputError, Problem, collect, did_you_mean, refuse
 from features.errors.wrong_cells import name_values, table_rows, wrong_cells
 from features.specs import Spec
 from features.tables import TableFormat
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Generic name -> how tables write it; the numbers are OMOP concepts of the ingredients.
 DRUG_NAMES = {
@@ -213,6 +215,8 @@ def _generic(
     names: pd.Series, own: dict[str, tuple[str, ...]], wanted: Sequence[str], where: str
 ) -> np.ndarray:
     """Which of the wanted drugs each record is of; -1 for one that no rule asks for."""
+    import pandas as pd
+
     known = {
         name.lower(): drug
         for drug in sorted({*wanted, *own})
@@ -249,6 +253,8 @@ def _generic(
 
 def _positions(patients: pd.Series, others: pd.Series) -> np.ndarray:
     """The patient of each identifier, 0..n-1; -1 for a missing one or another's."""
+    import pandas as pd
+
     together = pd.concat([read_codes(patients), read_codes(others)], ignore_index=True)
     number, distinct = pd.factorize(together)
     position = np.full(len(distinct) + 1, -1)
@@ -278,6 +284,8 @@ def _days(table: pd.DataFrame, column: str, what: str, date_format: str) -> np.n
 
 
 def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
+    import pandas as pd
+
     code, texts = pd.factorize(read_codes(table[column]))
     parsed = pd.to_numeric(pd.Series(texts, dtype="string"), errors="coerce")
     number = np.append(parsed.to_numpy(dtype=float, na_value=np.nan), np.nan)[code]
@@ -290,6 +298,8 @@ def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _flags(table: pd.DataFrame, column: str) -> np.ndarray:
+    import pandas as pd
+
     number, texts = pd.factorize(read_codes(table[column]).str.lower())
     value = {"0": 0, "false": 0, "1": 1, "true": 1}
     flags = np.array([*(value.get(str(text), -1) for text in texts), -1])[number]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from features.covariates import MissingWords
 from features.errors import InputError, Problem
 from features.errors.wrong_cells import name_values
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUMBER = r"[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
 WITH_COMMA = r"[-+]?(?:\d+,\d*|,\d+)(?:[eE][-+]?\d+)?"
@@ -32,6 +36,8 @@ def with_decimal_points(table: pd.DataFrame, where: str, words: MissingWords) ->
     InputError
         For a column of numbers with decimal points or thousands marks: 1.234 may be either.
     """
+    import pandas as pd
+
     converted, unclear = {}, {}
     for at in range(table.shape[1]):
         name, column = str(table.columns[at]).strip(), table.iloc[:, at]
@@ -62,6 +68,8 @@ def with_decimal_points(table: pd.DataFrame, where: str, words: MissingWords) ->
 
 def _convert(column: pd.Series, codes: frozenset[str]) -> tuple[pd.Series, bool, list[str]]:
     """The column, whether it changed, and what cannot be read in it."""
+    import pandas as pd
+
     places, distinct = pd.factorize(column)
     text = pd.Series(distinct, dtype="string").str.strip()
     own = text.isin(list(codes))

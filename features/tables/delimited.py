@@ -7,10 +7,9 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from features.covariates import NO_CODES, MissingWords
 from features.errors import InputError, Problem
@@ -26,6 +25,9 @@ from features.tables.table_checks import (
     name_columns,
     unreadable,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BLOCK_BYTES = 16 << 20
 # pyarrow reads blocks; a table's row has to fit one.
@@ -273,6 +275,7 @@ def _check_rows(data: bytes, where: str, n_names: int, separator: str, quotes: b
 def _parse(
     data: bytes, where: str, n_names: int, separator: str, quotes: bool, missing: Sequence[str]
 ) -> pd.DataFrame:
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
@@ -302,6 +305,8 @@ def _parse(
 def _parse_unequal(
     data: bytes, where: str, n_names: int, separator: str, quotes: bool, missing: Sequence[str]
 ) -> pd.DataFrame:
+    import pandas as pd
+
     _check_rows(data, where, n_names, separator, quotes)
     try:
         return pd.read_csv(

@@ -6,10 +6,9 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from features.covariates import NO_CODES, MissingWords
 from features.errors import InputError, Problem, did_you_mean, name_some, refuse, wrong_names
@@ -28,6 +27,9 @@ from features.tables.table_checks import (
 )
 from features.tables.table_format import TableFormat
 from features.text import text_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A table may be mostly empty, but not so empty that its area would fill the memory.
 SPARSE, SMALL = 100, 1_000_000
@@ -59,6 +61,8 @@ def read_excel(
         For an unreadable workbook, an unclear sheet, merged cells, a formula without a stored
         value, an error value such as #N/A, a title line, and unnamed or doubled columns.
     """
+    import pandas as pd
+
     _check_unpacked(path)
     formulas = _choose(_open(path, data_only=False), form.sheet, path)
     page = _open(path, data_only=True)[formulas.title]

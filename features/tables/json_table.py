@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from features.covariates import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
@@ -18,6 +17,9 @@ from features.tables.table_checks import (
 )
 from features.tables.table_format import TableFormat
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def read_json(data: bytes, where: str, form: TableFormat, words: MissingWords) -> pd.DataFrame:
     """Read UTF-8 JSON. Every cell is text or missing.
@@ -27,6 +29,8 @@ def read_json(data: bytes, where: str, form: TableFormat, words: MissingWords) -
     InputError
         When it cannot be parsed, holds no patients, a name twice, or a list or object in a cell.
     """
+    import pandas as pd
+
     try:
         rows = json.loads(data.decode("utf-8"), object_pairs_hook=lambda pairs: _once(pairs, where))
     except InputError:

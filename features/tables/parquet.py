@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from features.covariates import MissingWords
 from features.errors import InputError, Problem, refuse, wrong_names
@@ -21,6 +19,9 @@ from features.tables.table_checks import (
 )
 from features.tables.table_format import TableFormat
 from features.text import text_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INDEX = "__index_level_"
 
@@ -178,6 +179,8 @@ def _with_text(
 
 def _without_numbers(table: pd.DataFrame, words: MissingWords) -> pd.DataFrame:
     """A number that was stated as missing, such as -999, is missing where it is one."""
+    import pandas as pd
+
     numbers = pd.to_numeric(pd.Series(words.extra, dtype="string"), errors="coerce").dropna()
     columns = table.select_dtypes("number").columns
     if not len(numbers) or not len(columns):

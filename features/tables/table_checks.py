@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from features.errors import InputError, Problem, name_some, refuse, wrong_names
 from features.paths import check_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A gene panel has thousands of columns; a pivoted record of every visit has more, and is no table
 # of one row a patient.
@@ -120,6 +122,8 @@ def check_size(n_rows: int, n_columns: int, where: str) -> None:
 
 def check_cells(table: pd.DataFrame, where: str) -> None:
     """Raise where a cell of text is longer than any remark."""
+    import pandas as pd
+
     for at in range(table.shape[1]):
         column = table.iloc[:, at]
         if not isinstance(column.dtype, pd.StringDtype):

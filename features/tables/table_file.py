@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING
 
 from features.covariates import MissingWords
 from features.errors import InputError, Problem
@@ -17,6 +15,9 @@ from features.tables.encodings import as_utf8
 from features.tables.json_table import read_json
 from features.tables.table_checks import MAX_FILE, MAX_JSON, read_bytes, too_large, unreadable
 from features.tables.table_format import TableFormat
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ".csv, .tsv, .txt, .parquet, .json, .xlsx, .xlsm"
 EXCEL = (".xlsx", ".xlsm")

@@ -6,9 +6,12 @@ import datetime
 import re
 import unicodedata
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def words(name: object) -> list[str]:
@@ -27,6 +30,8 @@ def as_text(values: pd.Series) -> pd.Series:
 
 def as_number(values: pd.Series) -> np.ndarray:
     """Floats; NaN where missing or not a number."""
+    import pandas as pd
+
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.to_numpy(dtype=float, na_value=np.nan)
     number = pd.to_numeric(as_text(values), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
@@ -39,6 +44,8 @@ def text_cell(value: object) -> str | None:
     A date, or a date and time at midnight, is an ISO date; a whole number has no '.0'; true and
     false are TRUE and FALSE, as Excel shows them.
     """
+    import pandas as pd
+
     if value is None or value is pd.NaT:
         return None
     if isinstance(value, bool):

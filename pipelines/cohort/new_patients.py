@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from features.columns import plain_columns
 from features.covariates import ColumnSource, check_columns, read_covariates, read_dictionary
 from features.errors import InputError, Problem, collect
 from features.guard import row_numbers_of
@@ -96,7 +97,7 @@ def configured_patients(config: TrainConfig, card: ModelCard) -> tuple[Patients,
     ids = table[columns.patient_id].to_numpy() if columns.patient_id else None
     return (
         Patients(
-            inputs[kept].reset_index(drop=True),
+            plain_columns(inputs[kept]),
             None if regimen is None else regimen[kept],
             rows[kept],
             None if ids is None else ids[kept],

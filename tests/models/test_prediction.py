@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.prediction import DecisionTree, SurvivalPrediction, median_survival
+from models.prediction import DecisionTree, SurvivalPrediction, median_on_grid, median_survival
 
 PREDICTION = SurvivalPrediction(
     risk_score=np.array([1.0, 2.0, 3.0]),
@@ -62,3 +62,28 @@ def test_a_tree_sends_patients_left_at_or_below_its_threshold():
     assert tree.goes_left(X)[:, 0].tolist() == [True, True, False, False]
     other = replace(tree, missing_left=np.array([True, False, False]))
     assert other.goes_left(X)[3, 0]
+
+
+@pytest.mark.parametrize("n_grid", [1, 2, 3, 10, 199, 240])
+def test_the_median_on_a_grid_is_that_of_every_time_of_it(n_grid):
+    random = np.random.default_rng(n_grid)
+    grid = np.arange(1, n_grid + 1) / 10
+    survival = np.sort(random.uniform(0, 1, (200, n_grid)))[:, ::-1] ** random.uniform(
+        0, 3, (200, 1)
+    )
+    survival[0] = 0.9  # never reached
+    survival[1] = 0.1  # reached at once
+    survival[2] = np.linspace(1, 0.5, n_grid)  # reached at the end, exactly
+    survival[3, n_grid // 2 :] = np.nan  # known in part
+
+    def at(rows, times):
+        return survival[rows][:, np.searchsorted(grid, times)]
+
+    found = median_on_grid(at, len(survival), grid)
+    np.testing.assert_array_equal(found, median_survival(survival, grid))
+
+
+def test_the_median_of_nobody_or_without_a_grid_is_none():
+    at = lambda rows, times: np.ones((len(rows), len(times)))  # noqa: E731
+    assert median_on_grid(at, 0, np.array([1.0])).shape == (0,)
+    assert np.isnan(median_on_grid(at, 2, np.array([]))).all()
