@@ -23,16 +23,18 @@ from evaluation.regimens.estimators import (
 from evaluation.regimens.model_effects import (
     SCALES,
     RegimenReading,
-    agreement_table,
-    contribution_table,
-    course_table,
     curve_outputs,
-    heterogeneity_table,
     model_contrasts,
     read_regimen,
     regimen_contribution,
-    regimen_effect_table,
     within_arms,
+)
+from evaluation.regimens.model_tables import (
+    agreement_table,
+    contribution_table,
+    course_table,
+    heterogeneity_table,
+    regimen_effect_table,
 )
 from evaluation.regimens.published import check_published_claims
 from evaluation.regimens.published_study import check_study

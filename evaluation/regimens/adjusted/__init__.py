@@ -1,12 +1,7 @@
 """Regimens compared among patients made alike."""
 
 from evaluation.regimens.adjusted.balance import NEGLIGIBLE, UNWEIGHTED
-from evaluation.regimens.adjusted.comparison import (
-    DRAWN,
-    AdjustedComparison,
-    AdjustedSettings,
-    compare_adjusted,
-)
+from evaluation.regimens.adjusted.comparison import AdjustedComparison, compare_adjusted
 from evaluation.regimens.adjusted.design import adjustment_design
 from evaluation.regimens.adjusted.estimates import EVENT_PROBABILITY, HAZARD_RATIO, RMST, wald
 from evaluation.regimens.adjusted.propensity import (
@@ -15,6 +10,7 @@ from evaluation.regimens.adjusted.propensity import (
     fit_propensity,
     propensity_limits,
 )
+from evaluation.regimens.adjusted.settings import DRAWN, AdjustedSettings
 
 __all__ = [
     "DRAWN",

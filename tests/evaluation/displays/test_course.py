@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from evaluation.displays.in_time import CourseDisplay
 from evaluation.displays.style import arm_styles
-from evaluation.regimens.model_effects import course_table
+from evaluation.regimens.model_tables import course_table
 
 ARMS, TIMES = ("LDAC", "HMA"), (0.5, 6.0, 12.0, 18.0)
 ESTIMATE = np.array([[0.0, 0.02, 0.03, np.nan], [0.0, -0.01, -0.02, np.nan]])

@@ -8,16 +8,18 @@ import pytest
 from evaluation.explanation.contributions import explain_event_probability
 from evaluation.explanation.values import CurveOutputs
 from evaluation.regimens.model_effects import (
-    agreement_table,
-    contribution_table,
-    course_table,
     curve_outputs,
-    heterogeneity_table,
     model_contrasts,
     read_regimen,
     regimen_contribution,
-    regimen_effect_table,
     within_arms,
+)
+from evaluation.regimens.model_tables import (
+    agreement_table,
+    contribution_table,
+    course_table,
+    heterogeneity_table,
+    regimen_effect_table,
 )
 from evaluation.results import REGIMEN_COLUMNS, regimen_table
 from features.outcome import Outcome

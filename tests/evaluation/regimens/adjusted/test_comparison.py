@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_adjusted
+from evaluation.regimens.adjusted.comparison import compare_adjusted
+from evaluation.regimens.adjusted.settings import AdjustedSettings
 from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS
 from features.covariates.multiple_imputation import multiply_impute
 from features.outcome import Outcome

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.regimens.adjusted.comparison import AdjustedSettings, compare_adjusted
+from evaluation.regimens.adjusted.comparison import compare_adjusted
+from evaluation.regimens.adjusted.settings import AdjustedSettings
 from evaluation.regimens.crude.comparison import FurtherComparisons, compare_regimens
 from evaluation.regimens.triangulation.adjustment import say_adjustment, say_conditional
 from evaluation.regimens.triangulation.checks import Checks
