@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -171,6 +172,16 @@ def load_beside(folder: Path, card: ModelCard, *, refits: bool) -> Beside:
     if not isinstance(found, list) or any(not hasattr(one, "predict") for one in found):
         raise _damaged(folder / REFITS, "no list of models")
     return Beside(support, tuple(found))
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 over names and contents of a stored model's files: another file, another digest."""
+    told = hashlib.sha256()
+    for name in (CARD, MODEL, SUPPORT, REFITS):
+        if _is_file(folder / name):
+            content = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            told.update(f"{name} {content}\n".encode())
+    return told.hexdigest()
 
 
 def packed(model: SurvivalModel) -> bytes:

@@ -14,7 +14,7 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from features.errors import InputError, Problem, first_line, name_some
 from features.sources import shown_address
-from models.store.artifact import load_beside, load_model
+from models.store.artifact import digest_of, load_beside, load_model
 from models.store.stored import StoredModel
 from models.store.version import CHAMPION, Version, versions
 
@@ -52,8 +52,9 @@ def load(uri: str, *, refits: bool = False) -> StoredModel:
                 )
             )
         model, told = load_model(card.parent)
-        beside = load_beside(card.parent, told, refits=refits)
-    return StoredModel(model, told, which.uri, uri, which.name, which.version, which.run_id, beside)
+        beside, digest = load_beside(card.parent, told, refits=refits), digest_of(card.parent)
+    names = (which.name, which.version, which.run_id)
+    return StoredModel(model, told, which.uri, uri, *names, beside, digest)
 
 
 @contextlib.contextmanager

@@ -19,13 +19,16 @@ from mlflow.types.schema import TensorSpec
 
 from features.errors import InputError, Problem
 from models.card import ModelCard, software_versions
-from models.patients import predict_patients
-from models.store.artifact import load_model, save_model
+from models.individual import Question, row_of
+from models.patients import read_patients
+from models.store.artifact import load_beside, load_model, save_model
+from models.store.asking import ask
+from models.store.engine import engine_of
 
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
-from models.store.stored import Beside
+from models.store.stored import Beside, StoredModel
 from models.store.version import (
     CANDIDATE,
     CHAMPION,
@@ -46,14 +49,19 @@ class RegisteredModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load our own folder, with our own list of allowed types."""
-        self.model, self.card = load_model(Path(context.artifacts["model"]))
+        folder = Path(context.artifacts["model"])
+        model, self.card = load_model(folder)
+        beside = load_beside(folder, self.card, refits=True)
+        self.engine = engine_of(StoredModel(model, self.card, "", "", beside=beside))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Predict at `params["horizons"]`, by default the evaluated ones."""
+        """Answer at `params["horizons"]`, by default the evaluated ones; cautions included."""
         horizons = (params or {}).get("horizons") or list(self.card.horizons)
-        return predict_patients(self.model, self.card, model_input, horizons)
+        patients = read_patients(model_input, self.card)
+        found = ask(self.engine, patients, Question([float(month) for month in horizons]))
+        return pd.DataFrame([row_of(answer) for answer in found])
 
 
 @dataclass(frozen=True)
@@ -269,8 +277,12 @@ def make_signature(card: ModelCard) -> ModelSignature:
     if card.arms:
         outputs.append(ColSpec("string", "regimen"))
     outputs.append(ColSpec("double", "risk_score"))
-    outputs += [ColSpec("double", f"event_probability_{h:g}m") for h in card.horizons]
-    outputs += [ColSpec("double", "median_months"), ColSpec("string", "note")]
+    for name in (f"event_probability_{h:g}m" for h in card.horizons):
+        outputs.append(ColSpec("double", name))
+        # Empty where the model was stored without refits.
+        outputs += [ColSpec("double", f"{name}_{end}", required=False) for end in ("low", "high")]
+    outputs.append(ColSpec("double", "median_months", required=False))
+    outputs += [ColSpec("string", name) for name in ("cautions", "note")]
     horizons = ParamSpec("horizons", "double", list(card.horizons), shape=(-1,))
     return ModelSignature(Schema(columns), Schema(outputs), ParamSchema([horizons]))
 

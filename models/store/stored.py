@@ -66,6 +66,7 @@ class StoredModel:
     version: str = ""
     run_id: str = ""
     beside: Beside = Beside()
+    digest: str = ""
 
     @property
     def data_fingerprint(self) -> str:

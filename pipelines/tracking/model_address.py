@@ -54,9 +54,9 @@ def load_any(uri: str, *, refits: bool = False) -> StoredModel:
                 remedy="copy the model's folder to this machine and name it, or register it",
             )
         )
-    from models.store import StoredModel, load_beside, load_model
+    from models.store import StoredModel, digest_of, load_beside, load_model
 
     folder = unquote(urlsplit(uri).path) if kind == "file" else uri
     model, card = load_model(Path(folder))
     beside = load_beside(Path(folder), card, refits=refits)
-    return StoredModel(model, card, uri, uri, beside=beside)
+    return StoredModel(model, card, uri, uri, beside=beside, digest=digest_of(Path(folder)))

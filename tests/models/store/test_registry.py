@@ -8,13 +8,20 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from features.errors import InputError
-from models.patients import predict_patients
+from models.individual import Question, row_of
+from models.patients import predict_patients, read_patients
+from models.store.asking import ask
+from models.store.engine import engine_of
 from models.store.loading import load, resolve
 from models.store.registry import promote, register
 from models.store.version import champion_of, versions
 from pipelines.tracking import runs as tracking
 
 NAME = "registry-test"
+PLAIN = [
+    "row", "regimen", "risk_score", "event_probability_6m", "event_probability_12m",
+    "median_months",
+]  # fmt: skip
 PATIENTS = pd.DataFrame(
     {
         "age_years": [61.0, 44.0],
@@ -165,14 +172,20 @@ def test_pyfunc_loads_it_without_pickle_and_predicts_alike(registered, models, c
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     model = quietly(mlflow.pyfunc.load_model, f"models:/{NAME}@champion")
     expected = predict_patients(models["forest"], card, PATIENTS, [6, 12])
-    pd.testing.assert_frame_equal(quietly(model.predict, PATIENTS), expected)
+    result = quietly(model.predict, PATIENTS)
+    pd.testing.assert_frame_equal(result[PLAIN], expected[PLAIN])
+    stored = quietly(load, f"models:/{NAME}@champion", refits=True)
+    answers = ask(engine_of(stored), read_patients(PATIENTS, card), Question((6.0, 12.0)))
+    pd.testing.assert_frame_equal(result, pd.DataFrame([row_of(answer) for answer in answers]))
+    assert "not_for_patients" in result["cautions"][0]
 
 
 def test_pyfunc_takes_horizons(registered, models, card):
     model = quietly(mlflow.pyfunc.load_model, f"models:/{NAME}@champion")
     result = quietly(model.predict, PATIENTS, params={"horizons": [3.0, 9.0]})
     expected = predict_patients(models["forest"], card, PATIENTS, [3, 9])
-    pd.testing.assert_frame_equal(result, expected)
+    for name in ("event_probability_3m", "event_probability_9m"):
+        pd.testing.assert_series_equal(result[name], expected[name])
 
 
 def test_pyfunc_refuses_a_missing_or_mistyped_column(registered):
@@ -197,8 +210,13 @@ def test_the_signature_names_inputs_outputs_and_horizons(registered):
         "regimen",
         "risk_score",
         "event_probability_6m",
+        "event_probability_6m_low",
+        "event_probability_6m_high",
         "event_probability_12m",
+        "event_probability_12m_low",
+        "event_probability_12m_high",
         "median_months",
+        "cautions",
         "note",
     ]
     assert info.signature.params.params[0].name == "horizons"
