@@ -109,7 +109,7 @@ def true_survival(cohort: SimulatedCohort) -> np.ndarray:
 
 
 def one_cohort(cell: Cell, number: int, refits: int = REFITS, trials: int = TRIALS) -> np.ndarray:
-    """True survival, prediction, limits, percentile limits: shape (6, n_new, n_horizons)."""
+    """Truth, prediction, limits, percentile limits: shape (6, n_new, n_horizons)."""
     made, covariates = scenario(cell.world, cell.n)
     seed = cell.seed + 2 * number
     train = dataset(simulate_cohort(made, seed), covariates)

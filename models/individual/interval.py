@@ -83,7 +83,8 @@ def band_of(learner: str, refits: int, *, recalibrated: bool = False) -> Band | 
         refits=refits,
         widened=WIDENED,
         told=f"Twice the spread of {refits} models refitted to bootstrap samples of the training "
-        "patients, the tuned parameters kept. On simulated patients the true probability lay "
-        "inside for about 19 in 20 (docs/individual.md); it counts neither what no covariate "
-        f"tells, nor a hospital unlike those of the training{held}.",
+        "patients, the tuned parameters kept; no confidence interval. It held the truth of about "
+        "19 in 20 simulated patients where the cohort supported its covariates, of 4 in 5 where it "
+        "did not (docs/individual.md). It counts neither what no covariate tells, nor a hospital "
+        f"unlike those of the training{held}.",
     )
