@@ -22,7 +22,7 @@ from models.individual.answer import (
 from models.individual.cautions import Caution, Doubt
 from models.individual.contributions import Probability, shares
 from models.individual.doubts import REGIMEN, doubts_of, is_missing, overlaps, propensity
-from models.individual.interval import Band, band_of
+from models.individual.interval import Band, band_of, why_no_band
 from models.individual.seen import Model, Predict, Seen
 from models.individual.support import Columns, Support
 
@@ -183,7 +183,7 @@ def _answer(engine: Engine, asked: Asked, place: int, question: Question) -> Ans
         arms=card.arms if question.both_regimens else own,
     )  # fmt: skip
     if band is None:
-        doubts += (Doubt(Caution.NO_INTERVAL, "the model was stored without refits"),)
+        doubts += (Doubt(Caution.NO_INTERVAL, why_no_band(card.learner)),)
     return Answer(
         patient_id=None if asked.ids is None else str(asked.ids[place]),
         row=int(asked.rows[place]),

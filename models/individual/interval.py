@@ -15,8 +15,7 @@ from models.individual.answer import Band
 # Half widths as a multiple of the normal interval's, measured on simulated truth: see
 # `docs/individual.md`, which `python -m benchmarks.individual` writes.
 WIDENED = 2.0
-# Learners of which no width was measured, and that tell nobody apart: their limits would be those
-# of an average.
+# Learners that tell nobody apart: limits would be those of the average.
 WITHOUT = ("kaplan_meier",)
 # Student's t at 97.5% for that many refits less one; between two, the one for fewer.
 T_975 = {20: 2.093, 25: 2.064, 30: 2.045, 40: 2.023, 50: 2.010, 100: 1.984, 200: 1.972}
@@ -88,3 +87,10 @@ def band_of(learner: str, refits: int, *, recalibrated: bool = False) -> Band | 
         "did not (docs/individual.md). It counts neither what no covariate tells, nor a hospital "
         f"unlike those of the training{held}.",
     )
+
+
+def why_no_band(learner: str) -> str:
+    """Why a model gives no limits, where it gives none."""
+    if learner in WITHOUT:
+        return "this model tells nobody apart: it predicts the average for everybody"
+    return f"the model was stored without refits, or with fewer than {FEWEST_REFITS}"

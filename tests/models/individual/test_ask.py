@@ -154,6 +154,11 @@ def test_what_the_model_is(engine, card, support):
     weaker = support.model_copy(update={"better": weak})
     assert cautions(replace(engine, support=weaker)) == {Caution.NOT_SHOWN_BETTER}
     assert cautions(replace(engine, refits=())) == {Caution.NO_INTERVAL}
+    [no_refits] = answer(replace(engine, refits=())).doubts
+    null = replace(engine, card=card.model_copy(update={"learner": "kaplan_meier"}))
+    [nobody_apart] = answer(null).doubts
+    assert "without refits" in no_refits.text
+    assert "tells nobody apart" in nobody_apart.text
 
 
 def test_covariates_that_known_inputs_do_not_determine(engine):
