@@ -14,6 +14,12 @@ from features.regimens import RegimenColumn
 if TYPE_CHECKING:
     import pandas as pd
 
+# Of the performance, by key: how well patients are told apart, how far off the probabilities are.
+TOLD = (
+    "uno_c", "ipa", "calibration_oe", "calibration_slope", "competing_c", "competing_ipa",
+    "competing_oe",
+)  # fmt: skip
+
 PACKAGES = (
     "vensurv",
     "numpy",
@@ -84,6 +90,11 @@ class ModelCard(BaseModel):
     recalibration: dict[str, Any] = {}
     cautions: tuple[str, ...] = ()
     versions: dict[str, str]
+
+    @property
+    def told_performance(self) -> dict[str, str]:
+        """The part of the performance that stands beside each prediction."""
+        return {n: v for n, v in self.performance.items() if n.split(" ")[0] in TOLD}
 
 
 def software_versions() -> dict[str, str]:

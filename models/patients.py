@@ -120,7 +120,7 @@ def read_patients(table: pd.DataFrame, card: ModelCard, *, ignore_extra: bool = 
         regimen = collect(problems, lambda: derive_regimen(table, source))
     if problems or inputs is None:
         raise InputError(problems)
-    ids = table[PATIENT_ID].to_numpy() if PATIENT_ID in names else None
+    ids = table[PATIENT_ID].to_numpy(dtype=object, na_value=None) if PATIENT_ID in names else None
     return Patients(plain_columns(inputs), regimen, np.arange(1, len(table) + 1), ids)
 
 
@@ -132,7 +132,7 @@ def plain_patients(
     Parameters
     ----------
     cells : mapping of column -> n cells of text
-        Stripped; None where empty.
+        As `features.tables.read_plain` gives them, None where missing.
 
     Returns
     -------
@@ -150,12 +150,12 @@ def plain_patients(
     collect(problems, lambda: _check_extra(cells, card, given, column, ignore_extra))
     if problems:
         return None
-    inputs = {}
+    inputs, codes = {}, {name: [_stripped(cell) for cell in cells[name]] for name in cells}
     for covariate in card.inputs:
         source = given.get(covariate.name)
         if source is None:
             continue
-        converted = convert_cells(cells[source.column], covariate, source)
+        converted = convert_cells(codes[source.column], covariate, source)
         possible = covariate.admits(converted.values).all()
         if not (converted.is_clean and possible) or np.isnan(source.factor_to(covariate)):
             return None
@@ -165,11 +165,18 @@ def plain_patients(
     if column is not None:
         arms = _regimen_source(card, column).arm_of
         regimen = np.full(n, None, dtype=object)
-        regimen[:] = [None if code is None else arms.get(code) for code in cells[column]]
+        regimen[:] = [None if code is None else arms.get(code) for code in codes[column]]
         if not is_known(regimen).all():
             return None
-    ids = np.array(cells[PATIENT_ID], dtype=object) if PATIENT_ID in cells else None
+    ids = None
+    if PATIENT_ID in cells:
+        ids = np.full(n, None, dtype=object)
+        ids[:] = cells[PATIENT_ID]
     return Patients(inputs, regimen, np.arange(1, n + 1), ids)
+
+
+def _stripped(cell: str | None) -> str | None:
+    return (cell.strip() or None) if cell is not None else None
 
 
 def predict_for(
@@ -334,5 +341,6 @@ def _check_some_known(covariates: Columns, inputs: Columns, numbers: np.ndarray)
                 where=patients_at(numbers[empty]),
                 allowed="at least one of " + name_some(inputs, 40),
                 remedy="give some covariates; without any, the answer would be an average",
+                rows=tuple(np.flatnonzero(empty).tolist()),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -20,6 +20,15 @@ INDENT = "\n" + " " * 11
 class Problem:
     """One thing that is wrong with an input.
 
+    Attributes
+    ----------
+    what, where, got, allowed, remedy : str
+        As printed.
+    rows : tuple of int
+        Patients that it is wrong of, from 0; empty where it is wrong of the table.
+
+    Examples
+    --------
     >>> print(Problem("Not a number", where="column age", got="old", remedy="write years"))
     Not a number
       where:   column age
@@ -32,6 +41,7 @@ class Problem:
     got: str = ""
     allowed: str = ""
     remedy: str = ""
+    rows: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         parts = [_harmless(self.what)]

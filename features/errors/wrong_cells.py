@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,24 @@ def rows_of(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> str:
 def patients_at(rows: np.ndarray) -> str:
     """As `rows_of`, of the rows' numbers from 1."""
     return f"{len(rows)} patient(s): row {name_some(rows, SHOWN)} (the first patient is row 1)"
+
+
+def place_of(problem: Problem) -> str:
+    """Where a problem is, without its patients."""
+    return problem.where.replace(_told_rows(problem), "").removesuffix(", ")
+
+
+def further_down(problem: Problem, rows: int) -> Problem:
+    """A problem of a part of a table, its patients counted in the whole, `rows` above the part."""
+    if not problem.rows:
+        return problem
+    there = tuple(row + rows for row in problem.rows)
+    told = patients_at(np.array(there) + 1)
+    return replace(problem, where=problem.where.replace(_told_rows(problem), told), rows=there)
+
+
+def _told_rows(problem: Problem) -> str:
+    return patients_at(np.array(problem.rows, dtype=int) + 1)
 
 
 def table_rows(table: pd.DataFrame | pd.Series, wrong: np.ndarray) -> str:
@@ -82,6 +101,7 @@ def wrong_cells(
             got=name_cells(cells[wrong]),
             allowed=allowed,
             remedy=remedy,
+            rows=tuple((_rows(cells, wrong) - 1).tolist()) if rows is rows_of else (),
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,20 @@ def read_parquet(path: Path, form: TableFormat, words: MissingWords) -> pd.DataF
         When it is damaged or too large, or a column holds lists, records, bytes, durations, or
         moments in a time zone of which the day is not plain.
     """
+    (table,) = (part for part, _ in parquet_parts(path, form, words, None))
+    return table
+
+
+def parquet_parts(
+    path: Path, form: TableFormat, words: MissingWords, rows: int | None
+) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Read a Parquet file in parts of so many rows, or as one; each with the rows of the whole.
+
+    Raises
+    ------
+    InputError
+        As `read_parquet`; of parts, the size of the file has no limit.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -50,17 +65,28 @@ def read_parquet(path: Path, form: TableFormat, words: MissingWords) -> pd.DataF
             facts, schema = file.metadata, file.schema_arrow
             names = [name for name in schema.names if not name.startswith(INDEX)]
             check_names(names, where)
-            check_size(facts.num_rows, len(names), where)
-            size = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
-            if size > MAX_FILE:
-                raise too_large(f"{where}, unpacked", size, MAX_FILE)
+            check_size(min(facts.num_rows, rows or facts.num_rows), len(names), where)
             _check_types(schema, names, where)
-            stored = file.read(columns=names) if names else file.read()
-        table = _plain(stored, where).to_pandas(ignore_metadata=True, integer_object_nulls=True)
+            if rows is None or not names or not facts.num_rows:
+                size = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
+                if size > MAX_FILE:
+                    raise too_large(f"{where}, unpacked", size, MAX_FILE)
+                stored = file.read(columns=names) if names else file.read()
+                yield _as_frame(stored, names, where, form, words), facts.num_rows
+                return
+            for batch in file.iter_batches(rows, columns=names):
+                stored = pa.Table.from_batches([batch])
+                yield _as_frame(stored, names, where, form, words), facts.num_rows
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise unreadable(where, error) from error
+
+
+def _as_frame(
+    stored: Any, names: list[str], where: str, form: TableFormat, words: MissingWords
+) -> pd.DataFrame:
+    table = _plain(stored, where).to_pandas(ignore_metadata=True, integer_object_nulls=True)
     # Whole numbers stay whole beside missing cells: a float cannot hold a long identifier.
     table = table.astype({c: "Int64" for c in names if _is_whole(stored.schema.field(c).type)
                           and table[c].dtype == object})  # fmt: skip

@@ -58,7 +58,7 @@ def read_table(
     words = MissingWords(form.missing, codes or {})
     words.check()
     if str(path) == "-":
-        data = _read_stdin(stdin)
+        data = read_stdin(stdin)
         kind = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".csv"
         where = "-"
     else:
@@ -67,7 +67,7 @@ def read_table(
         kind = path.suffix.lower()
         if kind not in KINDS.split(", "):
             raise _unknown_kind(path)
-        _check_keys(form, kind, where)
+        check_keys(form, kind, where)
         if kind == ".parquet":
             from features.tables.parquet import read_parquet
 
@@ -77,7 +77,7 @@ def read_table(
 
             return read_excel(path, form, words)
         data = read_bytes(path, READABLE, MAX_JSON if kind == ".json" else MAX_FILE)
-    _check_keys(form, kind, where)
+    check_keys(form, kind, where)
     text = as_utf8(data, where, form.encoding)
     if kind == ".json":
         return read_json(text, where, form, words)
@@ -88,7 +88,14 @@ def read_table(
     return with_decimal_points(table, where, words) if form.decimal == "," else table
 
 
-def _read_stdin(stdin: IO[str] | None) -> bytes:
+def read_stdin(stdin: IO[str] | None) -> bytes:
+    """All bytes of standard input; none where it is closed.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is larger than a table's file may be.
+    """
     if stdin is None:
         return b""
     # The bytes themselves where there are any: the terminal's encoding says nothing of a table's.
@@ -104,7 +111,7 @@ def _read_stdin(stdin: IO[str] | None) -> bytes:
     return data
 
 
-def _check_keys(form: TableFormat, kind: str, where: str) -> None:
+def check_keys(form: TableFormat, kind: str, where: str) -> None:
     """Raise for a key that says nothing about such a file."""
     text = kind not in (*EXCEL, ".parquet", ".json")
     useless = {

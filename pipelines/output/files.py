@@ -8,12 +8,19 @@ numbers stay numbers.
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+import numpy as np
+
+from features.columns import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # As typed, and in the full width of East Asian keyboards, which spreadsheets take for the same;
 # blanks before it are cut off by some.
@@ -34,12 +41,38 @@ def safe_cell(value: object) -> object:
 
 def csv_text(table: pd.DataFrame) -> str:
     """A table as CSV without its index, every cell and name as `safe_cell` has it."""
+    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+
     safe = table.copy()
     for place, (_, column) in enumerate(table.items()):
         if not (is_numeric_dtype(column) or is_datetime64_any_dtype(column)):
             safe.isetitem(place, column.astype(object).map(safe_cell))
     safe.columns = [safe_cell(str(name)) for name in table.columns]
     return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def csv_of(columns: Columns, *, header: bool = True) -> str:
+    """Plain columns as CSV, by the rules of `csv_text`; a missing cell is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow([safe_cell(name) for name in columns])
+    writer.writerows(zip(*map(_csv_cells, columns.values()), strict=True))
+    return text.getvalue()
+
+
+def _csv_cells(column: np.ndarray) -> list[object]:
+    """Python's own numbers, since their text is the shortest that reads back as the same."""
+    return ["" if cell is None or cell != cell else safe_cell(cell) for cell in column.tolist()]
+
+
+def plain_records(columns: Columns) -> list[dict[str, object]]:
+    """Rows of plain columns for JSON, in which what is missing is null."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        {n: None if v is None or v != v else v for n, v in zip(columns, row, strict=True)}
+        for row in rows
+    ]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, object]]:
@@ -50,6 +83,13 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV without its index, by `csv_text`."""
     write_text(path, csv_text(table))
+
+
+def replace_file(made: Path, path: Path) -> None:
+    """Let a finished file take its place, and see that the disk holds it before it does."""
+    with made.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(made, path)
 
 
 def write_text(path: Path, text: str) -> None:

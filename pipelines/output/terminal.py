@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from features.errors import one_line, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Without a terminal there is no width to fit; 120 columns suit a log.
 LOG_WIDTH = 120
@@ -61,6 +63,8 @@ def print_findings(findings: Iterable[object], to: Console = console) -> None:
 
 def print_table(title: str, frame: pd.DataFrame, to: Console = console) -> None:
     """Print a table and an empty line; a missing cell is empty."""
+    import pandas as pd
+
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in frame.columns:
         table.add_column(one_line(column), overflow="fold")

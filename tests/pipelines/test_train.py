@@ -343,6 +343,7 @@ def test_predictions_as_csv(predict_with, leuksurv):
         "median_months",
         "note",
         "model",
+        "model_version",
         "model_run_id",
         "model_data_fingerprint",
     ]
