@@ -23,6 +23,7 @@ class Caution(StrEnum):
     FAR_FROM_TRAINING = "far_from_training"
     THIN_OVERLAP = "thin_overlap"
     NOT_SHOWN_BETTER = "not_shown_better"
+    NARROW_RANGE = "narrow_range"
     NO_INTERVAL = "no_interval"
 
 
@@ -47,6 +48,9 @@ TEXTS: dict[Caution, Callable[[str], str]] = {
     ),
     Caution.NOT_SHOWN_BETTER: lambda about: (
         f"the model was not shown to predict better than Kaplan-Meier: {about}"
+    ),
+    Caution.NARROW_RANGE: lambda about: (
+        f"the range is too narrow, as the cohort does not support the model's covariates: {about}"
     ),
     Caution.NO_INTERVAL: lambda about: f"no interval: {about}",
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from models.individual.cautions import Caution, Doubt
-from models.individual.support import PREFERENCE, Columns, Support
+from models.individual.support import FEWEST_EVENTS, PREFERENCE, Columns, Support
 from models.individual.words import percent
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def doubts_of(
             (Caution.FAR_FROM_TRAINING, _far(support, patient)),
             (Caution.THIN_OVERLAP, _thin(support, patient, arms)),
             (Caution.NOT_SHOWN_BETTER, _not_better(support)),
+            (Caution.NARROW_RANGE, _narrow(support)),
         ]
     return tuple(Doubt(caution, about) for caution, about in found if about)
 
@@ -121,6 +122,12 @@ def _not_better(support: Support) -> str:
         f"IPA at {better.month:g} months {better.estimate:.2f} "
         f"({better.low:.2f} to {better.high:.2f}), 0 is Kaplan-Meier"
     )
+
+
+def _narrow(support: Support) -> str:
+    if support.events_per_feature >= FEWEST_EVENTS:
+        return ""
+    return f"{support.events_per_feature:.1f} events a feature, {FEWEST_EVENTS} are asked for"
 
 
 def overlaps(support: Support, patient: Columns, arm: str) -> bool | None:

@@ -25,6 +25,9 @@ GROUPS = ("low", "intermediate", "high")
 # The preference score, beyond which hardly anybody like the patient received the other regimen
 # (Walker et al., Comp Eff Res 2013, 10.2147/CER.S40357).
 PREFERENCE = (0.1, 0.9)
+# Events a feature below which the range of a patient's probability holds the truth too rarely: it
+# did with 3 of them, and with 9 did not (docs/individual.md).
+FEWEST_EVENTS = 5
 # How far covariates hang together is drawn this much towards not at all.
 SHRUNK = 0.1
 
@@ -223,6 +226,8 @@ class Support(BaseModel):
         What is predicted, in words: 'death'.
     until : float
         Months up to which at least FEWEST_AT_RISK training patients were at risk.
+    events_per_feature : float
+        Of the training, the features as a Cox model encodes them.
     months, average : tuple of float
         Mean predicted survival of the training patients.
     typical : mapping of predictor -> value
@@ -238,6 +243,7 @@ class Support(BaseModel):
 
     event: str
     until: float
+    events_per_feature: float
     months: tuple[float, ...]
     average: tuple[float, ...]
     typical: dict[str, float | str]

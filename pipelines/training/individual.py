@@ -13,6 +13,7 @@ from evaluation.validation import Refits
 from features.covariates import describe_covariates
 from features.dataset import REGIMEN, Dataset
 from features.outcome import Outcome
+from models.fitted import encode
 from models.individual import (
     FEWEST_REFITS,
     Better,
@@ -80,6 +81,7 @@ def support_of(plan: TrainingPlan, model: SurvivalModel, metrics: pd.DataFrame) 
     return Support(
         event=event_in_words(plan.endpoint, dataset.outcome),
         until=min(supported_until(dataset.outcome.time), model.follow_up),
+        events_per_feature=_events_per_feature(dataset),
         months=tuple(months.tolist()),
         average=tuple(survival.mean(axis=0).round(4).tolist()),
         typical=typical,
@@ -107,6 +109,12 @@ def event_in_words(endpoint: str, outcome: Outcome) -> str:
         if 0 < len(named) <= MOST_REASONS and not any("=" in word for word in named):
             return " or ".join(filter(None, (", ".join(named[:-1]), named[-1])))
     return EVENTS.get(endpoint, f"{endpoint} event")
+
+
+def _events_per_feature(dataset: Dataset) -> float:
+    # As a Cox model counts them, whatever the learner: it is what the width was measured by.
+    features = encode(LEARNERS["cox"], dataset).X.shape[1]
+    return round(dataset.outcome.n_events / max(features, 1), 2)
 
 
 def _fills(

@@ -66,6 +66,7 @@ def support(training):
     return Support(
         event="death",
         until=18.0,
+        events_per_feature=30.0,
         months=tuple(months.tolist()),
         average=tuple(survival.mean(axis=0).round(4).tolist()),
         typical=typical_values(training),

@@ -153,6 +153,8 @@ def test_what_the_model_is(engine, card, support):
     weak = support.better.model_copy(update={"low": -0.01})
     weaker = support.model_copy(update={"better": weak})
     assert cautions(replace(engine, support=weaker)) == {Caution.NOT_SHOWN_BETTER}
+    crowded = support.model_copy(update={"events_per_feature": 4.9})
+    assert cautions(replace(engine, support=crowded)) == {Caution.NARROW_RANGE}
     assert cautions(replace(engine, refits=())) == {Caution.NO_INTERVAL}
     [no_refits] = answer(replace(engine, refits=())).doubts
     null = replace(engine, card=card.model_copy(update={"learner": "kaplan_meier"}))

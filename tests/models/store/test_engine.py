@@ -24,7 +24,8 @@ def support(dataset):
     columns = columns_of(dataset)
     typical = typical_values(columns)
     return Support(
-        event="death", until=20.0, months=(6.0, 12.0), average=(0.8, 0.6), typical=typical,
+        event="death", until=20.0, events_per_feature=12.0, months=(6.0, 12.0),
+        average=(0.8, 0.6), typical=typical,
         fills=dict.fromkeys(typical), terms=Terms.of(columns, 5),
         risks=Risks(month=12.0),
     )  # fmt: skip

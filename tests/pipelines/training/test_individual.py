@@ -54,6 +54,11 @@ def test_ten_patients_are_at_risk_until_then(support, dataset):
     assert (dataset.outcome.time >= support.until + 0.1).sum() < 10
 
 
+def test_events_are_counted_by_feature(support, dataset):
+    # Age, hemoglobin, TP53, white cells, the regimen; two diseases, and the rare one.
+    assert support.events_per_feature == pytest.approx(dataset.outcome.n_events / 8, abs=0.01)
+
+
 def test_risks_are_ranked_at_the_last_horizon(support, models, dataset):
     assert support.risks.month == 12.0
     risks = 1 - models["cox"].predict(dataset.predictors, [12.0]).survival[:, 0]
