@@ -200,7 +200,9 @@ def _predicted(
         except InputError as error:
             if batch.rejected is None or not all(problem.rows for problem in error.problems):
                 raise InputError(further_down(p, above) for p in error.problems) from None
-            reasons += [(int(kept[r]), _reason(p)) for p in error.problems for r in p.rows]
+            for problem in error.problems:
+                reason = _reason(problem)
+                reasons += [(int(kept[row]), reason) for row in problem.rows]
             kept = np.setdiff1d(kept, [row for row, _ in reasons])
     return None, _told(reasons, table, above)
 
