@@ -25,7 +25,7 @@ from pipelines.output.flags import (
 from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 if TYPE_CHECKING:
-    from pipelines.prediction import Batch
+    from pipelines.prediction import Batch, Format
 
 # As `pipelines.prediction.Format`; a command's help loads nothing heavy.
 FormatName = Literal["table", "csv", "json", "parquet"]
@@ -75,6 +75,26 @@ def predict(
             "it, one of them stops the command."
         ),
     ] = None,
+    limits: Annotated[
+        bool,
+        typer.Option("--limits", help="The range of each probability, and every doubt by name."),
+    ] = False,
+    alive_at: Annotated[
+        float | None,
+        typer.Option(help="Months: what is to come for those without the event until then."),
+    ] = None,
+    both_regimens: Annotated[
+        bool,
+        typer.Option("--both-regimens", help="The same patient under each regimen of the model."),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="What each covariate adds, against a typical patient."),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="PNG or SVG file for the survival curve; of several patients, one each."),
+    ] = None,
     ignore_extra: Annotated[
         bool, typer.Option("--ignore-extra", help="Leave columns unread that the model lacks.")
     ] = False,
@@ -96,7 +116,10 @@ def predict(
         "sheet": sheet,
         "missing": missing,
     }
-    asked = _Asked(patients, config, model, horizons, output, out, rejected, ignore_extra, form)
+    question = (limits, alive_at, both_regimens, explain, plot)
+    asked = _Asked(
+        patients, config, model, horizons, output, out, rejected, ignore_extra, form, question
+    )
     run_command(lambda: _predict(asked))
 
 
@@ -113,36 +136,53 @@ class _Asked:
     rejected: Path | None
     ignore_extra: bool
     form: dict[str, Any]
+    question: tuple[bool, float | None, bool, bool, Path | None]
 
 
 def _predict(asked: _Asked) -> None:
-    from pipelines.output.flags import read_format
     from pipelines.output.folder import check_file
     from pipelines.prediction import (
-        Batch,
+        Asking,
         Format,
         Given,
+        draw,
         form_of,
-        paths_of_batch,
-        predicted,
         read_horizons,
         reader_of,
+        result_of,
         write,
     )
 
-    for file in (asked.out, asked.rejected):
+    asking = Asking(*asked.question)
+    asking.check()
+    for file in (asked.out, asked.rejected, asking.plot):
         check_file(file, asked.patients, asked.config)
     months = None if asked.horizons is None else read_horizons(asked.horizons)
     form = form_of(None if asked.output is None else Format(asked.output), asked.out)
-    patients = asked.patients if asked.config is None else None
-    paths = paths_of_batch(patients, asked.out, form, asked.rejected)
-    if paths is not None:
-        table_format = read_format(asked.form)
-        extra = asked.ignore_extra
-        _in_parts(Batch(*paths, table_format, form, asked.rejected, months, extra), asked.model)
+    batch = None if asking.anything else _batch(asked, form, months)
+    if batch is not None:
+        _in_parts(batch, asked.model)
         return
     read = reader_of(Given(asked.patients, asked.config, asked.form, asked.ignore_extra))
-    write(predicted(load_any(asked.model), read, months), form, asked.out)
+    in_words = form is Format.table
+    stored = load_any(asked.model, refits=asking.anything or in_words)
+    result = result_of(stored, read, months, asking, in_words=in_words)
+    if asking.plot is not None:
+        draw(result, asking.plot)
+    write(result, form, asked.out)
+
+
+def _batch(asked: _Asked, form: Format, months: list[float] | None) -> Batch | None:
+    """What is predicted in parts, of a file to a file; None for anything else."""
+    from pipelines.output.flags import read_format
+    from pipelines.prediction import Batch, paths_of_batch
+
+    patients = asked.patients if asked.config is None else None
+    paths = paths_of_batch(patients, asked.out, form, asked.rejected)
+    if paths is None:
+        return None
+    table_format = read_format(asked.form)
+    return Batch(*paths, table_format, form, asked.rejected, months, asked.ignore_extra)
 
 
 def _in_parts(batch: Batch, model: str) -> None:

@@ -183,6 +183,7 @@ def _answer(engine: Engine, asked: Asked, place: int, question: Question) -> Ans
         arms=card.arms if question.both_regimens else own,
     )  # fmt: skip
     if band is None:
+        doubts = tuple(one for one in doubts if one.caution is not Caution.NARROW_RANGE)
         doubts += (Doubt(Caution.NO_INTERVAL, why_no_band(card.learner)),)
     return Answer(
         patient_id=None if asked.ids is None else str(asked.ids[place]),

@@ -62,6 +62,18 @@ def limits(
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
+def along_curve(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of one curve made non-increasing, as survival is; shape (n_times,) each.
+
+    Survival is at least its lower limit of any later time and at most its upper limit of any
+    earlier one. It matters before the events of most refits, where those without one yet say
+    nothing of how large a small risk is.
+    """
+    lower = np.fmax.accumulate(low[::-1])[::-1]
+    upper = np.fmin.accumulate(high)
+    return np.where(np.isnan(low), np.nan, lower), np.where(np.isnan(high), np.nan, upper)
+
+
 def log_hazard(survival: np.ndarray) -> np.ndarray:
     """log(-log S), kept finite."""
     inside = np.clip(survival, NEAREST, 1 - NEAREST)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from models.individual.answer import AtHorizon, Curve
 from models.individual.curve import curve_grid, given_alive, median_time, restricted_mean
-from models.individual.interval import limits
+from models.individual.interval import along_curve, limits
 from models.individual.support import Columns, Support
 
 # Plain columns of n patients and months -> risk score (n,) and survival (n, n_times).
@@ -87,7 +88,8 @@ class Seen:
         """Probability of the event by each of the horizons that were predicted."""
         places = np.searchsorted(self.times, months)
         average = None if self.support is None else self.support.average_at(months)
-        return self._told(months, self.survival[places], self.refits[:, places], average)
+        low, high = self.limits
+        return _told(months, self.survival[places], (low[places], high[places]), average)
 
     def given_alive(self, since: float, months: Sequence[float]) -> tuple[AtHorizon, ...]:
         """The same of those without the event until a time; horizons up to it are left out."""
@@ -98,35 +100,21 @@ class Seen:
         if self.support is not None:
             known = self.support.average_at([since, *later])
             average = given_alive(known[1:], known[0])
-        return self._told(
-            later,
-            given_alive(self.survival[places], self.survival[start]),
-            given_alive(self.refits[:, places], self.refits[:, start]),
-            average,
-        )
+        survival = given_alive(self.survival[places], self.survival[start])
+        refits = given_alive(self.refits[:, places], self.refits[:, start])
+        either = along_curve(*limits(survival, refits, self.model.widened))
+        return _told(later, survival, either, average)
 
-    def _told(
-        self,
-        months: Sequence[float],
-        survival: np.ndarray,
-        refits: np.ndarray,
-        average: np.ndarray | None,
-    ) -> tuple[AtHorizon, ...]:
-        low, high = limits(survival, refits, self.model.widened)
-        beside = np.full(len(survival), np.nan) if average is None else 1 - average
-        # The survival's upper limit is the event's lower one.
-        return tuple(
-            AtHorizon(float(month), float(p), _number(least), _number(most), _number(mean))
-            for month, p, least, most, mean in zip(
-                months, 1 - survival, 1 - high, 1 - low, beside, strict=True
-            )
-        )
+    @cached_property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper limit of survival at every time."""
+        return along_curve(*limits(self.survival, self.refits, self.model.widened))
 
     @property
     def medians(self) -> tuple[float | None, float | None, float | None]:
         """Median event-free months, then where the curve's limits reach one half."""
-        low, high = limits(self.survival, self.refits, self.model.widened)
-        return tuple(self._median(curve) for curve in (self.survival, low, high))  # type: ignore[return-value]
+        low, high = self.limits
+        return self._median(self.survival), self._median(low), self._median(high)
 
     def _median(self, curve: np.ndarray) -> float | None:
         found = median_time(curve, self.times)
@@ -144,7 +132,7 @@ class Seen:
     def curve(self) -> Curve:
         """Event-free probability up to `reach`, month 0 included."""
         inside = self.times <= self.reach
-        low, high = limits(self.survival, self.refits, self.model.widened)
+        low, high = self.limits
         months = (0.0, *self.times[inside].tolist())
         known = not np.isnan(low[inside]).all()
         average: tuple[float | None, ...] = (None,) * len(months)
@@ -158,6 +146,23 @@ class Seen:
             average=average,
             steps=self.model.jumps is not None,
         )
+
+
+def _told(
+    months: Sequence[float],
+    survival: np.ndarray,
+    either: tuple[np.ndarray, np.ndarray],
+    average: np.ndarray | None,
+) -> tuple[AtHorizon, ...]:
+    low, high = either
+    beside = np.full(len(survival), np.nan) if average is None else 1 - average
+    # The survival's upper limit is the event's lower one.
+    return tuple(
+        AtHorizon(float(month), float(p), _number(least), _number(most), _number(mean))
+        for month, p, least, most, mean in zip(
+            months, 1 - survival, 1 - high, 1 - low, beside, strict=True
+        )
+    )
 
 
 def _number(value: float) -> float | None:

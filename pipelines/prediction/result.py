@@ -11,6 +11,7 @@ import numpy as np
 from features.columns import Columns
 from features.errors import InputError, Problem, collect
 from models.card import ModelCard
+from models.individual import Answer
 from models.patients import Patients, check_horizons, predictions_of
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ class Result:
         As `models.patients.predictions_of`: what is asked, a column each.
     stored : StoredModel
         What predicted.
+    answers : tuple of Answer
+        In full, one a patient; empty where only the probabilities were asked for.
     """
 
     columns: Columns
     stored: StoredModel
+    answers: tuple[Answer, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

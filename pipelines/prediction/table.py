@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -11,6 +13,7 @@ from rich.table import Table
 from features.errors import LONGEST_NAME, one_line
 from features.text import significant
 from models.card import ModelCard
+from models.individual import Answer, told
 from pipelines.output.terminal import PlainConsole
 from pipelines.prediction.result import Result
 
@@ -23,23 +26,42 @@ def as_table(result: Result) -> str:
     buffer = StringIO()
     console = PlainConsole(buffer)
     card = result.stored.card
-    told = description(card)
-    console.print(f"{result.stored.told}: {told['learner']}, trained on {told['trained on']}")
+    about = description(card)
+    console.print(f"{result.stored.told}: {about['learner']}, trained on {about['trained on']}")
     if card.recalibration:
         statement = str(card.recalibration["statement"])
         console.print(f"{statement[0].upper()}{statement[1:]}.")
     if card.training.get("provenance"):
         console.print(f"Not for patients: {card.training['provenance']}.", style="bold")
-    console.print(_block(result) if len(result) == 1 else _lines(result))
-    console.print(
-        "Risk score: unscaled, higher is worse, comparable within this model only. The "
-        "probabilities carry no interval of their own; how good they are on average:"
-    )
+    if result.answers:
+        _answers(console, result.answers)
+        console.print("How good the model's predictions are on average:")
+    else:
+        console.print(_block(result) if len(result) == 1 else _lines(result))
+        console.print(
+            "Risk score: unscaled, higher is worse, comparable within this model only. The "
+            "probabilities carry no range of their own (--limits gives it); how good they are on "
+            "average:"
+        )
     for name, value in card.told_performance.items():
         console.print(f"  {name}: {value}, {card.measured}")
     for caution in card.cautions:
         console.print(f"  caution: {caution}")
     return buffer.getvalue()
+
+
+def _answers(console: PlainConsole, answers: Sequence[Answer]) -> None:
+    """Each patient in words, what is doubtful of all of them once."""
+    shared = [doubt for doubt in answers[0].doubts if all(doubt in one.doubts for one in answers)]
+    band = answers[0].interval
+    for answer in answers:
+        own = tuple(doubt for doubt in answer.doubts if doubt not in shared)
+        for line in told(replace(answer, doubts=own, interval=None)):
+            console.print(one_line(line, LONGEST_NOTE))
+    for doubt in shared:
+        console.print(f"Caution: {doubt.text}.")
+    if band is not None:
+        console.print(f"In brackets: {band.name}. {band.told}")
 
 
 def _block(result: Result) -> Table:

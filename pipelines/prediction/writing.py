@@ -127,6 +127,14 @@ def _as_json(result: Result) -> str:
         "model": stored.identity | description(stored.card),
         "performance": stored.card.performance,
         "cautions": list(stored.card.cautions),
-        "patients": plain_records(result.columns),
+        "patients": _patients(result),
     }
     return json.dumps(content, indent=2) + "\n"
+
+
+def _patients(result: Result) -> list[dict[str, object]]:
+    rows = plain_records(result.columns)
+    if not result.answers:
+        return rows
+    answers = zip(rows, result.answers, strict=True)
+    return [row | {"answer": answer.to_dict()} for row, answer in answers]

@@ -100,6 +100,22 @@ def test_the_curve_starts_at_1_and_lies_in_its_band(engine):
     assert (np.diff(curve.survival) <= 0).all()
 
 
+def test_before_most_refits_have_an_event_the_band_is_not_everything(engine):
+    """A refit without an event yet has no log hazard: its spread from the others means nothing."""
+
+    def later(columns, times):
+        score, survival = engine.predict(columns, times)
+        return score, np.where(times < 2, 1.0, survival)
+
+    half = replace(engine, refits=(*engine.refits[:20], *(later,) * 20))
+    curve = answer(half, Question((6.0,), curve=True)).curve
+    at_two = curve.months.index(2.0)
+    assert curve.low[at_two - 1] == pytest.approx(curve.low[at_two])
+    assert curve.low[at_two] > 0.5
+    assert (np.diff(curve.low) <= 0).all()
+    assert (np.diff(curve.high) <= 0).all()
+
+
 def test_json_holds_numbers_as_numbers(engine):
     question = Question((6.0, 12.0), 3.0, both_regimens=True, explain=True, curve=True)
     found = answer(engine, question, ecog=np.nan).to_dict()
@@ -155,6 +171,8 @@ def test_what_the_model_is(engine, card, support):
     assert cautions(replace(engine, support=weaker)) == {Caution.NOT_SHOWN_BETTER}
     crowded = support.model_copy(update={"events_per_feature": 4.9})
     assert cautions(replace(engine, support=crowded)) == {Caution.NARROW_RANGE}
+    bare = replace(engine, support=crowded, refits=())
+    assert cautions(bare) == {Caution.NO_INTERVAL}
     assert cautions(replace(engine, refits=())) == {Caution.NO_INTERVAL}
     [no_refits] = answer(replace(engine, refits=())).doubts
     null = replace(engine, card=card.model_copy(update={"learner": "kaplan_meier"}))

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from models.individual.interval import FEWEST_REFITS, WIDENED, band_of, limits, log_hazard
+from models.individual.interval import (
+    FEWEST_REFITS,
+    WIDENED,
+    along_curve,
+    band_of,
+    limits,
+    log_hazard,
+)
 
 
 def curves(deviations, survival=0.5):
@@ -41,6 +48,14 @@ def test_refits_that_were_followed_for_less_long_give_none_where_they_are_many()
 def test_before_the_first_event_survival_is_1_without_a_range():
     low, high = limits(np.array([1.0]), np.ones((30, 1)), 2.0)
     assert low[0] == high[0] == 1.0
+
+
+def test_along_a_curve_limits_never_rise():
+    low, high = along_curve(np.array([0.0, 0.8, 0.5, np.nan]), np.array([0.9, 0.99, 0.7, np.nan]))
+    # At least what survival is at least later; at most what it was at most before.
+    assert low[:3].tolist() == [0.8, 0.8, 0.5]
+    assert high[:3].tolist() == [0.9, 0.9, 0.7]
+    assert np.isnan([low[3], high[3]]).all()
 
 
 def test_a_band_is_not_called_a_confidence_interval():
