@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo train compare test test-quick lint ui bench parity validity fuzz lock clean
+.PHONY: help venv dev demo train compare test test-quick lint ui serve bench parity validity fuzz lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ lint: $(DEVELOPS) ## check lint, format, types and the import rule
 
 ui: $(RUNS) ## open the MLflow UI on the project's store, at http://127.0.0.1:5000
 	$(BIN)/python -m pipelines.ui
+
+serve: $(RUNS) ## serve the champion: a page for one patient at http://127.0.0.1:8000
+	$(BIN)/python -m pipelines.serve $(if $(MODEL),--model $(MODEL))
 
 bench: $(RUNS) ## measure speed against named baselines: make bench, or BENCH=name
 	$(BIN)/python -m benchmarks $(BENCH)

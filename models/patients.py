@@ -193,9 +193,7 @@ def predictions_of(
 ) -> dict[str, np.ndarray]:
     """The columns of `predict_for`, plain."""
     months = check_horizons(horizons, card)
-    inputs = {c.name: patients.inputs.get(c.name, _nothing(c, len(patients))) for c in card.inputs}
-    covariates = derive_columns(inputs, card.covariates, {c.name: c for c in card.inputs})
-    _check_some_known(covariates, inputs, patients.rows)
+    inputs, covariates = covariates_of(card, patients)
     regimen = patients.regimen if card.arms else None
     predictors = _predictors(covariates, regimen)
     prediction = model.predict(predictors, months)
@@ -215,6 +213,20 @@ def predictions_of(
     result["median_months"] = np.round(median, 1)
     result["note"] = notes_of(inputs, covariates, card, months)
     return result
+
+
+def covariates_of(card: ModelCard, patients: Patients) -> tuple[Columns, Columns]:
+    """Every input of the model, and what it sees of them, for patients who are read.
+
+    Raises
+    ------
+    InputError
+        For a patient without a single covariate.
+    """
+    inputs = {c.name: patients.inputs.get(c.name, _nothing(c, len(patients))) for c in card.inputs}
+    covariates = derive_columns(inputs, card.covariates, {c.name: c for c in card.inputs})
+    _check_some_known(covariates, inputs, patients.rows)
+    return inputs, covariates
 
 
 def _nothing(covariate: Covariate, n: int) -> np.ndarray:

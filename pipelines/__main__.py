@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "judge a stored model on other patients",
     "promote": "make a registered version the champion, after both were seen side by side",
     "predict": "one patient's risk, or that of a table",
+    "serve": "a page for one patient, and predictions for programs",
     "simulate": "cohorts with a known truth; the published study and its claims",
     "ui": "the MLflow pages of what is stored",
 }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
-from features.covariates import DERIVATIONS, derive_covariates
-from features.dataset import as_predictors
-from features.errors import InputError, Problem, name_some
+from features.columns import is_known
+from features.covariates import DERIVATIONS
+from features.dataset import REGIMEN
 from models.card import ModelCard
-from models.individual import Answer, Asked, Engine, Question, answers
-from models.patients import Patients
+from models.individual import Answer, Asked, Columns, Engine, Question, answers
+from models.patients import Patients, covariates_of
 
 
 def ask(engine: Engine, patients: Patients, question: Question) -> tuple[Answer, ...]:
@@ -34,19 +33,13 @@ def asked_of(patients: Patients, card: ModelCard) -> Asked:
     InputError
         For a patient without a single covariate.
     """
-    inputs = pd.DataFrame(
-        {
-            c.name: patients.inputs.get(c.name, np.nan if c.is_numeric else None)
-            for c in card.inputs
-        },
-        index=range(len(patients.rows)),
-    )
-    covariates = derive_covariates(inputs, card.covariates, {c.name: c for c in card.inputs})
-    _check_known(covariates, list(inputs), patients.rows)
-    predictors = as_predictors(covariates, patients.regimen if card.arms else None)
+    inputs, covariates = covariates_of(card, patients)
+    predictors = dict(covariates)
+    if card.arms and patients.regimen is not None:
+        predictors[REGIMEN] = patients.regimen
     return Asked(
-        predictors={str(name): predictors[name].to_numpy() for name in predictors},
-        inputs={str(name): inputs[name].to_numpy() for name in inputs},
+        predictors=predictors,
+        inputs=inputs,
         rows=patients.rows,
         ids=None if patients.ids is None else list(patients.ids),
         unclear=_unclear(inputs, covariates, patients.rows),
@@ -54,26 +47,14 @@ def asked_of(patients: Patients, card: ModelCard) -> Asked:
 
 
 def _unclear(
-    inputs: pd.DataFrame, covariates: pd.DataFrame, rows: np.ndarray
-) -> dict[int, tuple[str, ...]]:
+    inputs: Columns, covariates: Columns, rows: np.ndarray
+) -> Mapping[int, tuple[str, ...]]:
     """Covariates of each row that its inputs, all of them known, do not determine."""
+    known = {name: is_known(column) for name, column in inputs.items()}
     found: dict[int, tuple[str, ...]] = {}
-    for name in covariates:
-        needed = [str(name)] if name in inputs else list(DERIVATIONS[str(name)].inputs)
-        open_ = covariates[name].isna() & inputs[needed].notna().all(axis=1)
-        for row in rows[open_.to_numpy()]:
-            found[int(row)] = (*found.get(int(row), ()), str(name))
+    for name, column in covariates.items():
+        needed = [name] if name in inputs else list(DERIVATIONS[name].inputs)
+        open_ = ~is_known(column) & np.all([known[one] for one in needed], axis=0)
+        for row in rows[open_]:
+            found[int(row)] = (*found.get(int(row), ()), name)
     return found
-
-
-def _check_known(covariates: pd.DataFrame, names: Sequence[str], rows: np.ndarray) -> None:
-    empty = covariates.isna().all(axis=1).to_numpy()
-    if empty.any():
-        raise InputError(
-            Problem(
-                what="Nothing is known of this patient",
-                where=f"row {name_some(rows[empty])} (the first patient is row 1)",
-                allowed="at least one of " + name_some(names, 40),
-                remedy="give some covariates; without any, the answer would be an average",
-            )
-        )

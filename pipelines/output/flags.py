@@ -20,6 +20,13 @@ CohortOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes; the number of cores if left out.")
 ]
+AuditOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="File to which a line is added for each prediction: time, model, horizons and a keyed "
+        "hash of the input; no covariate."
+    ),
+]
 # How a patients' file is written.
 SeparatorOption = Annotated[
     str, typer.Option(help='Between columns of text, such as ";" or tab; a comma in .csv.')
