@@ -22,6 +22,7 @@ LAST_PORT = 65_535
 MOST_CONNECTIONS = 1_000
 # Seconds that an idle connection is kept, and that running answers have when the service ends.
 IDLE, LAST = 5, 10
+BACKLOG = 1_024
 LONGEST_HEADER = 16 * 1024
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -128,8 +129,11 @@ def _run(service: object, listener: socket.socket) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=LAST,
+        backlog=BACKLOG,
         h11_max_incomplete_event_size=LONGEST_HEADER,
     )
+    # From here on who connects is answered, if only once everything is up.
+    listener.listen(BACKLOG)
     print(f"Serving on http://{shown}:{port}; Ctrl-C ends it.", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
 

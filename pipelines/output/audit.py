@@ -40,6 +40,9 @@ class Audit:
         self._path = path
         self._lock = FileLock(f"{path}.lock", timeout=PATIENCE)
         try:
+            if not path.parent.is_dir():
+                # The lock would make the folder.
+                raise FileNotFoundError(f"there is no folder {path.parent}")
             with self._lock:
                 self._key = _read_key(path.with_name(path.name + ".key"))
                 self._append("")
