@@ -52,7 +52,7 @@ def predict(
     model: Annotated[
         str,
         typer.Option(
-            help="models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, or a folder."
+            help="models:/NAME@champion, models:/NAME/VERSION, runs:/RUN/model, a run, or a folder."
         ),
     ] = DEFAULT_MODEL,
     horizons: Annotated[

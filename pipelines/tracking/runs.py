@@ -37,6 +37,7 @@ from features.errors import InputError, Problem
 from features.sources import shown_address
 from pipelines.output.processes import is_over, own_mark
 from pipelines.tracking import store
+from pipelines.tracking.local_model import DATABASE, PROJECT, store_folder
 from pipelines.tracking.views import UI_PORT, page
 
 SERVER_SECONDS = 10
@@ -45,17 +46,11 @@ BATCH = 100
 # Which process works on a run.
 PROCESS = "vensurv.process"
 DATABASES = ("postgresql", "mysql", "mssql")
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def store_folder() -> Path:
-    """The project's `mlruns/`; beside the working folder when the project was installed alone."""
-    return (PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()) / "mlruns"
 
 
 def own_store_uri() -> str:
     """Tracking URI of the project's own store."""
-    return store.address(store_folder() / "mlflow.db")
+    return store.address(store_folder() / DATABASE)
 
 
 def connect(*, writes: bool = True) -> str:

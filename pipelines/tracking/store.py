@@ -21,6 +21,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from features.errors import InputError, Problem, first_line
+from pipelines.tracking.local_model import MARKER
 
 LOCK = ".lock"
 MAKING = ".making-"
@@ -30,8 +31,6 @@ ARTIFACTS, RUNNING, UNFINISHED = "artifacts", "running", "unfinished"
 SIDECARS = ("-journal", "-wal", "-shm")
 # A training that writes holds the database for milliseconds.
 LOCKED_SECONDS = 10
-# The tag of MLflow's default experiment that says where the store stood when it was last used.
-MARKER = "vensurv.folder"
 # Every column in which MLflow keeps the address of a file.
 ADDRESSES = (
     ("experiments", "artifact_location"),
