@@ -16,6 +16,7 @@ import typer
 
 from pipelines.command import program, run_command
 from pipelines.output.flags import (
+    AuditOption,
     DecimalOption,
     EncodingOption,
     MissingOption,
@@ -25,6 +26,7 @@ from pipelines.output.flags import (
 from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 if TYPE_CHECKING:
+    from pipelines.output.audit import Audit
     from pipelines.prediction import Batch, Format
 
 # As `pipelines.prediction.Format`; a command's help loads nothing heavy.
@@ -91,6 +93,7 @@ def predict(
         bool,
         typer.Option("--explain", help="What each covariate adds, against a typical patient."),
     ] = False,
+    audit: AuditOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="PNG or SVG file for the survival curve; of several patients, one each."),
@@ -118,8 +121,9 @@ def predict(
     }
     question = (limits, alive_at, both_regimens, explain, plot)
     asked = _Asked(
-        patients, config, model, horizons, output, out, rejected, ignore_extra, form, question
-    )
+        patients, config, model, horizons, output, out, rejected, ignore_extra, form, question,
+        audit,
+    )  # fmt: skip
     run_command(lambda: _predict(asked))
 
 
@@ -137,9 +141,11 @@ class _Asked:
     ignore_extra: bool
     form: dict[str, Any]
     question: tuple[bool, float | None, bool, bool, Path | None]
+    audit: Path | None
 
 
 def _predict(asked: _Asked) -> None:
+    from pipelines.output.audit import canonical
     from pipelines.output.folder import check_file
     from pipelines.prediction import (
         Asking,
@@ -149,6 +155,7 @@ def _predict(asked: _Asked) -> None:
         form_of,
         read_horizons,
         reader_of,
+        remembered,
         result_of,
         write,
     )
@@ -159,17 +166,39 @@ def _predict(asked: _Asked) -> None:
         check_file(file, asked.patients, asked.config)
     months = None if asked.horizons is None else read_horizons(asked.horizons)
     form = form_of(None if asked.output is None else Format(asked.output), asked.out)
-    batch = None if asking.anything else _batch(asked, form, months)
+    noted = _noted(asked)
+    batch = None if asking.anything or noted else _batch(asked, form, months)
     if batch is not None:
         _in_parts(batch, asked.model)
         return
-    read = reader_of(Given(asked.patients, asked.config, asked.form, asked.ignore_extra))
+    read = remembered(
+        reader_of(Given(asked.patients, asked.config, asked.form, asked.ignore_extra))
+    )
     in_words = form is Format.table
     stored = load_any(asked.model, refits=asking.anything or in_words)
     result = result_of(stored, read, months, asking, in_words=in_words)
+    if noted is not None:
+        inputs = canonical(read(stored.card), stored.card)
+        noted.write(inputs, months or stored.card.horizons, stored.uri, stored.digest)
     if asking.plot is not None:
         draw(result, asking.plot)
     write(result, form, asked.out)
+
+
+def _noted(asked: _Asked) -> Audit | None:
+    """The audit file, tried before anything is predicted; None where none is asked for."""
+    from features.errors import InputError, Problem
+    from pipelines.output.audit import Audit
+
+    if asked.audit is not None and asked.rejected is not None:
+        raise InputError(
+            Problem(
+                what="Patients are noted all together, not in parts",
+                where=f"--audit {asked.audit}, --rejected {asked.rejected}",
+                remedy="leave one of the two out",
+            )
+        )
+    return None if asked.audit is None else Audit(asked.audit)
 
 
 def _batch(asked: _Asked, form: Format, months: list[float] | None) -> Batch | None:

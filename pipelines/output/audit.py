@@ -15,11 +15,15 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from features.errors import InputError, Problem, first_line
+
+if TYPE_CHECKING:
+    from models.card import ModelCard
+    from models.patients import Patients
 
 KEY_BYTES = 32
 # Seconds that another process may hold the file for.
@@ -93,6 +97,25 @@ class Audit:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def canonical(patients: Patients, card: ModelCard) -> list[dict[str, Any]]:
+    """What was asked of each patient: every input in the dictionary's unit, null where unknown."""
+    regimen = patients.regimen if card.arms else None
+    return [
+        {
+            "regimen": None if regimen is None else str(regimen[place]),
+            "inputs": {one.name: _plain(patients.inputs, one.name, place) for one in card.inputs},
+        }
+        for place in range(len(patients))
+    ]
+
+
+def _plain(inputs: Any, name: str, place: int) -> float | str | None:
+    value = inputs[name][place] if name in inputs else None
+    if value is None or value != value:
+        return None
+    return value if isinstance(value, str) else float(value)
 
 
 def _read_key(path: Path) -> bytes:

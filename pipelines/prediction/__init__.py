@@ -1,6 +1,6 @@
 """One command's predictions: patients read, predicted, written."""
 
-from pipelines.prediction.answering import Asking, answered, draw, result_of
+from pipelines.prediction.answering import Asking, answered, draw, remembered, result_of
 from pipelines.prediction.batch import Batch, paths_of_batch, predict_in_parts
 from pipelines.prediction.progress import progress_of
 from pipelines.prediction.reading import Given, read_horizons, reader_of
@@ -23,6 +23,7 @@ __all__ = [
     "progress_of",
     "read_horizons",
     "reader_of",
+    "remembered",
     "result_of",
     "write",
 ]

@@ -127,7 +127,7 @@ def result_of(
 
     The others and errors are those of `answered`.
     """
-    read_once = _remembered(read)
+    read_once = remembered(read)
     if not asking.anything:
         result = predicted(stored, read_once, horizons)
         if not (in_words and len(result) == 1):
@@ -135,7 +135,7 @@ def result_of(
     return answered(stored, read_once, horizons, asking)
 
 
-def _remembered(read: Callable[[ModelCard], Patients]) -> Callable[[ModelCard], Patients]:
+def remembered(read: Callable[[ModelCard], Patients]) -> Callable[[ModelCard], Patients]:
     """Standard input cannot be read twice."""
     found: list[Patients] = []
 

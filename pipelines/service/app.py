@@ -18,7 +18,7 @@ from features.errors import InputError, Problem
 from models.individual import Answer, Question
 from models.patients import Patients
 from models.store import StoredModel, ask
-from pipelines.output.audit import Audit
+from pipelines.output.audit import Audit, canonical
 from pipelines.service.about import Served
 from pipelines.service.body import patients_of, read_json
 from pipelines.service.options import read_options
@@ -58,14 +58,8 @@ class Service:
         """
         found = ask(self.served.engine, patients, question)
         if self.audit is not None:
-            inputs = [
-                {
-                    "regimen": one.regimen,
-                    "inputs": {given.name: given.value for given in one.inputs},
-                }
-                for one in found
-            ]
             stored = self.served.stored
+            inputs = canonical(patients, stored.card)
             try:
                 self.audit.write(inputs, question.horizons, stored.uri, stored.digest)
             except OSError as error:

@@ -117,3 +117,23 @@ def test_no_model_is_told(capsys, tmp_path):
 def test_an_audit_file_that_cannot_be_written_stops_it_at_once(capsys, folder, tmp_path):
     told = refused(capsys, "--model", str(folder), "--port", "0", "--audit", str(tmp_path))
     assert "The audit file cannot be written" in told
+
+
+def test_a_prediction_of_the_command_is_noted_as_the_services_is(folder, tmp_path, capsys):
+    from pipelines import predict
+    from pipelines.output.audit import Audit
+
+    (tmp_path / "patient.json").write_text(json.dumps(PATIENT))
+    audit, patient = str(tmp_path / "audit"), str(tmp_path / "patient.json")
+    with pytest.raises(SystemExit) as ended:
+        predict.main([patient, "--model", str(folder), "--audit", audit, "--horizons", "6"])
+    assert ended.value.code == 0
+    (line,) = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+    known = {"age_years": 61.0, "mut_tp53": 1.0}
+    inputs = dict.fromkeys(("hb_g_per_l", "disease", "wbc_1e9_per_l")) | known
+    expected = Audit(tmp_path / "audit").hashed({"regimen": "HMA", "inputs": inputs})
+    assert (line["input"], line["horizons"]) == (expected, [6.0])
+    with pytest.raises(SystemExit) as ended:
+        predict.main([patient, "--model", str(folder), "--audit", str(tmp_path / "no" / "audit")])
+    assert ended.value.code == 2
+    assert "nothing was predicted" in capsys.readouterr().err
