@@ -170,7 +170,7 @@ def plain_coxnet(train: Dataset, test: Dataset, times: np.ndarray, score: Any) -
     from sklearn.pipeline import make_pipeline
 
     from models.prediction import SurvivalPrediction
-    from models.preprocessing import make_preprocessing
+    from models.preprocessing.fitting import make_preprocessing
 
     preprocessing = make_preprocessing(train.predictors, handles_missing=False, scale=True)
     engine = CoxnetSurvivalAnalysis(alphas=[0.1], l1_ratio=0.05, fit_baseline_model=True)

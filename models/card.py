@@ -29,7 +29,6 @@ PACKAGES = (
     "xgboost",
     "optuna",
     "mlflow",
-    "skops",
 )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from xgboost.core import XGBoostError
 
-from features.dataset import Dataset
 from features.errors import InputError, Problem
 from models.learners import LEARNERS, Learner, SurvivalEstimator
 from models.prediction import (
@@ -19,16 +17,15 @@ from models.prediction import (
     increasing_times,
     within_follow_up,
 )
-from models.preprocessing import (
-    FeatureColumns,
-    feature_columns,
-    feature_owners,
-    make_preprocessing,
-    to_features,
-)
+from models.preprocessing import Encoding, FeatureColumns, count_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from features.dataset import Dataset
 
 # What an engine raises where a fit does not converge; a mistake in the code raises something else.
-NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError, XGBoostError)
+NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError)
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class FittedModel:
         What it was made with.
     columns : tuple of str
         Predictors in the order of fitting.
-    preprocessing : transformer, or None without predictors
+    preprocessing : Encoding, or None without predictors
     follow_up : float
         Longest time seen in training, months; nothing is predicted beyond it.
     """
@@ -51,16 +48,18 @@ class FittedModel:
     learner: str
     params: dict[str, Any]
     columns: tuple[str, ...]
-    preprocessing: Any
+    preprocessing: Encoding | None
     estimator: SurvivalEstimator
     follow_up: float
 
-    def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
+    def predict(
+        self, predictors: pd.DataFrame | Mapping[str, np.ndarray], times: ArrayLike
+    ) -> SurvivalPrediction:
         """Predict for patients.
 
         Parameters
         ----------
-        predictors : DataFrame of shape (n, p)
+        predictors : DataFrame of shape (n, p), or plain columns of shape (n,)
             As `Dataset.predictors`; extra columns are ignored.
         times : array-like of shape (n_times,)
             Months, increasing.
@@ -76,18 +75,16 @@ class FittedModel:
             When the times are not increasing and >= 0.
         """
         months = increasing_times(times)
-        X = apply_preprocessing(self.preprocessing, predictors[list(self.columns)])
+        X = apply_preprocessing(self.preprocessing, predictors)
         return self._predict_features(X, months)
 
     def opened(self) -> OpenedModel:
         """The model taken apart: features and the covariates they come from, and the estimator."""
-        names = [] if self.preprocessing is None else feature_owners(self.preprocessing)
+        names = [] if self.preprocessing is None else self.preprocessing.owners
         return OpenedModel(
             columns=self.columns,
             owner=np.array([self.columns.index(name) for name in names], dtype=int),
-            encode=lambda predictors: apply_preprocessing(
-                self.preprocessing, predictors[list(self.columns)]
-            ),
+            encode=lambda predictors: apply_preprocessing(self.preprocessing, predictors),
             predict=self._predict_features,
             jumps=self.estimator.jumps,
             inside=self.estimator.inside(),
@@ -129,7 +126,7 @@ def fit_learner(
 class Encoded:
     """Predictors of training patients as one learner takes them, and how they became so."""
 
-    preprocessing: Any
+    preprocessing: Encoding | None
     X: np.ndarray
     columns: FeatureColumns | None
 
@@ -139,21 +136,25 @@ def encode(learner: Learner, dataset: Dataset) -> Encoded:
     predictors = dataset.predictors
     if not predictors.shape[1]:
         return Encoded(None, np.empty((len(dataset), 0)), None)
-    preprocessing = make_preprocessing(
+    from models.preprocessing.fitting import feature_columns, fit_encoding
+
+    preprocessing = fit_encoding(
         predictors,
         handles_missing=learner.handles_missing,
         scale=learner.scale,
         handles_categories=learner.handles_categories,
     )
     columns = feature_columns(predictors, dataset.monotone) if learner.handles_categories else None
-    return Encoded(preprocessing, np.asarray(preprocessing.fit_transform(predictors)), columns)
+    return Encoded(preprocessing, preprocessing.transform(predictors), columns)
 
 
-def apply_preprocessing(preprocessing: Any, predictors: pd.DataFrame) -> np.ndarray:
+def apply_preprocessing(
+    preprocessing: Encoding | None, predictors: pd.DataFrame | Mapping[str, np.ndarray]
+) -> np.ndarray:
     """Features of new patients, shape (n, p)."""
     if preprocessing is None:
-        return np.empty((len(predictors), 0))
-    return to_features(preprocessing, predictors)
+        return np.empty((count_rows(predictors), 0))
+    return preprocessing.transform(predictors)
 
 
 def check_weights(learner: str) -> None:

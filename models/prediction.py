@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,8 +86,10 @@ class SurvivalModel(Protocol):
         """Months; nothing is predicted beyond."""
         ...
 
-    def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
-        """Predict for patients at increasing times in months."""
+    def predict(
+        self, predictors: pd.DataFrame | Mapping[str, np.ndarray], times: ArrayLike
+    ) -> SurvivalPrediction:
+        """Predict for patients, a DataFrame or plain columns, at increasing times in months."""
         ...
 
 

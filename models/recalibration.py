@@ -9,12 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import greenwood
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import optimize
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
@@ -23,8 +21,8 @@ from features.dataset import Dataset
 from features.errors import InputError, Problem
 from features.outcome import Outcome
 from models.prediction import SurvivalModel, SurvivalPrediction
+from models.recalibrated import KINDS, LOWEST, RecalibratedModel, cumulative_hazard
 
-KINDS = ("in_the_large", "slope", "per_horizon")
 # Events needed by the horizon, per horizon in each interval between horizons. With E events the
 # ratio of observed to expected is known to a factor of about exp(1.96 / sqrt(E)): 20 events give
 # 0.65 to 1.55. A slope needs more.
@@ -32,110 +30,7 @@ MIN_EVENTS = {"in_the_large": 20, "slope": 50, "per_horizon": 20}
 # Below this many events a recalibration is a caution: Vergouwe et al., J Clin Epidemiol 2005,
 # 10.1016/j.jclinepi.2004.06.017; Collins et al., Stat Med 2016, 10.1002/sim.6787.
 ADVISED_EVENTS = 100
-# Beyond plain types, what a stored recalibrated model holds besides the model inside it.
-TRUSTED_TYPES = ("models.recalibration.RecalibratedModel",)
 CI_METHOD = "Kaplan-Meier log-log, predictions and other parameters fixed; slope: Wald"
-# A survival of 0 has no finite cumulative hazard.
-_LOWEST = 1e-12
-
-
-@dataclass(frozen=True)
-class RecalibratedModel:
-    """A fitted model whose cumulative hazard is stretched; holds no patient row.
-
-    With H(t) = -log S(t) of the model inside, the new cumulative hazard grows by
-    `multipliers[k]` times the growth of H(t)^slope between horizons k - 1 and k, and beyond the
-    last horizon by the last multiplier. So survival stays in [0, 1] and non-increasing in time.
-
-    Attributes
-    ----------
-    model : SurvivalModel
-        The model that was recalibrated.
-    kind : {"in_the_large", "slope", "per_horizon"}
-    slope : float
-        Above 0; below 1 draws predictions together. 1 unless kind is "slope".
-    horizons : tuple of float
-        Months, increasing; one unless kind is "per_horizon".
-    multipliers : tuple of float
-        One a horizon, at least 0.
-    """
-
-    model: SurvivalModel
-    kind: str
-    slope: float
-    horizons: tuple[float, ...]
-    multipliers: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        horizons = np.asarray(self.horizons, dtype=float)
-        if self.kind not in KINDS:
-            raise ValueError(f"kind is {self.kind!r}; expected one of {KINDS}")
-        if not self.slope > 0:
-            raise ValueError(f"slope is {self.slope}; a slope of 0 or less turns the order round")
-        if not len(horizons) or (np.diff(horizons) <= 0).any() or len(horizons) != len(
-            self.multipliers
-        ):  # fmt: skip
-            raise ValueError(
-                f"horizons must be increasing with one multiplier each; got {self.horizons} and "
-                f"{self.multipliers}"
-            )
-        if not all(np.isfinite(m) and m >= 0 for m in self.multipliers):
-            raise ValueError(f"multipliers must be finite and at least 0; got {self.multipliers}")
-
-    @property
-    def learner(self) -> str:
-        """Name of the learner of the model inside."""
-        return self.model.learner
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """What the learner of the model inside was made with."""
-        return self.model.params
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Predictors that the model inside sees."""
-        return self.model.columns
-
-    @property
-    def follow_up(self) -> float:
-        """Months; nothing is predicted beyond, as in the model inside."""
-        return self.model.follow_up
-
-    def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
-        """Predict for patients.
-
-        Parameters
-        ----------
-        predictors : DataFrame of shape (n, p)
-            As the model inside takes them.
-        times : array-like of shape (n_times,)
-            Months, increasing.
-
-        Returns
-        -------
-        SurvivalPrediction
-            The risk score is that of the model inside, which orders patients as the survival of
-            "in_the_large" and "slope" does at every time; "per_horizon" may let curves cross.
-            Survival is NaN beyond `follow_up`.
-
-        Raises
-        ------
-        ValueError
-            When the times are not increasing and >= 0.
-        """
-        times = np.atleast_1d(np.asarray(times, dtype=float))
-        if (np.diff(times) <= 0).any() or (times < 0).any():
-            raise ValueError("times must be increasing and >= 0 months")
-        # Inner horizons are where the multiplier changes; the last one changes nothing.
-        grid = np.union1d(times, self.horizons[:-1])
-        inside = self.model.predict(predictors, grid)
-        hazard = _cumulative_hazard(inside.survival) ** self.slope
-        knots = [hazard[:, np.searchsorted(grid, h)] for h in self.horizons[:-1]]
-        recalibrated = np.exp(-_stretched(hazard, knots, self.multipliers))
-        return SurvivalPrediction(
-            inside.risk_score, recalibrated[:, np.searchsorted(grid, times)], times
-        )
 
 
 @dataclass(frozen=True)
@@ -236,7 +131,7 @@ def recalibrate(
     slope, error = 1.0, np.nan
     if kind == "slope":
         slope, error = _cox_slope(outcome, before.survival[:, 0])
-    hazard = _cumulative_hazard(before.survival) ** slope
+    hazard = cumulative_hazard(before.survival) ** slope
     multipliers = _solve(hazard, observed["estimate"].to_numpy())
     recalibrated = RecalibratedModel(
         model, kind, slope, tuple(map(float, grid)), tuple(multipliers)
@@ -262,32 +157,6 @@ def recalibrate(
         }
     )
     return Recalibration(recalibrated, table, _statement(outcome, events, needed, kind))
-
-
-def _cumulative_hazard(survival: np.ndarray) -> np.ndarray:
-    """-log S, finite where S is 0; NaN stays NaN."""
-    return -np.log(np.clip(survival, _LOWEST, 1.0))
-
-
-def _stretched(
-    hazard: np.ndarray, knots: Sequence[np.ndarray], multipliers: Sequence[float]
-) -> np.ndarray:
-    """Sum over the intervals of multiplier times growth of the hazard inside it, (n, n_times).
-
-    `hazard` (n, n_times), `knots` its values (n,) at the inner horizons. A hazard that does not
-    decrease in time makes each term, and so the sum, not decrease either.
-    """
-    total = np.zeros_like(hazard)
-    lower = np.zeros((len(hazard), 1))
-    for k, multiplier in enumerate(multipliers):
-        grown = np.maximum(hazard, lower)
-        if k < len(knots):
-            upper = knots[k][:, None]
-            grown = np.minimum(grown, upper)
-        total += multiplier * (grown - lower)
-        if k < len(knots):
-            lower = upper
-    return total
 
 
 def _solve(hazard: np.ndarray, observed: np.ndarray) -> list[float]:
@@ -362,7 +231,7 @@ def _observed(outcome: Outcome, horizons: np.ndarray) -> pd.DataFrame:
 
 def _cox_slope(outcome: Outcome, survival: np.ndarray) -> tuple[float, float]:
     """Cox coefficient (Efron) of log(-log S), and its standard error."""
-    hazard = np.maximum(_cumulative_hazard(survival), _LOWEST)
+    hazard = np.maximum(cumulative_hazard(survival), LOWEST)
     covariate = np.log(hazard)
     if not np.ptp(covariate) > 0:
         raise InputError(

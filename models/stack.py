@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 
-from features.dataset import Dataset
 from features.outcome import Outcome
 from models.fitted import fit_learner
 from models.learners import STACK
@@ -22,7 +19,11 @@ from models.prediction import (
     increasing_times,
     within_follow_up,
 )
-from models.resampling import repeated_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from features.dataset import Dataset
 
 DEFAULT_MEMBERS = ("cox", "forest", "xgboost_cox")
 RISK_GRID = 50
@@ -44,8 +45,8 @@ class StackedModel:
         `members`: learner -> its parameters; `weights`: learner -> weight. A learner with weight 0
         is not fitted.
     columns : tuple of str
-    members : list of fitted models
-    weights : list of float
+    members : tuple of fitted models
+    weights : tuple of float
         Above 0, adding up to 1.
     follow_up : float
         Months; nothing is predicted beyond.
@@ -54,11 +55,13 @@ class StackedModel:
     learner: str
     params: dict[str, Any]
     columns: tuple[str, ...]
-    members: list[SurvivalModel]
-    weights: list[float]
+    members: tuple[SurvivalModel, ...]
+    weights: tuple[float, ...]
     follow_up: float
 
-    def predict(self, predictors: pd.DataFrame, times: ArrayLike) -> SurvivalPrediction:
+    def predict(
+        self, predictors: pd.DataFrame | Mapping[str, np.ndarray], times: ArrayLike
+    ) -> SurvivalPrediction:
         """Predict for patients, as `FittedModel.predict`.
 
         The risk score is minus the mean of the survival curve up to the follow-up: the members'
@@ -78,7 +81,7 @@ class StackedModel:
 
     def opened(self) -> WeightedModels:
         """The members and their weights; the risk score is not a sum of theirs."""
-        return WeightedModels(tuple(self.weights), tuple(self.members))
+        return WeightedModels(self.weights, self.members)
 
 
 def fit_stack(params: Mapping[str, Any], dataset: Dataset, seed: int) -> StackedModel:
@@ -96,8 +99,8 @@ def fit_stack(params: Mapping[str, Any], dataset: Dataset, seed: int) -> Stacked
         learner=STACK,
         params={"members": dict(members), "weights": dict(weights)},
         columns=tuple(dataset.predictors.columns),
-        members=[fit_learner(name, members[name], dataset, seed) for name in used],
-        weights=[weights[name] for name in used],
+        members=tuple(fit_learner(name, members[name], dataset, seed) for name in used),
+        weights=tuple(weights[name] for name in used),
         follow_up=dataset.outcome.follow_up,
     )
 
@@ -134,6 +137,11 @@ def weigh_members(
     ----------
     Wolpert, Neural Netw 1992, 5:241-259; Breiman, Mach Learn 1996, 24:49-64.
     """
+    import pandas as pd
+    from scipy.optimize import minimize
+
+    from models.resampling import repeated_folds
+
     folds = repeated_folds(dataset, inner_folds, 1, seed)[0]
     survival = np.empty((len(members), len(dataset), len(times)))
     for fold in range(inner_folds):

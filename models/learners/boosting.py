@@ -1,22 +1,25 @@
-"""What the XGBoost learners share: rows in one order, native categories, storage as bytes."""
+"""What the XGBoost learners share: rows in one order, native categories, trees as plain arrays."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xgboost
-from optuna.trial import Trial
-from sklearn.base import BaseEstimator
 
 from features.outcome import Outcome
+from models.learners.learner import Parameters
 from models.prediction import LinkedScore
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
+from models.trees import Trees, from_xgboost
+
+if TYPE_CHECKING:
+    import xgboost
+    from optuna.trial import Trial
 
 # An event on the index date counts as half a day: a logarithm of the time cannot be taken of 0.
 HALF_A_DAY = 0.5 * 12 / 365.25
@@ -24,11 +27,11 @@ HALF_A_DAY = 0.5 * 12 / 365.25
 THREADS_FROM = 5000
 
 # Margins in the order of the rows, and the data, to gradient and Hessian of each row.
-Objective = Callable[[np.ndarray, xgboost.DMatrix], tuple[np.ndarray, np.ndarray]]
+Objective = Callable[[np.ndarray, "xgboost.DMatrix"], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(eq=False, repr=False)
-class Boosted(BaseEstimator):
+class Boosted(Parameters):
     """The parameters that the XGBoost learners have in common.
 
     Parameters
@@ -47,6 +50,43 @@ class Boosted(BaseEstimator):
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Margin:
+    """A sum of trees, added up in single precision as the engine does.
+
+    Attributes
+    ----------
+    trees : Trees
+    base : float
+        What the sum starts from.
+    """
+
+    trees: Trees
+    base: float
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The sum for each patient, shape (n,)."""
+        total = np.full(len(X), self.base, dtype=np.float32)
+        values = self.trees.value.astype(np.float32)
+        for leaf in self.trees.leaves(X).T:
+            total += values[leaf]
+        return total.astype(float)
+
+    def terms(self, X: np.ndarray) -> np.ndarray:
+        """What trees that split at most once add by feature, shape (n, p), in double precision."""
+        terms = np.zeros(X.shape)
+        for tree, leaf in enumerate(self.trees.leaves(X).T):
+            for feature in self.trees.used(tree):
+                terms[:, feature] += self.trees.value[leaf]
+        return terms
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Features that any tree splits on, in their order."""
+        feature = self.trees.feature
+        return tuple(np.unique(feature[feature >= 0]).tolist())
+
+
 def canonical_order(X: np.ndarray, outcome: Outcome) -> np.ndarray:
     """Rows by time, event and then features, shape (n,): the engine must not see how they came."""
     order = np.lexsort((outcome.event, outcome.time))
@@ -63,8 +103,8 @@ def boost(
     engine: Mapping[str, Any],
     monotone: tuple[int, ...],
     objective: Objective | None = None,
-) -> bytes:
-    """Train and return the booster as bytes.
+) -> Margin:
+    """Train and return the sum of trees.
 
     Parameters
     ----------
@@ -77,30 +117,40 @@ def boost(
         1 where the margin may only grow with it, -1 where it may only fall; empty for none.
     objective : callable, optional
         Gradient and Hessian, when the engine has no such objective.
+
+    Raises
+    ------
+    ArithmeticError
+        When the engine gives up.
     """
+    import xgboost
+
+    settings_of_engine = {
+        "eta": settings.learning_rate,
+        "max_depth": settings.max_depth,
+        "subsample": settings.subsample,
+        "min_child_weight": settings.min_child_weight,
+        "lambda": settings.reg_lambda,
+        "tree_method": "hist",
+        "seed": settings.seed,
+        "disable_default_eval_metric": True,
+        **({"monotone_constraints": monotone} if any(monotone) else {}),
+        **engine,
+    }
     with _threads(data.num_row()):
-        booster = xgboost.train(
-            {
-                "eta": settings.learning_rate,
-                "max_depth": settings.max_depth,
-                "subsample": settings.subsample,
-                "min_child_weight": settings.min_child_weight,
-                "lambda": settings.reg_lambda,
-                "tree_method": "hist",
-                "seed": settings.seed,
-                "disable_default_eval_metric": True,
-                **({"monotone_constraints": monotone} if any(monotone) else {}),
-                **engine,
-            },
-            data,
-            num_boost_round=settings.n_estimators,
-            obj=objective,
-        )
-        return bytes(booster.save_raw("ubj"))
+        try:
+            booster = xgboost.train(
+                settings_of_engine, data, num_boost_round=settings.n_estimators, obj=objective
+            )
+        except xgboost.core.XGBoostError as error:
+            raise ArithmeticError(f"XGBoost has no fit: {error}") from error
+    return _as_margin(json.loads(booster.save_raw("json")), str(engine.get("objective", "")))
 
 
 def make_matrix(X: np.ndarray, columns: FeatureColumns | None, **fields: Any) -> xgboost.DMatrix:
     """Features of shape (n, p) for the engine, with category codes marked as such."""
+    import xgboost
+
     kinds = None
     if columns is not None and any(columns.categorical):
         kinds = ["c" if categorical else "q" for categorical in columns.categorical]
@@ -113,73 +163,36 @@ def make_matrix(X: np.ndarray, columns: FeatureColumns | None, **fields: Any) ->
         )
 
 
-def predict_margin(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
-    """Sum of the trees for each patient, shape (n,)."""
-    with _threads(len(X)):
-        margin = _read_booster(booster).predict(make_matrix(X, columns), output_margin=True)
-    return margin.astype(float)
-
-
-def stump_terms(booster: bytes, X: np.ndarray, columns: FeatureColumns | None) -> np.ndarray:
-    """What trees that split at most once add to the margin by feature, shape (n, p).
-
-    Added up in double precision: the engine's SHAP values are good to six digits only.
-    """
-    with _threads(len(X)):
-        leaves = _read_booster(booster).predict(make_matrix(X, columns), pred_leaf=True)
-    values, features = _stumps(booster)
-    leaves = leaves.reshape(len(X), -1).astype(int)
-    terms = np.zeros(X.shape)
-    for tree, feature in enumerate(features):
-        if feature >= 0:
-            terms[:, feature] += values[tree, leaves[:, tree]]
-    return terms
-
-
-@lru_cache(maxsize=4)
-def _stumps(booster: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Leaf values by tree and node, and the feature that each tree splits on, -1 for none."""
-    nodes = _read_booster(booster).trees_to_dataframe()
-    tree, node = nodes["Tree"].to_numpy(), nodes["Node"].to_numpy()
-    is_leaf = (nodes["Feature"] == "Leaf").to_numpy()
-    values = np.zeros((tree.max() + 1, node.max() + 1))
-    values[tree[is_leaf], node[is_leaf]] = nodes["Gain"].to_numpy()[is_leaf]
-    features = np.full(len(values), -1)
-    features[tree[~is_leaf]] = [int(name[1:]) for name in nodes["Feature"][~is_leaf]]
-    return values, features
-
-
-def split_features(booster: bytes) -> tuple[int, ...]:
-    """Features that any tree splits on, in their order."""
-    return tuple(sorted(int(name[1:]) for name in _read_booster(booster).get_score()))
+def _as_margin(stored: Mapping[str, Any], objective: str) -> Margin:
+    learner = stored["learner"]
+    base = float(learner["learner_model_param"]["base_score"].strip("[]"))
+    if objective == "survival:aft":
+        # Given as a time, added as its logarithm.
+        base = float(np.log(base))
+    trees = from_xgboost(learner["gradient_booster"]["model"]["trees"])
+    return Margin(trees, float(np.float32(base)))
 
 
 def score_parts(
     settings: Boosted,
-    booster: bytes,
-    columns: FeatureColumns | None,
+    margin: Margin,
     survival: Callable[[np.ndarray, np.ndarray], np.ndarray],
     sign: float = 1.0,
 ) -> LinkedScore:
     """The risk score, `sign` times the margin, for those who explain it."""
     return LinkedScore(
-        lambda X: sign * predict_margin(booster, X, columns),
+        lambda X: sign * margin.predict(X),
         survival,
-        terms=(
-            (lambda X: sign * stump_terms(booster, X, columns)) if settings.max_depth == 1 else None
-        ),
-        used=split_features(booster),
+        terms=(lambda X: sign * margin.terms(X)) if settings.max_depth == 1 else None,
+        used=margin.used,
         single=True,
     )
 
 
-@lru_cache(maxsize=4)
-def _read_booster(booster: bytes) -> xgboost.Booster:
-    return xgboost.Booster(model_file=bytearray(booster))
-
-
 def _threads(rows: int) -> AbstractContextManager[None]:
     """One thread where more would only wait for each other."""
+    import xgboost
+
     return xgboost.config_context(nthread=1 if rows < THREADS_FROM else 0)
 
 

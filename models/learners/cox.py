@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from optuna.trial import Trial
-from scipy.linalg import LinAlgWarning
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
-from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
-from models.learners.learner import Columns, Learner, Weights
+from models.learners.learner import Columns, Learner, Parameters, Weights
 from models.prediction import LinkedScore
 from models.search import SearchSize
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 # Keeps every covariate of a pre-specified list.
 RIDGE = {"alpha": 0.01, "l1_ratio": 0.01}
 
 
 @dataclass(eq=False, repr=False)
-class CoxElasticNet(ProportionalHazards, BaseEstimator):
+class CoxElasticNet(ProportionalHazards, Parameters):
     """Cox regression, penalised by coordinate descent (Simon et al., 10.18637/jss.v039.i05).
 
     Parameters
@@ -39,6 +36,8 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
     alpha: float = 0.1
     l1_ratio: float = 0.05
 
+    fitted: ClassVar[tuple[str, ...]] = ("coef_", "center_", "baseline_")
+
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
     ) -> Self:
@@ -49,6 +48,8 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         ArithmeticError
             When the unpenalised model has no solution: a feature separates the events.
         """
+        from sksurv.util import Surv
+
         target = Surv.from_arrays(outcome.event, outcome.time)
         self.coef_ = self._unpenalised(X, target) if self.alpha == 0 else self._penalised(X, target)
         self.center_ = X.mean(axis=0)
@@ -56,6 +57,8 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         return self
 
     def _penalised(self, X: np.ndarray, target: np.ndarray) -> np.ndarray:
+        from sksurv.linear_model import CoxnetSurvivalAnalysis
+
         engine = CoxnetSurvivalAnalysis(alphas=[self.alpha], l1_ratio=self.l1_ratio)
         with warnings.catch_warnings():
             # A penalty that removes every coefficient is a legitimate answer: the null model.
@@ -64,6 +67,10 @@ class CoxElasticNet(ProportionalHazards, BaseEstimator):
         return np.asarray(engine.coef_[:, 0])
 
     def _unpenalised(self, X: np.ndarray, target: np.ndarray) -> np.ndarray:
+        from scipy.linalg import LinAlgWarning
+        from sklearn.exceptions import ConvergenceWarning
+        from sksurv.linear_model import CoxPHSurvivalAnalysis
+
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
             warnings.simplefilter("error", LinAlgWarning)
@@ -107,7 +114,6 @@ GENETIC_RISK = Learner(
     handles_missing=False,
     scale=True,
     defaults=RIDGE,
-    holds=(BaselineHazard,),
     stackable=False,
 )
 COX_CLINICAL = Learner(
@@ -118,7 +124,6 @@ COX_CLINICAL = Learner(
     scale=True,
     search_space=ridge_space,
     defaults=RIDGE,
-    holds=(BaselineHazard,),
     stackable=False,
 )
 COX = Learner(
@@ -128,5 +133,4 @@ COX = Learner(
     handles_missing=False,
     scale=True,
     search_space=search_space,
-    holds=(BaselineHazard,),
 )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from optuna.trial import Trial
-from sklearn.base import BaseEstimator
-from sklearn.tree._tree import Tree
-from sksurv.util import Surv
 
 from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
-from models.learners.binning import quantile_edges, to_bins
-from models.learners.learner import Columns, Learner, Weights
-from models.learners.quick_forest import QuickExtraSurvivalTrees, QuickSurvivalForest
+from models.learners.learner import Columns, Learner, Parameters, Weights
 from models.prediction import DecisionTree, SurvivalPrediction, SurvivalTrees
 from models.search import SearchSize
+from models.trees import from_sklearn, quantile_edges, to_bins
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 GRID_SIZE = 100
 # Below this the start of threads costs more than they save.
@@ -27,7 +25,7 @@ THREADS_FROM = 2000
 
 
 @dataclass(eq=False, repr=False)
-class SurvivalForest(BaseEstimator):
+class SurvivalForest(Parameters):
     """Random survival forest (Ishwaran et al. 2008), with log-rank splits.
 
     The trees are grown by scikit-survival in its low-memory mode, on event times and covariates of
@@ -53,8 +51,8 @@ class SurvivalForest(BaseEstimator):
     leaf_survival_ : ndarray of shape (n_leaves, n_times), float32
         The leaves of all trees, one below the other.
     leaf_mortality_ : ndarray of shape (n_leaves,)
-    leaf_row_ : list of ndarray of shape (n_nodes,), one a tree
-        Row of each leaf in these tables; -1 for a node that is split.
+    leaf_row_ : ndarray of shape (n_nodes,)
+        Row of each leaf of all trees in these tables; -1 for a node that is split.
     """
 
     n_estimators: int = 100
@@ -62,7 +60,10 @@ class SurvivalForest(BaseEstimator):
     max_features: float = 0.4
     seed: int = 0
 
-    engine: ClassVar[Any] = QuickSurvivalForest
+    fitted: ClassVar[tuple[str, ...]] = (
+        "edges_", "times_", "trees_", "leaf_row_", "leaf_survival_", "leaf_mortality_",
+    )  # fmt: skip
+    engine: ClassVar[str] = "QuickSurvivalForest"
 
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
@@ -71,12 +72,16 @@ class SurvivalForest(BaseEstimator):
 
         With weights, shape (n,), each tree draws its patients in proportion to them.
         """
+        from sksurv.util import Surv
+
+        from models.learners import quick_forest
+
         self.edges_ = quantile_edges(X)
         binned = to_bins(X, self.edges_)
         self.times_ = _event_time_grid(outcome)
         step = _grid_step(outcome, self.times_)
         time = np.concatenate([[self.times_[0] / 2], self.times_])[step]
-        engine = self.engine(
+        engine = getattr(quick_forest, self.engine)(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             min_samples_split=2 * self.min_samples_leaf,
@@ -86,9 +91,11 @@ class SurvivalForest(BaseEstimator):
             random_state=self.seed,
             n_jobs=None if len(X) < THREADS_FROM else -1,
         ).fit(binned, Surv.from_arrays(outcome.event, time), sample_weight=weights)
-        self.trees_ = [member.tree_ for member in engine.estimators_]
-        self.leaf_row_, survival, mortality, start = [], [], [], 0
-        for tree, drawn in zip(self.trees_, engine.estimators_samples_, strict=True):
+        grown = [member.tree_ for member in engine.estimators_]
+        self.trees_ = from_sklearn(grown)
+        leaf_row: list[np.ndarray] = []
+        survival, mortality, start = [], [], 0
+        for tree, drawn in zip(grown, engine.estimators_samples_, strict=True):
             is_leaf = tree.children_left == -1
             rows = np.where(is_leaf, np.cumsum(is_leaf) - 1, -1)
             table = _leaf_tables(
@@ -102,8 +109,9 @@ class SurvivalForest(BaseEstimator):
             # float32 halves the stored model and keeps seven digits of a probability.
             survival.append(table.survival.astype(np.float32))
             mortality.append(table.cumulative_hazard.sum(axis=1))
-            self.leaf_row_.append(np.where(is_leaf, rows + start, -1).astype(np.int32))
+            leaf_row.append(np.where(is_leaf, rows + start, -1).astype(np.int32))
             start += len(survival[-1])
+        self.leaf_row_ = np.concatenate(leaf_row)
         self.leaf_survival_ = np.concatenate(survival)
         self.leaf_mortality_ = np.concatenate(mortality)
         return self
@@ -121,8 +129,7 @@ class SurvivalForest(BaseEstimator):
         binned = to_bins(X, self.edges_)
         at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
         mortality, survival = np.zeros(len(binned)), np.zeros((len(binned), len(times)))
-        for tree, rows in zip(self.trees_, self.leaf_row_, strict=True):
-            leaf = rows[tree.apply(binned)]
+        for leaf in self.leaf_row_[self.trees_.leaves(binned)].T:
             mortality += self.leaf_mortality_[leaf]
             survival += at_times[leaf]
         return SurvivalPrediction(mortality / len(self.trees_), survival / len(self.trees_), times)
@@ -140,17 +147,21 @@ class SurvivalForest(BaseEstimator):
         """Each tree with its share of the survival at the times as leaf values."""
         at_times = step_values(times, self.times_, self.leaf_survival_, before=1.0)
         at_times = at_times.astype(float) / len(self.trees_)
-        return tuple(
-            DecisionTree(
-                left=tree.children_left,
-                right=tree.children_right,
-                feature=tree.feature,
-                threshold=_unbinned(tree.feature, tree.threshold, self.edges_),
-                missing_left=tree.missing_go_to_left.astype(bool),
-                value=np.where((rows >= 0)[:, None], at_times[rows], 0.0),
+        trees, found = self.trees_, []
+        for tree in range(len(trees)):
+            own = trees.nodes(tree)
+            leaf, rows, feature = trees.left[own] == -1, self.leaf_row_[own], trees.feature[own]
+            found.append(
+                DecisionTree(
+                    left=np.where(leaf, -1, trees.left[own] - own.start),
+                    right=np.where(leaf, -1, trees.right[own] - own.start),
+                    feature=feature,
+                    threshold=_unbinned(feature, trees.threshold[own], self.edges_),
+                    missing_left=trees.missing_left[own],
+                    value=np.where((rows >= 0)[:, None], at_times[rows], 0.0),
+                )
             )
-            for tree, rows in zip(self.trees_, self.leaf_row_, strict=True)
-        )
+        return tuple(found)
 
 
 @dataclass(eq=False, repr=False)
@@ -160,7 +171,7 @@ class ExtraTreesForest(SurvivalForest):
     Parameters and attributes are those of `SurvivalForest`.
     """
 
-    engine: ClassVar[Any] = QuickExtraSurvivalTrees
+    engine: ClassVar[str] = "QuickExtraSurvivalTrees"
 
 
 def _unbinned(feature: np.ndarray, threshold: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
@@ -233,7 +244,6 @@ FOREST = Learner(
     handles_missing=True,
     scale=False,
     search_space=search_space,
-    holds=(Tree,),
     handles_weights=True,
 )
 EXTRA_TREES = Learner(
@@ -243,6 +253,5 @@ EXTRA_TREES = Learner(
     handles_missing=True,
     scale=False,
     search_space=search_space,
-    holds=(Tree,),
     handles_weights=True,
 )

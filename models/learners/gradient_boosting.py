@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from optuna.trial import Trial
-from sklearn.base import BaseEstimator
-from sklearn.tree._tree import Tree
-from sksurv.ensemble import GradientBoostingSurvivalAnalysis
-from sksurv.util import Surv
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
-from models.learners.learner import Columns, Learner, Weights
+from models.learners.learner import Columns, Learner, Parameters, Weights
 from models.prediction import LinkedScore
 from models.search import SearchSize
+from models.trees import from_sklearn
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 
 @dataclass(eq=False, repr=False)
-class GradientBoostingCox(ProportionalHazards, BaseEstimator):
+class GradientBoostingCox(ProportionalHazards, Parameters):
     """scikit-survival's gradient boosting with the Cox loss (Ridgeway 1999).
 
     Parameters
@@ -37,10 +36,15 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
     subsample: float = 0.8
     seed: int = 0
 
+    fitted: ClassVar[tuple[str, ...]] = ("trees_", "baseline_")
+
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
     ) -> Self:
         """Fit on features of shape (n, p) without missing values."""
+        from sksurv.ensemble import GradientBoostingSurvivalAnalysis
+        from sksurv.util import Surv
+
         engine = GradientBoostingSurvivalAnalysis(
             n_estimators=self.n_estimators,
             learning_rate=self.learning_rate,
@@ -49,25 +53,26 @@ class GradientBoostingCox(ProportionalHazards, BaseEstimator):
             subsample=self.subsample,
             random_state=self.seed,
         ).fit(X, Surv.from_arrays(outcome.event, outcome.time))
-        self.trees_ = [member.tree_ for member in engine.estimators_[:, 0]]
+        self.trees_ = from_sklearn([member.tree_ for member in engine.estimators_[:, 0]])
         self.baseline_ = BaselineHazard.fit(self.risk_score(X), outcome)
         return self
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard up to a constant, shape (n,)."""
-        X = np.asarray(X, dtype=np.float32)
-        total = sum((tree.predict(X)[:, 0] for tree in self.trees_), start=np.zeros(len(X)))
-        return self.learning_rate * total
+        return self.learning_rate * sum(self._values(X).T, start=np.zeros(len(X)))
+
+    def _values(self, X: np.ndarray) -> np.ndarray:
+        """What each tree adds, shape (n, n_trees)."""
+        return self.trees_.value[self.trees_.leaves(X)]
 
     def inside(self) -> LinkedScore:
         """The log hazard, as a sum of terms where no tree splits on two features."""
-        features = [np.unique(tree.feature[tree.feature >= 0]) for tree in self.trees_]
+        features = [self.trees_.used(tree) for tree in range(len(self.trees_))]
 
         def terms(X: np.ndarray) -> np.ndarray:
             parts = np.zeros(X.shape)
-            X = np.asarray(X, dtype=np.float32)
-            for tree, own in zip(self.trees_, features, strict=True):
-                parts[:, own] += self.learning_rate * tree.predict(X)
+            for added, own in zip(self._values(X).T, features, strict=True):
+                parts[:, own] += self.learning_rate * added[:, None]
             return parts
 
         return LinkedScore(
@@ -96,7 +101,6 @@ GRADIENT_BOOSTING = Learner(
     handles_missing=False,
     scale=False,
     search_space=search_space,
-    holds=(BaselineHazard, Tree),
     most_patients=3000,
     twin="xgboost_cox",
 )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 
 from features.life_table import LifeTable
 from features.outcome import Outcome
 from features.times import step_values
-from models.learners.learner import Columns, Learner, Weights
+from models.learners.learner import Columns, Learner, Parameters, Weights
 from models.prediction import LinkedScore, SurvivalPrediction
 
 
-class KaplanMeierNull(BaseEstimator):
+@dataclass(eq=False, repr=False)
+class KaplanMeierNull(Parameters):
     """The same curve for everybody; what a model must beat to be of any use.
 
     Attributes
@@ -23,6 +24,8 @@ class KaplanMeierNull(BaseEstimator):
     event_times_, survival_ : ndarray of shape (k,)
         Months, increasing, and the probability of being event-free from each on.
     """
+
+    fitted: ClassVar[tuple[str, ...]] = ("event_times_", "survival_")
 
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from optuna.trial import Trial
 
 from features.outcome import Outcome
 from models.prediction import LinkedScore, SurvivalPrediction, SurvivalTrees
 from models.preprocessing import FeatureColumns
 from models.search import SearchSize
 
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
 # What an estimator is fitted with beside features and outcome.
 Weights = np.ndarray | None
 Columns = FeatureColumns | None
 
 
+class Parameters:
+    """What every estimator is: a dataclass of its parameters that a fit adds plain values to.
+
+    Attributes
+    ----------
+    fitted : tuple of str
+        Names of what a fit adds: numbers, arrays, tuples, or types of `models.store.plain`. A
+        stored model is these and the parameters, and nothing else.
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Its parameters, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+
+
 class SurvivalEstimator(Protocol):
     """What a learner makes: features in, risk score (higher is worse) and survival out."""
+
+    fitted: ClassVar[tuple[str, ...]]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Its parameters, by name."""
+        ...
 
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
@@ -73,9 +98,6 @@ class Learner:
         Whether missing numbers may reach it.
     scale : bool
         Whether it needs standardised features.
-    holds : tuple of type or str
-        The types, besides its own and NumPy's and scikit-learn's plain ones, that its stored model
-        may hold.
     handles_categories : bool
         Whether it splits on category codes itself, and knows monotone constraints.
     handles_weights : bool
@@ -95,7 +117,6 @@ class Learner:
     scale: bool
     search_space: Callable[[Trial, SearchSize], dict[str, Any]] = no_search
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    holds: tuple[type | str, ...] = ()
     handles_categories: bool = False
     handles_weights: bool = False
     stackable: bool = True
@@ -111,13 +132,3 @@ class Learner:
         if "seed" in getattr(self.estimator, "__dataclass_fields__", {}):
             known["seed"] = seed
         return self.estimator(**known)
-
-    @property
-    def trusted_types(self) -> tuple[str, ...]:
-        """The only types that its stored model may hold, by name."""
-        own = () if self.estimator is None else (self.estimator,)
-        return tuple(kind if isinstance(kind, str) else _name(kind) for kind in (*own, *self.holds))
-
-
-def _name(kind: Any) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -30,10 +30,6 @@ _COMBINED = Learner(
     estimator=None,
     handles_missing=True,
     scale=False,
-    holds=(
-        "models.stack.StackedModel",
-        *dict.fromkeys(kind for one in _SINGLE if one.stackable for kind in one.trusted_types),
-    ),
     stackable=False,
 )
 LEARNERS = {learner.name: learner for learner in (*_SINGLE, _COMBINED)}

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from optuna.trial import Trial
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit, log_ndtr, ndtr
 
 from features.outcome import Outcome
 from models.learners.boosting import (
@@ -19,13 +16,14 @@ from models.learners.boosting import (
     boosting_space,
     canonical_order,
     make_matrix,
-    predict_margin,
     score_parts,
 )
 from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore, SurvivalPrediction
-from models.preprocessing import CategoryCodes, FeatureColumns
 from models.search import SearchSize
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 # The largest standardised residual that is looked at: beyond it a curve is 0 or 1 to 16 digits.
 LARGEST_RESIDUAL = 36.0
@@ -51,6 +49,8 @@ class XgboostAft(Boosted):
     distribution: str = "logistic"
     scale_ratio: float = 0.9
 
+    fitted: ClassVar[tuple[str, ...]] = ("columns_", "margin_", "scale_")
+
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
     ) -> Self:
@@ -69,7 +69,7 @@ class XgboostAft(Boosted):
         self.columns_ = columns
         center, scale = fit_null(np.log(time), event, known, self.distribution)
         self.scale_ = scale * self.scale_ratio
-        self.booster_ = boost(
+        self.margin_ = boost(
             self,
             make_matrix(
                 X[order],
@@ -91,7 +91,7 @@ class XgboostAft(Boosted):
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Minus the location of log time in months, shape (n,)."""
-        return -predict_margin(self.booster_, X, self.columns_)
+        return -self.margin_.predict(X)
 
     def survival(self, X: np.ndarray, times: ArrayLike) -> np.ndarray:
         """Event-free probability, shape (n, n_times)."""
@@ -104,7 +104,7 @@ class XgboostAft(Boosted):
 
     def inside(self) -> LinkedScore:
         """Minus the location of log time, its terms, and the curve it gives."""
-        return score_parts(self, self.booster_, self.columns_, self._survival_of_score, -1.0)
+        return score_parts(self, self.margin_, self._survival_of_score, -1.0)
 
     @property
     def jumps(self) -> None:
@@ -118,6 +118,8 @@ class XgboostAft(Boosted):
 
 def survival_of_residual(residual: np.ndarray, distribution: str) -> np.ndarray:
     """Probability that the standardised error exceeds a value, of any shape."""
+    from scipy.special import expit, ndtr
+
     z = np.clip(residual, -np.inf, LARGEST_RESIDUAL)
     if distribution == "normal":
         return ndtr(-z)
@@ -138,6 +140,8 @@ def fit_null(
     ArithmeticError
         When the likelihood has no maximum.
     """
+    from scipy.optimize import minimize
+    from scipy.special import log_expit, log_ndtr
 
     def loss(params: np.ndarray) -> float:
         z = np.clip((log_time - params[0]) / np.exp(params[1]), -1e3, LARGEST_RESIDUAL)
@@ -175,7 +179,6 @@ XGBOOST_AFT = Learner(
     handles_missing=True,
     scale=False,
     search_space=search_space,
-    holds=(CategoryCodes, FeatureColumns),
     handles_categories=True,
     handles_weights=True,
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
-import xgboost
 
 from features.outcome import Outcome
 from models.learners.baseline import BaselineHazard, ProportionalHazards
@@ -17,12 +16,10 @@ from models.learners.boosting import (
     boosting_space,
     canonical_order,
     make_matrix,
-    predict_margin,
     score_parts,
 )
 from models.learners.learner import Columns, Learner, Weights
 from models.prediction import LinkedScore
-from models.preprocessing import CategoryCodes, FeatureColumns
 
 
 @dataclass(eq=False, repr=False)
@@ -33,6 +30,8 @@ class XgboostCox(ProportionalHazards, Boosted):
     to a patient's gradient but not to the risk sets, so the likelihood is ours.
     Its parameters are those of `Boosted`.
     """
+
+    fitted: ClassVar[tuple[str, ...]] = ("columns_", "margin_", "baseline_")
 
     def fit(
         self, X: np.ndarray, outcome: Outcome, weights: Weights = None, columns: Columns = None
@@ -45,7 +44,7 @@ class XgboostCox(ProportionalHazards, Boosted):
         order = canonical_order(X, outcome)
         known = np.ones(len(X)) if weights is None else np.asarray(weights, dtype=float)
         self.columns_ = columns
-        self.booster_ = boost(
+        self.margin_ = boost(
             self,
             make_matrix(X[order], columns, label=outcome.time[order]),
             {"base_score": 0.0},
@@ -57,11 +56,11 @@ class XgboostCox(ProportionalHazards, Boosted):
 
     def risk_score(self, X: np.ndarray) -> np.ndarray:
         """Log hazard up to a constant, shape (n,)."""
-        return predict_margin(self.booster_, X, self.columns_)
+        return self.margin_.predict(X)
 
     def inside(self) -> LinkedScore:
         """The log hazard, and its terms where no tree splits twice."""
-        return score_parts(self, self.booster_, self.columns_, self.baseline_.survival)
+        return score_parts(self, self.margin_, self.baseline_.survival)
 
 
 def partial_likelihood(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Objective:
@@ -78,7 +77,7 @@ def partial_likelihood(time: np.ndarray, event: np.ndarray, weights: np.ndarray)
     last = np.searchsorted(time, time, side="right") - 1
     dying = weights * event
 
-    def objective(margin: np.ndarray, _: xgboost.DMatrix) -> tuple[np.ndarray, np.ndarray]:
+    def objective(margin: np.ndarray, _: object) -> tuple[np.ndarray, np.ndarray]:
         hazard = np.exp(margin - margin.max())
         relative = weights * hazard
         at_risk = np.cumsum(relative[::-1])[::-1][first]
@@ -99,7 +98,6 @@ XGBOOST_COX = Learner(
     handles_missing=True,
     scale=False,
     search_space=boosting_space,
-    holds=(BaselineHazard, CategoryCodes, FeatureColumns),
     handles_categories=True,
     handles_weights=True,
 )

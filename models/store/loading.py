@@ -14,9 +14,8 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 
 from features.errors import InputError, Problem, first_line, name_some
 from features.sources import shown_address
-from models.store.artifact import digest_of, load_beside, load_model
-from models.store.stored import StoredModel
-from models.store.version import CHAMPION, Version, versions
+from models.artifact import StoredModel, digest_of, load_beside, load_model
+from models.store.version import CHAMPION, DIGEST, Version, versions
 
 REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+|latest))")
 # What MLflow's error codes say of a name, number, alias or address that leads to nothing.
@@ -51,7 +50,7 @@ def load(uri: str, *, refits: bool = False) -> StoredModel:
                     remedy="name another version",
                 )
             )
-        model, told = load_model(card.parent)
+        model, told = load_model(card.parent, which.tags.get(DIGEST, ""))
         beside, digest = load_beside(card.parent, told, refits=refits), digest_of(card.parent)
     names = (which.name, which.version, which.run_id)
     return StoredModel(model, told, which.uri, uri, *names, beside, digest)

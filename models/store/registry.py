@@ -18,20 +18,19 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import TensorSpec
 
 from features.errors import InputError, Problem
+from models.artifact import ask, engine_of, load_beside, load_model, save_model
 from models.card import ModelCard, software_versions
 from models.individual import Question, row_of
 from models.patients import read_patients
-from models.store.artifact import load_beside, load_model, save_model
-from models.store.asking import ask
-from models.store.engine import engine_of
 
 if TYPE_CHECKING:
     from models.prediction import SurvivalModel
 
-from models.store.stored import Beside, StoredModel
+from models.artifact import Beside, StoredModel
 from models.store.version import (
     CANDIDATE,
     CHAMPION,
+    DIGEST,
     RECALIBRATION_TAGS,
     VERSION_TAGS,
     Version,
@@ -48,9 +47,9 @@ class RegisteredModel(PythonModel):
     """What `mlflow.pyfunc.load_model` gives: patients in, a table of predictions out."""
 
     def load_context(self, context: Any) -> None:
-        """Load our own folder, with our own list of allowed types."""
+        """Load our own folder, if it is the one that was registered."""
         folder = Path(context.artifacts["model"])
-        model, self.card = load_model(folder)
+        model, self.card = load_model(folder, (context.model_config or {}).get(DIGEST, "unknown"))
         beside = load_beside(folder, self.card, refits=True)
         self.engine = engine_of(StoredModel(model, self.card, "", "", beside=beside))
 
@@ -137,10 +136,9 @@ def register(
         )
     if known:
         return _given_aliases(client, Version.of(known[0]), alias)
-    stored = _stored_model(client, run_id)
-    if stored is None:
-        save_model(folder, model, card, beside)
-        stored = _store_model(card, run_id, folder)
+    # The same model is the same bytes: what was stored before a kill has this digest, too.
+    digest = save_model(folder, model, card, beside)
+    stored = _stored_model(client, run_id) or _store_model(card, run_id, folder, digest)
     # The client's calls, because mlflow.register_model prints.
     if not client.search_registered_models(f"name = '{model_name}'"):
         # Another training may have made it meanwhile.
@@ -151,7 +149,7 @@ def register(
         source=f"models:/{stored}",
         run_id=run_id,
         model_id=stored,
-        tags=_version_tags(card) | ({CONTENT: content} if content else {}),
+        tags=_version_tags(card) | {DIGEST: digest} | ({CONTENT: content} if content else {}),
         description=describe_card(card),
     )
     return _given_aliases(client, Version.of(version), alias)
@@ -170,13 +168,14 @@ def _stored_model(client: mlflow.MlflowClient, run_id: str) -> str | None:
     return next((str(m.model_id) for m in found if m.status == LoggedModelStatus.READY), None)
 
 
-def _store_model(card: ModelCard, run_id: str, folder: Path) -> str:
+def _store_model(card: ModelCard, run_id: str, folder: Path, digest: str) -> str:
     mlflow.start_run(run_id=run_id)
     try:
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(ENTRY),
             artifacts={"model": str(folder)},
+            model_config={DIGEST: digest},
             signature=make_signature(card),
             input_example=synthetic_patient(card),
             # Stated, because guessing them would start the model in a process of its own.

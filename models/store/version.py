@@ -8,12 +8,14 @@ from typing import Any
 
 import mlflow
 
-from models.store.stored import SHORT
+from models.artifact import SHORT
 
 # Of a name: what predictions are asked of, and what was registered last. The champion moves by
 # promotion alone.
 CHAMPION = "champion"
 CANDIDATE = "candidate"
+# The tag of a version under which the digest of its files stands.
+DIGEST = "digest"
 VERSION_TAGS = ("learner", "endpoint", "cohort", "patients", "data_fingerprint")
 RECALIBRATION_TAGS = ("recalibrated_on", "recalibration_fingerprint")
 

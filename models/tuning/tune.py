@@ -324,7 +324,7 @@ def default_params(learner: str) -> dict[str, Any]:
     if learner == STACK:
         return {}
     names = searched_params(learner, {})
-    defaults = entry.make({}, 0).get_params()  # type: ignore[attr-defined]
+    defaults = entry.make({}, 0).get_params()
     return {name: defaults[name] for name in names}
 
 

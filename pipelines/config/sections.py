@@ -164,7 +164,7 @@ class TuningConfig(Settings):
 
         for learner, params in fixed.items():
             make = LEARNERS[learner].make
-            known = [] if learner == STACK else list(make({}, 0).get_params())  # type: ignore[attr-defined]
+            known = [] if learner == STACK else list(make({}, 0).get_params())
             known = [name for name in known if name != "seed"]
             unknown = sorted(set(params) - set(known))
             if unknown:

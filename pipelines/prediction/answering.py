@@ -18,7 +18,7 @@ from models.patients import Patients, check_horizons
 from pipelines.prediction.result import Result, predicted
 
 if TYPE_CHECKING:
-    from models.store import StoredModel
+    from models.artifact import StoredModel
 
 # Beyond so many, predictions without ranges and explanations are what can be read.
 MOST_ANSWERED = 1_000
@@ -92,7 +92,7 @@ def answered(
     InputError
         With all that is wrong with the horizons, the patients and the question.
     """
-    from models.store import ask, engine_of
+    from models.artifact import ask, engine_of
 
     card = stored.card
     problems: list[Problem] = []

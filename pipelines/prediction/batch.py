@@ -37,7 +37,7 @@ from pipelines.prediction.writing import Format, arrow_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from models.store import StoredModel
+    from models.artifact import StoredModel
 
 # Files of which the parts are read one after the other, and from what size on that is worth it.
 KINDS = (".csv", ".tsv", ".parquet")

@@ -15,7 +15,7 @@ from models.individual import Answer
 from models.patients import Patients, check_horizons, predictions_of
 
 if TYPE_CHECKING:
-    from models.store import StoredModel
+    from models.artifact import StoredModel
 
 
 @dataclass(frozen=True)

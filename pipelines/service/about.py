@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from features.covariates import Covariate, describe_covariates
+from models.artifact import SHORT, StoredModel, engine_of
 from models.individual import Engine
-from models.store import SHORT, StoredModel, engine_of
 
 SCALES = {
     "OS": "Overall survival",

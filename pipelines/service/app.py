@@ -15,9 +15,9 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from features.errors import InputError, Problem
+from models.artifact import StoredModel, ask
 from models.individual import Answer, Question
 from models.patients import Patients
-from models.store import StoredModel, ask
 from pipelines.output.audit import Audit, canonical
 from pipelines.service.about import Served
 from pipelines.service.body import patients_of, read_json

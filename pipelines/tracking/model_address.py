@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from features.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from models.store import StoredModel
+    from models.artifact import StoredModel
 
 # The name of a run's own model.
 OF_A_RUN = "model"
@@ -62,7 +62,7 @@ def load_any(uri: str, *, refits: bool = False) -> StoredModel:
                 remedy="copy the model's folder to this machine and name it, or register it",
             )
         )
-    from models.store import StoredModel, digest_of, load_beside, load_model
+    from models.artifact import StoredModel, digest_of, load_beside, load_model
 
     folder = unquote(urlsplit(uri).path) if kind == "file" else uri
     model, card = load_model(Path(folder))
@@ -77,7 +77,7 @@ def _load_local(uri: str, *, refits: bool) -> StoredModel | None:
     found = find_local(uri)
     if found is None:
         return None
-    from models.store import StoredModel, digest_of, load_beside, load_model
+    from models.artifact import StoredModel, digest_of, load_beside, load_model
 
     digest, registered = digest_of(found.folder), found.tags.get("digest", "")
     if registered and digest != registered:

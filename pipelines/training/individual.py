@@ -13,6 +13,7 @@ from evaluation.validation import Refits
 from features.covariates import describe_covariates
 from features.dataset import REGIMEN, Dataset
 from features.outcome import Outcome
+from models.artifact import Beside, packed
 from models.fitted import encode
 from models.individual import (
     FEWEST_REFITS,
@@ -28,8 +29,7 @@ from models.individual import (
 )
 from models.learners import LEARNERS, STACK
 from models.prediction import SurvivalModel
-from models.preprocessing import RARE_LEVEL
-from models.store import Beside, packed
+from models.preprocessing.fitting import RARE_LEVEL
 from pipelines.training.plan import TrainingPlan
 
 # Together, before compression.

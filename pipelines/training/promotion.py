@@ -25,10 +25,11 @@ from evaluation.results import format_estimate
 from evaluation.validation import learner_differences
 from features.errors import InputError, Problem, name_some
 from features.outcome import Outcome
+from models.artifact import StoredModel
 from models.card import ModelCard
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import bootstrap_strata
-from models.store import CHAMPION, Registration, StoredModel, Version, champion_of, promote
+from models.store import CHAMPION, Registration, Version, champion_of, promote
 from pipelines.cohort import ModelCohort, cohort_name, read_for_model
 from pipelines.config import TrainConfig
 from pipelines.output.files import records, write_csv, write_text

@@ -41,7 +41,7 @@ from features.regimens import RegimenColumn
 from models.card import ModelCard, category_levels, covariate_ranges, software_versions
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
-from models.preprocessing import RARE_LEVEL
+from models.preprocessing.fitting import RARE_LEVEL
 from models.store import Registration, Version, register
 from models.tuning import searched_params
 from pipelines.cohort import cohort_name

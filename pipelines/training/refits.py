@@ -11,11 +11,11 @@ from joblib import delayed
 from evaluation.bootstrap import bootstrap_counts
 from evaluation.validation import Refits
 from features.dataset import Dataset
+from models.artifact import packed, unpacked
 from models.fit import fit_model
 from models.fitted import NUMERICAL_ERRORS
 from models.prediction import SurvivalModel, SurvivalPrediction
 from models.resampling import bootstrap_strata
-from models.store import packed, unpacked
 from models.tuning import NoTrialSucceededError, Search
 from pipelines.output.processes import in_parallel
 from pipelines.training.checkpoint import Checkpoint

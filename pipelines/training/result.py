@@ -11,8 +11,9 @@ import pandas as pd
 
 from evaluation.results import with_refit_range
 from evaluation.validation import Champion
+from models.artifact import SHORT
 from models.card import software_versions
-from models.store import SHORT, Registration
+from models.store import Registration
 from pipelines.cohort import cohort_name, endpoint_label
 from pipelines.config import TrainConfig
 from pipelines.output.files import records, write_csv, write_text

@@ -30,10 +30,11 @@ from evaluation.results import excludes, format_estimate
 from evaluation.validation import performance_table
 from features.errors import InputError, Problem
 from features.guard import Severity, findings_frame
+from models.artifact import StoredModel
 from models.card import ModelCard, software_versions
 from models.recalibration import ADVISED_EVENTS, Recalibration, recalibrate
 from models.resampling import bootstrap_strata
-from models.store import REGISTERED, Registration, StoredModel, register
+from models.store import REGISTERED, Registration, register
 from pipelines.cohort import (
     MAX_FOLLOW_UP,
     ModelCohort,

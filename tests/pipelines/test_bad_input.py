@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from models.store.artifact import save_model
+from models.artifact.folder import save_model
 from pipelines import predict, train
 
 CONFIG = {

@@ -18,8 +18,8 @@ from evaluation.results import METRIC_COLUMNS
 from evaluation.statistics.kaplan_meier import survival_at
 from features.covariates.dictionary import CONFIGS
 from features.outcome import MONTHS, Outcome
+from models.artifact.folder import load_model, save_model
 from models.recalibration import RecalibratedModel
-from models.store.artifact import load_model, save_model
 from models.store.loading import load
 from pipelines import evaluate, predict, train
 from pipelines.tracking import runs as tracking

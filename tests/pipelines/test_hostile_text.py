@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from models.store.artifact import save_model
+from models.artifact.folder import save_model
 from pipelines import check, predict
 
 SCRIPT = "<script>alert(1)</script>"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models.store.artifact import save_model
+from models.artifact.folder import save_model
 from pipelines.serve import main
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ import yaml
 
 from evaluation.results import METRIC_COLUMNS, REGIMEN_COLUMNS
 from features.covariates.dictionary import CONFIGS
-from models.store.artifact import load_model
+from models.artifact.folder import load_model
 from pipelines import predict, train
 from pipelines.tracking import runs as tracking
 

@@ -5,8 +5,8 @@ from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
 from features.outcome import Outcome
-from models.learners.binning import to_bins
 from models.learners.forest import GRID_SIZE, SurvivalForest
+from models.trees.binning import to_bins
 
 
 def simulate(n, seed, decimals=2):

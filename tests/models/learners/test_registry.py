@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 from features.errors import InputError
 from features.outcome import Outcome
+from models.artifact.folder import load_model, save_model
 from models.fit import fit_model
+from models.learners.learner import Parameters
 from models.learners.registry import LEARNERS, STACK
-from models.store.artifact import load_model, save_model
 
 TIMES = np.linspace(0.5, 20, 40)
 PROPORTIONAL_HAZARDS = (
@@ -308,4 +309,4 @@ def test_the_registry_runs_from_simple_to_complex():
         assert learner.name == name
         assert learner.label
         if name != STACK:
-            assert isinstance(learner.make({}, 0), BaseEstimator)
+            assert isinstance(learner.make({}, 0), Parameters)

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator
 
 from features.dataset import Dataset
 from features.outcome import Outcome
-from models import fitted
 from models.learners.learner import Learner
 from models.learners.registry import LEARNERS
 from models.prediction import SurvivalPrediction
+from models.preprocessing import fitting
 from models.resampling import repeated_folds
 from models.tuning.tune import (
     FoldScore,
@@ -166,21 +166,15 @@ def test_a_mistake_in_the_code_is_not_taken_for_a_failed_trial(dataset, constant
 def training_features(dataset, monkeypatch):
     """What a search gives its learner to fit, one array an inner fold."""
     seen = []
-    make = fitted.make_preprocessing
+    make = fitting.fit_encoding
 
     def spy(predictors, **tolerance):
-        preprocessing = make(predictors, **tolerance)
-        fit_transform = preprocessing.fit_transform
-
-        def kept(frame):
-            seen.append(fit_transform(frame))
-            return seen[-1]
-
-        preprocessing.fit_transform = kept
-        return preprocessing
+        encoding = make(predictors, **tolerance)
+        seen.append(encoding.transform(predictors))
+        return encoding
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitted, "make_preprocessing", spy)
+        patch.setattr(fitting, "fit_encoding", spy)
         search("cox", dataset, trials=1)
     return seen
 

@@ -7,8 +7,8 @@ import pytest
 
 from features.errors import InputError
 from features.tables import TableFormat, parts
+from models.artifact.stored import StoredModel
 from models.patients import predict_patients
-from models.store.stored import StoredModel
 from pipelines.prediction import Batch, Format, batch, paths_of_batch, predict_in_parts
 
 N = 20_000

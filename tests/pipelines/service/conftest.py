@@ -3,9 +3,9 @@
 import pytest
 
 from features.dataset import REGIMEN
+from models.artifact import Beside, StoredModel
 from models.fit import fit_model
 from models.individual import Better, Distance, Overlap, Risks, Support, Terms, typical_values
-from models.store import Beside, StoredModel
 from pipelines.service import make_app
 
 REFITS = 20

@@ -5,10 +5,10 @@ import json
 import pytest
 from pydantic import TypeAdapter
 
+from models.artifact import ask as answers_of
+from models.artifact import engine_of
 from models.individual import Question
 from models.patients import read_patients
-from models.store import ask as answers_of
-from models.store import engine_of
 from pipelines.output.audit import Audit
 from pipelines.service import Limits, make_app
 from pipelines.service import app as service_app

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from features.errors import InputError
-from models.store.artifact import CARD, MODEL, save_model
+from models.artifact.folder import CARD, MODEL, save_model
 from pipelines.tracking.model_address import load_any
 
 

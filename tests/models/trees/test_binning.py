@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.learners.binning import quantile_edges, to_bins
+from models.trees.binning import quantile_edges, to_bins
 
 
 def test_few_values_keep_apart_by_the_middle_between_neighbours():

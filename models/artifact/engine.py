@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.artifact.stored import StoredModel
 from models.individual import Columns, Engine, Predict
 from models.prediction import OpenedModel, SurvivalModel
-from models.recalibration import RecalibratedModel
+from models.recalibrated import RecalibratedModel
 from models.stack import StackedModel
-from models.store.stored import StoredModel
 
 
 def engine_of(stored: StoredModel) -> Engine:
@@ -26,10 +26,7 @@ def predict_plain(model: SurvivalModel) -> Predict:
     """A model's predictions from plain columns."""
 
     def predict(columns: Columns, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        import pandas as pd
-
-        frame = pd.DataFrame({n: pd.Series(c, dtype=c.dtype) for n, c in columns.items()})
-        prediction = model.predict(frame, times)
+        prediction = model.predict(columns, times)
         return prediction.risk_score, prediction.survival
 
     return predict

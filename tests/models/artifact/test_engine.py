@@ -4,15 +4,15 @@ import json
 
 import numpy as np
 import pytest
-import skops.io
 
 from features.errors import InputError
+from models.artifact.engine import engine_of, steps_of
+from models.artifact.files import MANIFEST, write_manifest
+from models.artifact.folder import REFITS, SUPPORT, load_beside, load_model, save_model
+from models.artifact.stored import Beside, StoredModel
 from models.fit import fit_model
 from models.individual import Asked, Question, Risks, Support, Terms, answers, typical_values
 from models.learners.registry import LEARNERS
-from models.store.artifact import REFITS, SUPPORT, load_beside, load_model, save_model
-from models.store.engine import engine_of, steps_of
-from models.store.stored import Beside, StoredModel
 
 
 def columns_of(dataset):
@@ -95,14 +95,15 @@ def test_damaged_summaries_are_refused(folder, card, text):
         load_beside(folder, card, refits=False)
 
 
-def test_refits_of_another_learner_are_refused(folder, card, models):
-    skops.io.dump([models["forest"]], folder / REFITS)
-    with pytest.raises(InputError, match="not allowed"):
+def test_refits_of_another_learner_are_refused(folder, card, models, support):
+    save_model(folder, models["cox"], card, Beside(support, (models["forest"],)))
+    with pytest.raises(InputError, match="not of 'cox'"):
         load_beside(folder, card, refits=True)
 
 
-@pytest.mark.parametrize("content", [{"a": 1}, [1, 2], "text"])
+@pytest.mark.parametrize("content", [{"a": 1}, [1, 2], "text", {"list": [1, 2]}])
 def test_what_is_no_list_of_models_is_refused(folder, card, content):
-    skops.io.dump(content, folder / REFITS)
-    with pytest.raises(InputError, match="no list of models"):
+    (folder / REFITS).write_text(json.dumps(content))
+    write_manifest(folder, [path.name for path in folder.iterdir() if path.name != MANIFEST])
+    with pytest.raises(InputError, match="damaged"):
         load_beside(folder, card, refits=True)

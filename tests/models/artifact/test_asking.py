@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from features.errors import InputError
+from models.artifact import Beside, StoredModel, ask, digest_of, engine_of
+from models.artifact.folder import save_model
 from models.individual import Caution, Question
 from models.patients import read_patients
-from models.store import Beside, StoredModel, ask, digest_of, engine_of
-from models.store.artifact import CARD, save_model
 
 TABLE = pd.DataFrame(
     {
@@ -44,7 +44,6 @@ def test_another_file_is_another_digest(models, card, tmp_path):
     for name in ("one", "same"):
         save_model(tmp_path / name, models["cox"], card)
     first = digest_of(tmp_path / "one")
-    path = tmp_path / "one" / CARD
-    path.write_text(path.read_text().replace('"OS"', '"EFS"'))
+    save_model(tmp_path / "one", models["cox"], card.model_copy(update={"endpoint": "EFS"}))
     assert len(first) == 64
     assert digest_of(tmp_path / "one") != first

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,25 +13,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from features.dataset import as_predictors
+from models.preprocessing.encoding import Category, Encoding, FeatureColumns
 
 RARE_LEVEL = 5
-
-
-@dataclass(frozen=True)
-class FeatureColumns:
-    """What a learner with native categories must know of its features, one entry each.
-
-    Attributes
-    ----------
-    categorical : tuple of bool
-        Whether the feature holds category codes.
-    monotone : tuple of int
-        1 where a higher value may only raise the risk, -1 where it may only lower it, 0 otherwise.
-    """
-
-    categorical: tuple[bool, ...]
-    monotone: tuple[int, ...]
+# No word of a table can be this one.
+NEVER_SEEN = "\x00never seen"
 
 
 class CategoryCodes(TransformerMixin, BaseEstimator):
@@ -130,25 +115,55 @@ def feature_columns(predictors: pd.DataFrame, monotone: Mapping[str, int]) -> Fe
     )
 
 
-def to_features(fitted: Pipeline | ColumnTransformer, predictors: pd.DataFrame) -> np.ndarray:
-    """Apply fitted preprocessing, shape (n, n_features)."""
-    with warnings.catch_warnings():
-        # A level never seen in training joins the rare ones, as meant.
-        warnings.filterwarnings("ignore", message="Found unknown categories")
-        # Pandas may have turned None into NaN in between; the encoder knows None alone.
-        return np.asarray(fitted.transform(as_predictors(predictors, None)))
-
-
-def feature_owners(fitted: Pipeline | ColumnTransformer) -> list[str]:
-    """Name of the predictor that each feature was made from, in the order of the features."""
+def fit_encoding(
+    predictors: pd.DataFrame,
+    *,
+    handles_missing: bool,
+    scale: bool,
+    handles_categories: bool = False,
+) -> Encoding:
+    """Fit the preprocessing of one learner and keep its values; parameters as above."""
+    fitted = make_preprocessing(
+        predictors,
+        handles_missing=handles_missing,
+        scale=scale,
+        handles_categories=handles_categories,
+    ).fit(predictors)
     columns = fitted[0] if isinstance(fitted, Pipeline) else fitted
-    owners: list[str] = []
-    for kind, transformer, names in columns.transformers_:
-        if kind == "categories" and isinstance(transformer, Pipeline) and len(names):
-            # The place of a column holds no underscore, so that the level starts after the first.
-            places = [str(place) for place in range(len(names))]
-            features = transformer[-1].get_feature_names_out(places)
-            owners += [names[int(feature.split("_")[0])] for feature in features]
-        else:
-            owners += list(names)
-    return owners
+    parts = {kind: (part, list(names)) for kind, part, names in columns.transformers_}
+    impute, numbers = parts.get("numbers", (None, []))
+    fill = getattr(impute, "statistics_", np.full(len(numbers), np.nan))
+    encoder, names = parts.get("categories", (None, []))
+    standard = fitted[-1] if isinstance(fitted, Pipeline) else None
+    return Encoding(
+        numbers=tuple(numbers),
+        fill=np.asarray(fill, dtype=float),
+        categories=tuple(_categories(encoder, names)) if names else (),
+        center=None if standard is None else np.asarray(standard.mean_, dtype=float),
+        scale=None if standard is None else np.asarray(standard.scale_, dtype=float),
+    )
+
+
+def _categories(encoder: Pipeline | CategoryCodes, names: list[str]) -> list[Category]:
+    """What the encoder makes of each level of each column, one never seen, and a missing one."""
+    if isinstance(encoder, CategoryCodes):
+        known = encoder.levels_
+        owner = np.arange(len(names))
+    else:
+        known = [list(map(str, levels)) for levels in encoder[-1].categories_]
+        # The place of a column holds no underscore, so that the level starts after the first.
+        features = encoder[-1].get_feature_names_out([str(place) for place in range(len(names))])
+        owner = np.array([int(feature.split("_")[0]) for feature in features])
+    found = []
+    for place, (name, levels) in enumerate(zip(names, known, strict=True)):
+        probe = pd.DataFrame(
+            {other: pd.Series([own[0] if own else None] * (len(levels) + 2), dtype=object)
+             for other, own in zip(names, known, strict=True)}
+        )  # fmt: skip
+        probe[name] = pd.Series([*levels, NEVER_SEEN, None], dtype=object)
+        with warnings.catch_warnings():
+            # A level never seen in training joins the rare ones, as meant.
+            warnings.filterwarnings("ignore", message="Found unknown categories")
+            features = np.asarray(encoder.transform(probe), dtype=float)
+        found.append(Category(name, tuple(levels), features[:, owner == place]))
+    return found
