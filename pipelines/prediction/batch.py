@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -233,7 +232,7 @@ def _plan(batch: Batch, stored: StoredModel, months: Sequence[float]) -> str:
     """Everything that a part depends on, as text."""
     content = {
         "patients": _fingerprint(batch.patients),
-        "model": {**stored.identity, "content": _model_fingerprint(stored)},
+        "model": {**stored.identity, "digest": stored.digest},
         "horizons": list(months),
         "form": batch.form.stated,
         "ignore_extra": batch.ignore_extra,
@@ -264,18 +263,6 @@ def _fingerprint(path: Path) -> str:
                 remedy="check who may read it",
             )
         ) from error
-
-
-def _model_fingerprint(stored: StoredModel) -> str:
-    """Of the card and, where the model is a folder, of every file in it."""
-    every = hashlib.sha256(stored.card.model_dump_json().encode())
-    if not stored.name and not stored.run_id:
-        place = urlsplit(stored.uri)
-        folder = Path(unquote(place.path) if place.scheme == "file" else stored.uri)
-        for path in sorted(folder.iterdir()):
-            if path.is_file():
-                every.update(f"{path.name} {_fingerprint(path)}\n".encode())
-    return every.hexdigest()
 
 
 def _rows_of(part: Path) -> int:

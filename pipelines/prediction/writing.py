@@ -12,9 +12,7 @@ import numpy as np
 
 from features.errors import InputError, Problem, first_line, shown
 from pipelines.output.files import csv_of, plain_records, write_bytes, write_text
-from pipelines.output.terminal import is_terminal
 from pipelines.prediction.result import Result
-from pipelines.prediction.table import as_table, description
 
 
 class Format(StrEnum):
@@ -51,7 +49,11 @@ def printed(result: Result, form: Format) -> str:
     """Predictions as text."""
     if form is Format.csv:
         return csv_of(result.with_model)
-    return _as_json(result) if form is Format.json else as_table(result)
+    if form is Format.json:
+        return _as_json(result)
+    from pipelines.prediction.table import as_table
+
+    return as_table(result)
 
 
 def write(result: Result, form: Format, out: Path | None) -> None:
@@ -109,6 +111,8 @@ def arrow_table(result: Result) -> Any:
 
 
 def _to_stdout(text: str, form: Format) -> None:
+    from pipelines.output.terminal import is_terminal
+
     if sys.stdout is None:
         raise InputError(
             Problem(
@@ -122,6 +126,8 @@ def _to_stdout(text: str, form: Format) -> None:
 
 
 def _as_json(result: Result) -> str:
+    from pipelines.prediction.table import description
+
     stored = result.stored
     content = {
         "model": stored.identity | description(stored.card),
