@@ -26,6 +26,7 @@ from pipelines.output.flags import (
 from pipelines.tracking.model_address import DEFAULT_MODEL, load_any
 
 if TYPE_CHECKING:
+    from features.errors import InputError
     from pipelines.output.audit import Audit
     from pipelines.prediction import Batch, Format
 
@@ -166,6 +167,8 @@ def _predict(asked: _Asked) -> None:
         check_file(file, asked.patients, asked.config)
     months = None if asked.horizons is None else read_horizons(asked.horizons)
     form = form_of(None if asked.output is None else Format(asked.output), asked.out)
+    if asking.anything and asked.rejected is not None:
+        raise _not_in_parts(asked.rejected)
     noted = _noted(asked)
     batch = None if asking.anything or noted else _batch(asked, form, months)
     if batch is not None:
@@ -199,6 +202,19 @@ def _noted(asked: _Asked) -> Audit | None:
             )
         )
     return None if asked.audit is None else Audit(asked.audit)
+
+
+def _not_in_parts(rejected: Path) -> InputError:
+    from features.errors import InputError, Problem
+
+    return InputError(
+        Problem(
+            what="A full answer is for a few patients, all of them",
+            where=f"--rejected {rejected}",
+            allowed="without --limits, --alive-at, --both-regimens, --explain and --plot",
+            remedy="leave either out",
+        )
+    )
 
 
 def _batch(asked: _Asked, form: Format, months: list[float] | None) -> Batch | None:

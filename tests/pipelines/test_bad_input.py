@@ -584,6 +584,12 @@ def test_a_file_of_patients_that_is_not_there(capsys, model_folder, no_store):
     assert "nobody.csv" in message
 
 
+def test_nobody_is_rejected_alone_where_a_full_answer_is_asked_for(refused_prediction):
+    message = refused_prediction({}, "--limits", "--rejected", "rejected.csv")
+    assert "A full answer is for a few patients" in message
+    assert "--rejected rejected.csv" in message
+
+
 def test_a_folder_without_a_model(refused_prediction):
     message = refused_prediction({}, model="no-model-here")
     assert "No model here" in message
