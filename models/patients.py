@@ -195,11 +195,18 @@ def predictions_of(
     months = check_horizons(horizons, card)
     inputs, covariates = covariates_of(card, patients)
     regimen = patients.regimen if card.arms else None
-    predictors = _predictors(covariates, regimen)
+    predictors = dict(covariates) if regimen is None else {**covariates, REGIMEN: regimen}
+    if not predictors:
+        # A model that looks at nothing must still be told of how many.
+        predictors = {"": np.zeros(len(patients))}
     prediction = model.predict(predictors, months)
     grid = np.arange(MEDIAN_STEP, card.follow_up, MEDIAN_STEP)
     median = median_on_grid(
-        lambda rows, times: model.predict(predictors.iloc[rows], times).survival,
+        lambda rows, times: (
+            model.predict(
+                {name: column[rows] for name, column in predictors.items()}, times
+            ).survival
+        ),
         len(patients),
         grid,
     )
@@ -231,14 +238,6 @@ def covariates_of(card: ModelCard, patients: Patients) -> tuple[Columns, Columns
 
 def _nothing(covariate: Covariate, n: int) -> np.ndarray:
     return np.full(n, np.nan) if covariate.is_numeric else np.full(n, None, dtype=object)
-
-
-def _predictors(covariates: Columns, regimen: np.ndarray | None) -> pd.DataFrame:
-    """Covariates and regimen in the form that every model takes."""
-    import pandas as pd
-
-    columns = dict(covariates) if regimen is None else {**covariates, REGIMEN: regimen}
-    return pd.DataFrame({n: pd.Series(v, dtype=v.dtype) for n, v in columns.items()})
 
 
 def known_codes(card: ModelCard) -> dict[str, frozenset[str]]:
