@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
 from evaluation.methods import by_patients
-from evaluation.remarks import Remark
-from evaluation.results import format_estimate
+from evaluation.remarks import Remark, joined, no_interval, not_estimable
+from evaluation.results import format_estimate, tidy
 from features.outcome import Outcome
 
 OUT_OF_FOLD = "patients, out-of-fold predictions fixed"
@@ -97,13 +97,13 @@ def estimate_row(
     """
     estimate, replicates = float(values[0]), values[1:]
     if obstacle or np.isnan(estimate):
-        reason = obstacle or f"not estimable: {undefined}"
+        reason = obstacle or not_estimable(undefined)
         return {"estimate": np.nan, "ci_low": np.nan, "ci_high": np.nan, "note": reason}
     ci_low, ci_high = percentile_interval(replicates)
     failed = np.isnan(replicates).mean() if len(replicates) else 0.0
     if failed > MAX_UNDEFINED:
-        refused = f"no interval: {failed:.0%} of the replicates are not estimable"
-        note = "; ".join(filter(None, [note, refused]))
+        refused = no_interval(f"{failed:.0%} of the replicates are not estimable")
+        note = joined(note, refused)
     return {
         "estimate": estimate,
         "ci_low": ci_low,
@@ -148,7 +148,7 @@ def estimate_rows(
         own = np.empty(0) if replicates is None else np.asarray(replicates)[:, i]
         row = estimate_row(np.append(estimate, own), obstacle, note, FIXED)
         rows.append(row if len(own) and not obstacle else row | {"ci_method": ""})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return tidy(rows, COLUMNS)
 
 
 def check_patients(outcome: Outcome) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from evaluation.estimators import Estimator, Named
+from evaluation.remarks import joined
 from features.text import fixed
 
 MODEL_BASED = "model-based"
@@ -67,22 +70,128 @@ ADJUSTED_COLUMNS = (
 )
 
 
+# Cells that print as text and know more than it says: a column of them stays one of objects.
+_TYPED = ("estimator", "ci_method", "note")
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """What an adjusted estimate needs beside it.
+
+    Attributes
+    ----------
+    adjustment_set, population : str
+    effective_n : float
+        Patients that the weights leave.
+    assumption, verdict : str
+        What the estimate rests on, and what was found of that.
+    """
+
+    adjustment_set: str
+    population: str = ""
+    effective_n: float = np.nan
+    assumption: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One estimate of the regimens: of what, of whom, how large, how sure, and why not.
+
+    Whatever decides something about an estimate asks its estimator and the parts of its note; the
+    table of estimates is made last and keeps both in its cells.
+
+    Attributes
+    ----------
+    estimator : Estimator
+    scale : str
+    arm : str
+    reference_arm : str, optional
+        None for an estimate of one arm alone.
+    part : str
+        What the estimate is about: a subgroup, a learner, another estimate; empty without one.
+    endpoint : str
+    horizon : float
+        Months; NaN for none.
+    value, low, high : float
+        NaN where not estimable; the note then says why.
+    method : str, optional
+        How limits are made; None where there are none to make.
+    p_value : float
+    n, events : float, optional
+        None where too small to be told.
+    note : str
+    adjusted : Adjusted, optional
+    """
+
+    estimator: Estimator
+    scale: str
+    arm: str = ""
+    reference_arm: str | None = None
+    part: str = ""
+    endpoint: str | None = None
+    horizon: float = np.nan
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    method: str | None = None
+    p_value: float = np.nan
+    n: float | None = None
+    events: float | None = None
+    note: str = ""
+    adjusted: Adjusted | None = None
+
+    @property
+    def name(self) -> Named:
+        """What the estimate is called."""
+        return self.estimator.named(self.part)
+
+    def cells(self) -> dict[str, Any]:
+        """By column of a table."""
+        beside = {} if self.adjusted is None else vars(self.adjusted)
+        return {
+            "family": self.estimator.family,
+            "estimator": self.name,
+            "endpoint": self.endpoint,
+            "scale": self.scale,
+            "horizon": self.horizon,
+            "arm": self.arm,
+            "reference_arm": self.reference_arm,
+            "estimate": self.value,
+            "ci_low": self.low,
+            "ci_high": self.high,
+            "ci_method": self.method,
+            "p_value": self.p_value,
+            "n": self.n,
+            "events": self.events,
+            "note": self.note,
+            **beside,
+        }
+
+
 def metric_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row a metric, with exactly METRIC_COLUMNS; what a row leaves out is missing."""
-    return _tidy(rows, METRIC_COLUMNS)
+    return tidy(rows, METRIC_COLUMNS)
 
 
-def regimen_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row an estimate, with exactly REGIMEN_COLUMNS; what a row leaves out is missing."""
-    return _tidy(rows, REGIMEN_COLUMNS)
+def regimen_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """One row an estimate, with exactly REGIMEN_COLUMNS."""
+    return tidy((one.cells() for one in estimates), REGIMEN_COLUMNS)
 
 
-def adjusted_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row an estimate, with exactly ADJUSTED_COLUMNS; what a row leaves out is missing."""
-    return _tidy(rows, ADJUSTED_COLUMNS)
+def adjusted_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """One row an estimate, with exactly ADJUSTED_COLUMNS."""
+    return tidy((one.cells() for one in estimates), ADJUSTED_COLUMNS)
 
 
-def _tidy(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+def tidy(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a table; cells of estimators, methods and notes stay what they are.
+
+    Raises
+    ------
+    KeyError
+        When a row has what is not among the columns.
+    """
     rows = list(rows)
     for row in rows:
         unknown = set(row) - set(columns)
@@ -92,8 +201,12 @@ def _tidy(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.Dat
     for column in ("horizon", "estimate", "ci_low", "ci_high", "p_value", "effective_n"):
         if column in table:
             table[column] = table[column].astype(float)
-    # As objects: a column that no row fills is one of numbers.
-    table["note"] = table["note"].astype(object).fillna("")
+    for column in _TYPED:
+        if column in table:
+            cells = [row.get(column, np.nan) for row in rows]
+            if column == "note":
+                cells = [joined("" if pd.isna(cell) else cell) for cell in cells]
+            table[column] = pd.Series(cells, index=table.index, dtype=object)
     return table
 
 

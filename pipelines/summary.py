@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from evaluation.metrics import HARRELL_C, IBS, IPA, OBSERVED_EXPECTED, UNO_C, rows_of
 from evaluation.regimens import ADVERSE_EVENT, rows_in
+from evaluation.remarks import not_estimable, why_not
 from evaluation.report import describe_arms, metrics_by_learner
 from evaluation.results import format_p, format_row, under_true_header
 from features.errors import one_line
@@ -84,7 +85,7 @@ def print_result(result: TrainingResult, out: Path | None, seconds: float) -> No
         table.insert(0, "", chosen.map({True: "*", False: ""}))
         print_table(title, table)
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
-            console.print(f"not estimable: {note}\n", style="dim")
+            console.print(f"{not_estimable(why_not(note))}\n", style="dim")
     console.print(f"Chosen: {LEARNERS[result.champion.learner].label}. {result.champion.reason}.\n")
     if result.verdict:
         console.print(f"{result.verdict}\n")
@@ -125,7 +126,7 @@ def print_validation(result: Validation, kept: Kept, out: Path | None, seconds: 
         title = title.replace("Out-of-fold performance", "Performance on these patients")
         print_table(title.replace("; * chosen", ""), metrics_by_learner(shown))
         for note in sorted(set(shown.loc[shown["estimate"].isna(), "note"])):
-            console.print(f"not estimable: {note}\n", style="dim")
+            console.print(f"{not_estimable(why_not(note))}\n", style="dim")
     if result.recalibration is not None:
         statement = result.recalibration.statement
         console.print(f"{statement[0].upper()}{statement[1:]}.")
@@ -187,7 +188,7 @@ def _print_regimen(result: TrainingResult) -> None:
     adverse = rows_in(result.regimen["estimator"], ADVERSE_EVENT).any()
     regimen = result.regimen[~rows_in(result.regimen["estimator"], ADVERSE_EVENT)]
     classical = regimen[regimen["family"] == "classical"]
-    by_arm = classical["reference_arm"].isna() & (classical["estimator"] != "log-rank")
+    by_arm = classical["reference_arm"].isna()
     print_table("Regimens, as treated, unadjusted", _regimen_rows(classical[by_arm]))
     modelled = regimen[(regimen["family"] != "classical") & (regimen["endpoint"] == endpoint)]
     contrasts = pd.concat([classical[~by_arm], modelled])

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.estimates import BY_CONSTRUCTION, OUT_OF_FOLD, estimate_row, with_cohort
+from evaluation.remarks import joined
 from evaluation.results import metric_table
 from evaluation.statistics import censoring_weights
 from features.outcome import Outcome
@@ -359,7 +360,7 @@ def metric_estimates(
         }
         note = metric.note
         if metric.near_1_out_of_fold and resampled == OUT_OF_FOLD:
-            note = "; ".join(filter(None, [BY_CONSTRUCTION, note]))
+            note = joined(BY_CONSTRUCTION, note)
         found = estimate_row(values, obstacle, note, resampled, metric.undefined)
         rows.append(about | found)
     return metric_table(rows)

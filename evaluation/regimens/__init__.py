@@ -1,12 +1,13 @@
 """The regimens compared."""
 
-from evaluation.regimens.arms import outcomes_by_arm
-from evaluation.regimens.estimators import (
+from evaluation.estimators import (
     ADVERSE_EVENT,
     COX,
+    EARLY_DEATH,
     FLEMING_HARRINGTON,
     INTERACTION,
     KAPLAN_MEIER,
+    LOG_RANK,
     MEDIAN_DIFFERENCE,
     RATIOS_AND_TESTS,
     RESPONSE,
@@ -14,12 +15,13 @@ from evaluation.regimens.estimators import (
     RMST_RATIO,
     TREND,
     WEIGHTED,
+    Named,
     of_rates,
     parts_of,
-    read_name,
     rows_in,
     rows_of,
 )
+from evaluation.regimens.arms import outcomes_by_arm
 from evaluation.regimens.model_effects import (
     SCALES,
     RegimenReading,
@@ -38,7 +40,7 @@ from evaluation.regimens.model_tables import (
 )
 from evaluation.regimens.published import check_published_claims
 from evaluation.regimens.published_study import check_study
-from evaluation.regimens.subgroups import ALL_LEVELS, MAX_LEVELS, of_interaction, subgroup_effects
+from evaluation.regimens.subgroups import ALL_LEVELS, MAX_LEVELS, subgroup_effects
 from evaluation.regimens.target_trial import target_trial_sheet
 from evaluation.regimens.transplant import transplant_sensitivity
 
@@ -46,9 +48,11 @@ __all__ = [
     "ADVERSE_EVENT",
     "ALL_LEVELS",
     "COX",
+    "EARLY_DEATH",
     "FLEMING_HARRINGTON",
     "INTERACTION",
     "KAPLAN_MEIER",
+    "LOG_RANK",
     "MAX_LEVELS",
     "MEDIAN_DIFFERENCE",
     "RATIOS_AND_TESTS",
@@ -58,6 +62,7 @@ __all__ = [
     "SCALES",
     "TREND",
     "WEIGHTED",
+    "Named",
     "RegimenReading",
     "agreement_table",
     "check_published_claims",
@@ -67,11 +72,9 @@ __all__ = [
     "curve_outputs",
     "heterogeneity_table",
     "model_contrasts",
-    "of_interaction",
     "of_rates",
     "outcomes_by_arm",
     "parts_of",
-    "read_name",
     "read_regimen",
     "regimen_contribution",
     "regimen_effect_table",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from features.outcome import Outcome
-
-# One row of a regimen table: column of REGIMEN_COLUMNS to value.
-Row = dict[str, Any]
 
 
 def comparison_arms(regimen: np.ndarray, reference_arm: str) -> list[str]:
@@ -83,6 +79,6 @@ def canonical_order(outcome: Outcome, regimen: np.ndarray) -> np.ndarray:
     return np.lexsort((arm, outcome.event, outcome.time))
 
 
-def missing_note(count: int) -> str:
-    """Say how many patients without a value were left out; nothing for none."""
-    return f"{count} with a missing value left out" if count else ""
+def missing_note(count: int, who: str = "with a missing value") -> str:
+    """Say how many patients were left out, without a value by default; nothing for none."""
+    return f"{count} {who} left out" if count else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evaluation.estimators import SHAP, STANDARDISED
 from evaluation.explanation import (
     Background,
     CurveOutputs,
@@ -19,7 +20,7 @@ from evaluation.explanation import (
     outputs_under,
     step_times,
 )
-from evaluation.regimens.estimators import SHAP, STANDARDISED
+from evaluation.remarks import not_estimable
 from features.dataset import REGIMEN
 from features.outcome import Outcome
 from models.prediction import SurvivalModel
@@ -217,5 +218,5 @@ def within_arms(table: pd.DataFrame, outcome: Outcome, regimen: np.ndarray) -> p
         if short:
             whose = "both arms" if len(short) == 2 else short[0]
             found.loc[row, numbers] = np.nan
-            found.loc[row, "note"] = f"not estimable: beyond the follow-up of {whose}"
+            found.loc[row, "note"] = not_estimable(f"beyond the follow-up of {whose}")
     return found

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import percentile_interval
-from evaluation.regimens.estimators import read_name, rows_of
+from evaluation.estimators import parts_of, rows_of
 from evaluation.regimens.model_effects import CONTRIBUTION, ESTIMATORS, SCALES, RegimenReading
-from evaluation.remarks import Remark
-from evaluation.results import MODEL_BASED, regimen_table
+from evaluation.remarks import Remark, joined, not_estimable
+from evaluation.results import Estimate, regimen_table
 
 
 def contribution_table(
@@ -81,7 +81,7 @@ def heterogeneity_table(contributions: pd.DataFrame) -> pd.DataFrame:
         within = float(own["refit_sd"].median())
         ratio = between / within if within > 0 else np.nan
         if not np.isfinite(between) or not np.isfinite(within):
-            note = "not estimable: fewer than two patients, or no refits"
+            note: str = not_estimable("fewer than two patients, or no refits")
         elif within == 0:
             note = "the regimen is in no refit"
         elif ratio < 1:
@@ -213,22 +213,22 @@ def regimen_effect_table(
                 if np.isnan(estimate[which, a, h]):
                     parts.append("beyond the follow-up")
                 rows.append(
-                    {
-                        "family": MODEL_BASED,
-                        "estimator": estimator.named(learner),
-                        "endpoint": endpoint,
-                        "scale": SCALES[scale],
-                        "horizon": horizon,
-                        "arm": arm,
-                        "reference_arm": arms[0],
-                        "estimate": estimate[which, a, h],
-                        "ci_low": low,
-                        "ci_high": high,
-                        "ci_method": method,
-                        "n": n,
-                        "events": events,
-                        "note": "; ".join(parts),
-                    }
+                    Estimate(
+                        estimator=estimator,
+                        part=learner,
+                        endpoint=endpoint,
+                        scale=SCALES[scale],
+                        horizon=horizon,
+                        arm=arm,
+                        reference_arm=arms[0],
+                        value=estimate[which, a, h],
+                        low=low,
+                        high=high,
+                        method=method,
+                        n=n,
+                        events=events,
+                        note=joined(*parts),
+                    )
                 )
     return regimen_table(rows)
 
@@ -248,15 +248,11 @@ def agreement_table(effects: pd.DataFrame) -> pd.DataFrame:
         largest_gap (half the width of the narrower interval), verdict.
     """
     named = effects[rows_of(effects["estimator"], *ESTIMATORS)]
-    readings = [read_name(name) for name in named["estimator"]]
-    named = named.assign(
-        reading=[reading.estimator.key for reading in readings],
-        learner=[reading.part for reading in readings],
-    )
+    named = named.assign(learner=parts_of(named["estimator"]))
     keys = ["learner", "endpoint", "scale", "horizon", "arm", "reference_arm"]
     rows = []
     for place, own in named.groupby(keys, sort=False):
-        shap, standardised = (own[own["reading"] == one.key].iloc[0] for one in ESTIMATORS)
+        shap, standardised = (own[rows_of(own["estimator"], one)].iloc[0] for one in ESTIMATORS)
         width = min(one["ci_high"] - one["ci_low"] for one in (shap, standardised)) / 2
         rows.append(
             dict(zip(keys, place, strict=True))

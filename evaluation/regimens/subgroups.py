@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from evaluation.estimators import COX, INTERACTION
 from evaluation.regimens.arms import (
-    Row,
     aligned_regimen,
     comparison_arms,
     outcomes_by_arm,
 )
-from evaluation.regimens.crude import UNDEFINED, cox_hazard_ratio, has_hazard_ratio
-from evaluation.regimens.estimators import COX, INTERACTION
-from evaluation.remarks import joined, reads_above
-from evaluation.results import REGIMEN_COLUMNS, regimen_table
+from evaluation.regimens.crude import NO_MAXIMUM, UNDEFINED, cox_hazard_ratio, has_hazard_ratio
+from evaluation.remarks import Remark, joined, not_estimable, reads_above
+from evaluation.results import REGIMEN_COLUMNS, Estimate, regimen_table
 from evaluation.statistics import CoxFit, HypothesisTest
 from features.outcome import Outcome
 
@@ -72,13 +72,9 @@ def subgroup_effects(
     rows = list(_level_rows(outcome, labels, arms, everybody, (ALL_LEVELS, ""), limits))
     for name, values in subgroups.items():
         rows += _subgroup_rows(outcome, labels, arms, (str(name), values), limits)
-    table = regimen_table(
-        {"family": "classical", "endpoint": endpoint}
-        | {key: value for key, value in row.items() if key not in ("subgroup", "level")}
-        for row in rows
-    )
-    table.insert(0, "subgroup", [row["subgroup"] for row in rows])
-    table.insert(1, "level", [row["level"] for row in rows])
+    table = regimen_table(replace(row, endpoint=endpoint) for _, _, row in rows)
+    table.insert(0, "subgroup", [name for name, _, _ in rows])
+    table.insert(1, "level", [level for _, level, _ in rows])
     return table
 
 
@@ -129,7 +125,7 @@ def _subgroup_rows(
     arms: Sequence[str],
     subgroup: tuple[str, pd.Series],
     limits: tuple[int, int],
-) -> Iterator[Row]:
+) -> Iterator[tuple[str, str, Estimate]]:
     name, values = subgroup
     known = values.notna().to_numpy()
     levels = _levels(name, values)
@@ -148,33 +144,27 @@ def _subgroup_rows(
         test = interaction_test(outcome.take(used), regimen[used], reference, text[used])
     left_out = int((~known).sum())
     dropped = [level for level in levels if level not in shown]
-    yield {
-        "subgroup": name,
-        "level": "",
-        "estimator": INTERACTION.named(),
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "estimate": test.statistic,
-        "p_value": test.p_value,
-        "n": int(used.sum()),
-        "events": int((outcome.event & used).sum()),
-        "note": joined(
-            of_interaction(name),
+    tested = Estimate(
+        INTERACTION,
+        "chi-square",
+        " / ".join(others),
+        reference,
+        value=test.statistic,
+        p_value=test.p_value,
+        n=int(used.sum()),
+        events=int((outcome.event & used).sum()),
+        note=joined(
+            Remark.INTERACTION.says(f"{name}: likelihood ratio of the product with the regimen"),
             f"over {', '.join(shown)}" if dropped and shown else "",
             ""
             if np.isfinite(test.statistic)
-            else "not estimable: fewer than two levels with a hazard ratio"
+            else not_estimable("fewer than two levels with a hazard ratio")
             if len(shown) < 2
-            else "not estimable: a level has an arm without events",
+            else not_estimable("a level has an arm without events"),
             f"{left_out} without a value left out" if left_out else "",
         ),
-    }
-
-
-def of_interaction(subgroup: str) -> str:
-    """What the note of an interaction test begins with."""
-    return f"{subgroup}: likelihood ratio of the product with the regimen"
+    )
+    yield name, "", tested
 
 
 def _level_rows(
@@ -184,44 +174,45 @@ def _level_rows(
     within: np.ndarray,
     subgroup: tuple[str, str],
     limits: tuple[int, int],
-) -> Iterator[Row]:
+) -> Iterator[tuple[str, str, Estimate]]:
     name, level = subgroup
     by_arm = outcomes_by_arm(outcome.take(within), regimen[within], arms)
     *others, reference = arms
     for arm in others:
         mine, base = by_arm[arm], by_arm[reference]
         n, events = len(mine) + len(base), mine.n_events + base.n_events
-        row: Row = {
-            "subgroup": name,
-            "level": level,
-            "estimator": COX.named(f"{name}: {level}" if level else ""),
-            "scale": "hazard ratio",
-            "arm": arm,
-            "reference_arm": reference,
-            "ci_method": "Wald",
-            "n": n,
-            "events": events,
-        }
+        row = Estimate(
+            COX,
+            "hazard ratio",
+            arm,
+            reference,
+            part=f"{name}: {level}" if level else "",
+            method="Wald",
+            n=n,
+            events=events,
+        )
         least_n, least_events = limits
         if level and not _is_shown(outcome.take(within), regimen[within], (arm, reference), limits):
             # Its counts are small ones, so they are not told either.
-            yield row | {
-                "n": None,
-                "events": None,
-                "note": f"suppressed: fewer than {least_n} patients in an arm, or than "
-                f"{least_events} events",
-            }
+            note = (
+                f"suppressed: fewer than {least_n} patients in an arm, or than "
+                f"{least_events} events"
+            )
+            yield name, level, replace(row, n=None, events=None, note=note)
             continue
-        ratio = cox_hazard_ratio(mine, base) if _usable(mine, base) else None
-        yield row | {
-            "estimate": np.nan if ratio is None else ratio.estimate,
-            "ci_low": np.nan if ratio is None else ratio.ci_low,
-            "ci_high": np.nan if ratio is None else ratio.ci_high,
-            "p_value": np.nan if ratio is None else ratio.p_value,
-            "note": reads_above(1, f"worse than {reference}")
-            if ratio is not None
-            else "not estimable: one arm has no event while the other is at risk",
-        }
+        if not _usable(mine, base):
+            yield name, level, replace(row, note=NO_MAXIMUM)
+            continue
+        ratio = cox_hazard_ratio(mine, base)
+        found = replace(
+            row,
+            value=ratio.estimate,
+            low=ratio.ci_low,
+            high=ratio.ci_high,
+            p_value=ratio.p_value,
+            note=reads_above(1, f"worse than {reference}"),
+        )
+        yield name, level, found
 
 
 def _is_shown(

@@ -7,21 +7,21 @@ has lived until then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from evaluation.estimators import COX
 from evaluation.regimens.arms import (
-    Row,
     aligned_regimen,
     comparison_arms,
     outcomes_by_arm,
 )
 from evaluation.regimens.crude import NO_MAXIMUM, cox_hazard_ratio, has_hazard_ratio
-from evaluation.regimens.estimators import COX
-from evaluation.remarks import joined, reads_above
-from evaluation.results import regimen_table
+from evaluation.remarks import joined, not_estimable, reads_above
+from evaluation.results import Estimate, regimen_table
 from evaluation.statistics import CoxFit
 from features.endpoints import landmark
 from features.outcome import Outcome
@@ -153,7 +153,7 @@ def transplant_sensitivity(
     ]
     for months in landmarks:
         rows += _landmark_rows(outcome, labels, arms, at, float(months))
-    table = regimen_table({"family": "classical", "endpoint": endpoint} | row for row in rows)
+    table = regimen_table(replace(row, endpoint=endpoint) for row in rows)
     return table
 
 
@@ -174,35 +174,36 @@ def _months(outcome: Outcome, transplant_months: ArrayLike) -> np.ndarray:
 
 def _crude_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], analysis: str, note: str
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     *others, reference = arms
     for arm in others:
         ratio = cox_hazard_ratio(by_arm[arm], by_arm[reference])
-        yield {
-            "estimator": COX.named(analysis),
-            "scale": "hazard ratio",
-            "arm": arm,
-            "reference_arm": reference,
-            "estimate": ratio.estimate,
-            "ci_low": ratio.ci_low,
-            "ci_high": ratio.ci_high,
-            "ci_method": "Wald",
-            "p_value": ratio.p_value,
-            "n": len(by_arm[arm]) + len(by_arm[reference]),
-            "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": joined(
+        yield Estimate(
+            estimator=COX,
+            part=analysis,
+            scale="hazard ratio",
+            arm=arm,
+            reference_arm=reference,
+            value=ratio.estimate,
+            low=ratio.ci_low,
+            high=ratio.ci_high,
+            method="Wald",
+            p_value=ratio.p_value,
+            n=len(by_arm[arm]) + len(by_arm[reference]),
+            events=by_arm[arm].n_events + by_arm[reference].n_events,
+            note=joined(
                 NO_MAXIMUM
                 if np.isnan(ratio.estimate)
                 else reads_above(1, f"worse than {reference}"),
                 note,
             ),
-        }
+        )
 
 
 def _time_dependent_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], at: np.ndarray
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     intervals = counting_process(outcome, at)
     transplanted = intervals["transplanted"].to_numpy()
     yield from _adjusted_rows(
@@ -210,18 +211,20 @@ def _time_dependent_rows(
         regimen[intervals["patient"].to_numpy()],
         arms,
         transplanted,
-        {
-            "estimator": COX.named("transplant as time-dependent covariate"),
-            "n": len(outcome),
-            "events": outcome.n_events,
-        },
+        Estimate(
+            estimator=COX,
+            part="transplant as time-dependent covariate",
+            scale="hazard ratio",
+            n=len(outcome),
+            events=outcome.n_events,
+        ),
         f"{int(transplanted.sum())} transplanted during follow-up",
     )
 
 
 def _censored_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], at: np.ndarray
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     # Follow-up ends at the transplant; an event on that very day counts.
     cut = at < outcome.time
     censored = Outcome(np.minimum(outcome.time, at), outcome.event & ~cut)
@@ -231,19 +234,19 @@ def _censored_rows(
 
 def _landmark_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], at: np.ndarray, months: float
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     *others, reference = arms
-    analysis = COX.named("landmark")
-    empty: Row = {"estimator": analysis, "scale": "hazard ratio", "horizon": months}
-    why = "not estimable: nobody is at risk at the landmark" if months >= outcome.follow_up else ""
+    empty = Estimate(estimator=COX, part="landmark", scale="hazard ratio", horizon=months)
+    why = not_estimable("nobody is at risk at the landmark") if months >= outcome.follow_up else ""
     if not why:
         point = landmark(outcome, months)
         kept = regimen[point.at_risk]
         gone = [arm for arm in arms if arm not in kept]
-        why = f"not estimable: nobody of {', '.join(gone)} is at risk at the landmark" * bool(gone)
+        if gone:
+            why = not_estimable(f"nobody of {', '.join(gone)} is at risk at the landmark")
     if why:
         for arm in others:
-            yield empty | {"arm": arm, "reference_arm": reference, "note": why}
+            yield replace(empty, arm=arm, reference_arm=reference, note=why)
         return
     later = point.outcome
     by_then = (at[point.at_risk] <= months).astype(float)
@@ -255,7 +258,7 @@ def _landmark_rows(
         kept,
         arms,
         by_then,
-        empty | {"n": len(later), "events": later.n_events},
+        replace(empty, n=len(later), events=later.n_events),
         note,
     )
 
@@ -265,9 +268,9 @@ def _adjusted_rows(
     regimen: np.ndarray,
     arms: list[str],
     transplanted: np.ndarray,
-    shared: Row,
+    shared: Estimate,
     note: str,
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """Ratios of the arms and of transplantation from one Cox model of both."""
     *others, reference = arms
     arm_columns = [(regimen == arm).astype(float) for arm in others]
@@ -278,23 +281,23 @@ def _adjusted_rows(
     names = [(arm, reference) for arm in others] + [(AFTER, BEFORE)]
     model = None if why else counting_process_cox(intervals, np.column_stack(columns))
     if model is None or model.note:
-        why = why or "not estimable: too few events to tell arms and transplant apart"
+        why = why or not_estimable("too few events to tell arms and transplant apart")
     for position, (arm, base) in enumerate(names):
-        row = shared | {
-            "scale": "hazard ratio",
-            "arm": arm,
-            "reference_arm": base,
-            "ci_method": "Wald",
-        }
+        row = replace(shared, arm=arm, reference_arm=base, method="Wald")
         if why or model is None or position >= len(columns):
-            reason = why or "not estimable: no event after, or none before transplant"
-            yield row | {"note": joined(reason, note)}
+            reason = why or not_estimable("no event after, or none before transplant")
+            yield replace(row, note=joined(reason, note))
             continue
+        ratio = model.hazard_ratio(position)
         unadjusted = "" if has_transplant else "not adjusted: too few events after transplant"
-        yield row | {
-            **model.hazard_ratio(position)._asdict(),
-            "note": joined(reads_above(1, f"worse than {base}"), unadjusted, note),
-        }
+        yield replace(
+            row,
+            value=ratio.estimate,
+            low=ratio.ci_low,
+            high=ratio.ci_high,
+            p_value=ratio.p_value,
+            note=joined(reads_above(1, f"worse than {base}"), unadjusted, note),
+        )
 
 
 def _not_estimable(intervals: pd.DataFrame, regimen: np.ndarray, arms: list[str]) -> str:

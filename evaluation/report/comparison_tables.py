@@ -9,9 +9,10 @@ import pandas as pd
 
 from evaluation.regimens import (
     ADVERSE_EVENT,
+    EARLY_DEATH,
     INTERACTION,
     SCALES,
-    of_interaction,
+    of_rates,
     parts_of,
     rows_in,
     rows_of,
@@ -152,10 +153,7 @@ def readable_subgroups(table: pd.DataFrame) -> pd.DataFrame:
             "subgroup": rows["subgroup"],
             "interaction p": [format_p(p) or "not estimable" for p in rows["p_value"]],
             "n": [_whole(n) for n in rows["n"]],
-            "note": [
-                note.removeprefix(of_interaction(subgroup)).lstrip("; ")
-                for note, subgroup in zip(rows["note"], rows["subgroup"], strict=True)
-            ],
+            "note": [without(note, Remark.INTERACTION) for note in rows["note"]],
         }
     )
 
@@ -231,7 +229,9 @@ def _wide(rows: pd.DataFrame, endpoint: pd.Series) -> pd.DataFrame:
                 for row in rows.itertuples()
             ],
             # The day of an early death stands in its name.
-            "months": _months(rows["horizon"].where(rows["estimator"] != "early death rate")),
+            "months": _months(
+                rows["horizon"].where(~rows_of(rows["estimator"], of_rates(EARLY_DEATH)))
+            ),
             "interval": rows["ci_method"].fillna(""),
             "arm": rows["arm"],
             "cell": [_estimate(row) for row in rows.itertuples()],

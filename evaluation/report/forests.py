@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.displays import ForestPlotDisplay
+from evaluation.methods import in_short
 from evaluation.metrics import CATALOGUE, metric_of
 from evaluation.regimens import ALL_LEVELS, COX, INTERACTION, rows_of
 from evaluation.regimens.triangulation import FAMILIES, FAMILY_LABELS, HAZARD_RATIO, RMST
@@ -173,7 +174,7 @@ def triangulation_forest(rows: pd.DataFrame, endpoint: str) -> ForestPlotDisplay
         lines.append(_heading(FAMILY_LABELS[family], over) | {"p_value": np.nan})
         twice = own["estimator"].duplicated(keep=False)
         for row, several in zip(own.to_dict("records"), twice, strict=True):
-            how = str(row["ci_method"]).split(",")[0] if several else ""
+            how = in_short(row["ci_method"]) if several else ""
             label = f"    {row['estimator']}" + (f" ({how})" if how else "")
             numbers = {name: float(row[name]) for name in (*_LIMITS, "p_value")}
             limits = (numbers["estimate"], numbers["ci_low"], numbers["ci_high"])

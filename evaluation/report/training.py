@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from evaluation.estimates import is_by_construction
 from evaluation.metrics import metric_of
-from evaluation.remarks import Remark
+from evaluation.remarks import not_estimable, why_not
 from evaluation.report.page import html_findings
 from evaluation.report.section import (
     Block,
@@ -154,7 +154,7 @@ def performance(found: Found) -> Section:
             found.at_horizons("horizon"),
             *(
                 paragraph(
-                    Remark.NOT_ESTIMABLE.says(Remark.NOT_ESTIMABLE.text(reason)),
+                    not_estimable(why_not(reason)),
                     "reasons",
                 )
                 for reason in reasons

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from evaluation.remarks import not_estimable
 from evaluation.statistics.partial_likelihood import PartialLikelihood, Stratum, Ties
 from features.life_table import Z
 from features.outcome import Outcome
 
-NO_EVENT = "not estimable: no event while patients of both kinds are at risk"
-SEPARATED = "not estimable: a column separates the events, the likelihood has no maximum"
-ALIKE = "not estimable: a column does not vary, or repeats others"
+NO_EVENT = not_estimable("no event while patients of both kinds are at risk")
+SEPARATED = not_estimable("a column separates the events, the likelihood has no maximum")
+ALIKE = not_estimable("a column does not vary, or repeats others")
 # Columns that vary less than this, as shares of what varies most, are one column.
 _ALIKE = 1e-11
 # Where less than this share of the information at no effect is left in some direction, the

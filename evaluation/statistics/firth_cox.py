@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from evaluation.remarks import not_estimable
 from evaluation.statistics.partial_likelihood import PartialLikelihood, Ties
 from features.outcome import Outcome
 
@@ -78,7 +79,7 @@ def fit_firth_cox(
     if not outcome.n_events or not (spread > 0).all():
         return FirthCox(
             nothing, nothing, nothing, nothing, nothing, np.nan,
-            "not estimable: no event, or a constant column",
+            not_estimable("no event, or a constant column"),
         )  # fmt: skip
     model = _Penalised(outcome, (columns - columns.mean(axis=0)) / spread, ties)
     free = np.ones(q, dtype=bool)
@@ -86,7 +87,7 @@ def fit_firth_cox(
     if not np.isfinite(value):
         return FirthCox(
             nothing, nothing, nothing, nothing, nothing, np.nan,
-            "not estimable: the information is singular",
+            not_estimable("the information is singular"),
         )  # fmt: skip
     error = np.sqrt(np.diag(np.linalg.inv(model.state(beta)[2])))
     low, high, p_value = nothing.copy(), nothing.copy(), nothing.copy()

@@ -21,6 +21,7 @@ from evaluation.metrics import (
     repeat_values,
     tested_patients,
 )
+from evaluation.remarks import joined
 from evaluation.results import METRIC_COLUMNS, metric_table
 from evaluation.validation.corrected_variance import corrected_test
 from features.outcome import Outcome
@@ -120,7 +121,7 @@ def learner_differences(
                 continue
             values = metric_values(metric, outcome, own, folds, samples)
             values = values - metric_values(metric, outcome, base, folds, samples)
-            note = "; ".join(filter(None, [FAVOURS[metric.better], metric.note]))
+            note = joined(FAVOURS[metric.better], metric.note)
             rows.append(about | estimate_row(values, note=note, undefined=metric.undefined))
             per_fold = fold_values(metric, outcome, own, folds)
             per_fold = per_fold - fold_values(metric, outcome, base, folds)
@@ -245,7 +246,7 @@ def _tested(
     ratio = 1 / (sizes.pop() - 1) if test_to_train is None else test_to_train
     test = corrected_test(differences, ratio)
     if np.isnan(test.standard_error):
-        note = "; ".join(filter(None, [note, "no test: the difference does not vary over folds"]))
+        note = joined(note, "no test: the difference does not vary over folds")
     return {
         "estimate": test.mean,
         "ci_low": test.ci_low,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from evaluation.bootstrap import MAX_UNDEFINED, percentile_interval
 from evaluation.metrics import Metric, events_by, metric_obstacle
+from evaluation.remarks import no_interval, not_estimable
 from evaluation.results import METRIC_COLUMNS, metric_table
 from evaluation.validation.refits import Refits
 from models.prediction import SurvivalPrediction
@@ -29,7 +30,7 @@ _LIMITS = (
     "covers some 90%, not 95%, with 70 patients and 8 covariates: it leaves out the variation of "
     "the optimism itself"
 )
-_TARGET = "no interval: a fit is about calibrated on its own patients, whatever they are"
+_TARGET = no_interval("a fit is about calibrated on its own patients, whatever they are")
 
 
 def optimism_table(learner_name: str, refits: Refits, metrics: Sequence[Metric]) -> pd.DataFrame:
@@ -166,7 +167,7 @@ def _mean(values: np.ndarray, where: str) -> tuple[float, str]:
     missing = np.isnan(values)
     if not len(values) or missing.mean() > MAX_UNDEFINED:
         share = f"{missing.mean():.0%} of the refits" if len(values) else "no refits"
-        return np.nan, f"not estimable: {share} without a value on {where}"
+        return np.nan, not_estimable(f"{share} without a value on {where}")
     return float(values[~missing].mean()), ""
 
 
@@ -177,7 +178,7 @@ def _shifted(metric: Metric, estimate: float, in_bag: np.ndarray, note: str) -> 
         return _row(estimate, "; ".join(filter(None, [note, _TARGET])))
     low, high = percentile_interval(in_bag)
     if np.isnan(low):
-        refused = "no interval: too many refits without a value in their own sample"
+        refused = no_interval("too many refits without a value in their own sample")
         return _row(estimate, "; ".join(filter(None, [note, refused])))
     shift = estimate - float(np.nanmean(in_bag))
     lowest, highest = metric.bounds

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from evaluation.methods import NORMAL
 from evaluation.regimens import (
     ADVERSE_EVENT,
     FLEMING_HARRINGTON,
@@ -85,9 +86,7 @@ def compare_in_populations(
     if brief:
         left_out = rows_of(compared["estimator"], *_LEFT_TO_COMPARE)
         # Of the two intervals of an RMST difference the one that holds in small samples.
-        normal = rows_of(compared["estimator"], RMST_DIFFERENCE) & compared["ci_method"].eq(
-            "normal, Greenwood"
-        )
+        normal = rows_of(compared["estimator"], RMST_DIFFERENCE) & compared["ci_method"].eq(NORMAL)
         compared = compared[~left_out & ~normal]
         compared = compared.reset_index(drop=True)
     return compared

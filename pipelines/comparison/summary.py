@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.regimens import COX, KAPLAN_MEIER, RMST_DIFFERENCE, WEIGHTED, parts_of, read_name
+from evaluation.regimens import COX, KAPLAN_MEIER, RMST_DIFFERENCE, WEIGHTED, Named, parts_of
 from evaluation.regimens.triangulation import (
     EVENT_PROBABILITY,
     FAMILIES,
@@ -90,7 +90,7 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
     for (scale, months), estimates in scales.items():
         column = _column(scale, months)
         for row in estimates.itertuples():
-            key = (str(row.family), _shared_name(str(row.estimator)))
+            key = (str(row.family), _shared_name(row.estimator))
             unit = 100 if scale == EVENT_PROBABILITY else 1
             estimate, low, high = (unit * v for v in (row.estimate, row.ci_low, row.ci_high))
             cell = format_estimate(estimate, low, high, _DIGITS[scale])
@@ -110,13 +110,13 @@ def side_by_side(found: Comparison, endpoint: str, arm: str) -> pd.DataFrame:
     )
 
 
-def _shared_name(estimator: str) -> str:
+def _shared_name(name: Named) -> str:
     """One line for the Cox and the Kaplan-Meier rows of the same weights."""
-    known, part = read_name(estimator)
+    known = name.estimator
     if known in WEIGHTED:
         return f"{known.label} weights"
-    crude = known in (COX, RMST_DIFFERENCE, KAPLAN_MEIER) and not part
-    return "crude" if crude else estimator
+    crude = known in (COX, RMST_DIFFERENCE, KAPLAN_MEIER) and not name.part
+    return "crude" if crude else name
 
 
 def _column(scale: str, months: float) -> str:

@@ -10,6 +10,7 @@ from evaluation.estimates import (
     performance_texts,
     with_cohort,
 )
+from evaluation.remarks import joined
 
 
 def test_the_cohort_comes_before_its_replicates():
@@ -82,14 +83,15 @@ def test_patients_without_a_prediction_are_counted_once():
 
 def test_a_card_has_each_metric_with_its_horizon_and_what_is_no_evidence():
     metrics = pd.DataFrame(
-        {
+        dtype=object,
+        data={
             "metric": ["harrell_c", "calibration_oe", "ipa"],
             "horizon": [np.nan, 6.0, 6.5],
             "estimate": [0.7, 1.01, np.nan],
             "ci_low": [0.65, 0.9, np.nan],
             "ci_high": [0.75, 1.1, np.nan],
-            "note": ["", f"{BY_CONSTRUCTION}; B=50", np.nan],
-        }
+            "note": ["", joined(BY_CONSTRUCTION, "B=50"), np.nan],
+        },
     )
     assert performance_texts(metrics) == {
         "harrell_c": "0.700 (0.650-0.750)",

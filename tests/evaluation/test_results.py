@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.estimators import OVERLAP
 from evaluation.results import (
     ADJUSTED_COLUMNS,
     INTERVAL,
     RANGE,
     REGIMEN_COLUMNS,
+    Adjusted,
+    Estimate,
     adjusted_table,
     excludes,
     format_estimate,
@@ -21,8 +24,9 @@ FAMILIES = pd.Series(["classical", "model-based"])
 
 
 def test_an_adjusted_row_stands_under_a_classical_one():
-    row = {"family": "adjusted", "estimate": 1, "effective_n": 50, "verdict": "balanced"}
-    table = adjusted_table([row])
+    beside = Adjusted("age", effective_n=50, verdict="balanced")
+    table = adjusted_table([Estimate(OVERLAP, "hazard ratio", value=1, adjusted=beside)])
+    assert table["family"].tolist() == ["adjusted"]
     assert tuple(table.columns) == ADJUSTED_COLUMNS
     assert table["effective_n"].dtype == float
     assert table["note"].tolist() == [""]
@@ -31,7 +35,7 @@ def test_an_adjusted_row_stands_under_a_classical_one():
 
 def test_an_unknown_column_is_refused():
     with pytest.raises(KeyError, match="verdict"):
-        regimen_table([{"verdict": "balanced"}])
+        regimen_table([Estimate(OVERLAP, "hazard ratio", adjusted=Adjusted("age"))])
 
 
 def test_no_zero_has_a_minus():

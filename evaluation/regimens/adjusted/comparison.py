@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.regimens.adjusted.one_arm import ArmAgainstReference, Row
+from evaluation.regimens.adjusted.one_arm import ArmAgainstReference
 from evaluation.regimens.adjusted.settings import AdjustedSettings
-from evaluation.results import adjusted_table
+from evaluation.results import Estimate, adjusted_table
 from features.covariates import Covariate, multiply_impute
 from features.outcome import Outcome
 
@@ -129,7 +129,7 @@ def compare_adjusted(
         tables = multiply_impute(
             covariates, outcome, given, settings.imputations, settings.seed, dictionary
         )
-    rows: list[Row] = []
+    rows: list[Estimate] = []
     pictures: dict[str, list[pd.DataFrame]] = {
         "overlap": [], "balance": [], "positivity": [], "curves": [],
     }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from evaluation.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE, Estimator, of_weights
 from evaluation.regimens.adjusted.design import AdjustmentDesign
 from evaluation.regimens.adjusted.doubly_robust import doubly_robust
 from evaluation.regimens.adjusted.g_computation import g_computation
@@ -22,7 +23,7 @@ from evaluation.regimens.adjusted.propensity import (
 )
 from evaluation.regimens.adjusted.pseudo_values import pseudo_values
 from evaluation.regimens.crude import Trend, hazards_trend
-from evaluation.regimens.estimators import AIPW, BY_ARM, G_COMPUTATION, MULTIVARIABLE
+from evaluation.remarks import no_interval, not_estimable
 from evaluation.statistics import (
     NO_EVENT,
     CoxFit,
@@ -40,7 +41,7 @@ HAZARD_RATIO = "hazard ratio"
 # 2007;165:710, see little trouble from 10 on).
 EVENTS_PER_COEFFICIENT = 10
 _LARGEST_LEVERAGE = 0.9
-NO_INTERVAL = "no interval: an arm at 0% or 100%"
+NO_INTERVAL = no_interval("an arm at 0% or 100%")
 # Of each arm, for an interval of a weighted, standardised or doubly robust contrast: with arms of
 # 2 to 10 patients the large-sample variances are far too small (a true null is rejected in 10 to
 # 30% of samples instead of 5%), and resampling a handful of patients cannot mend it. Effective
@@ -92,12 +93,15 @@ class Estimands:
     propensity: Method
 
 
-class Estimate(NamedTuple):
+class Contrast(NamedTuple):
     """One contrast, arm minus reference arm; a hazard ratio as its logarithm.
 
     Attributes
     ----------
-    estimator, scale : str
+    estimator : Estimator
+    part : str
+        Of the estimator's rows.
+    scale : str
     horizon : float
         NaN for a hazard ratio.
     value, variance : float
@@ -117,7 +121,8 @@ class Estimate(NamedTuple):
     note : str
     """
 
-    estimator: str
+    estimator: Estimator
+    part: str
     scale: str
     horizon: float
     value: float
@@ -143,13 +148,13 @@ def too_small(pair: Pair, least_effective: float) -> str:
         ("events", events, f"{events}", FEWEST_EVENTS),
     ):
         if fewest < needed:
-            return f"no interval: an arm has {shown} {word}, fewer than {needed}"
+            return no_interval(f"an arm has {shown} {word}, fewer than {needed}")
     return ""
 
 
 def adjusted_estimates(
     pair: Pair, estimands: Estimands, case_weights: np.ndarray | None = None
-) -> list[Estimate]:
+) -> list[Contrast]:
     """Weighted, standardised and doubly robust contrasts, in a fixed order.
 
     Parameters
@@ -162,13 +167,13 @@ def adjusted_estimates(
 
     Returns
     -------
-    list of Estimate
+    list of Contrast
         Variances are sums of squared influences, corrected for leverage; that of a weighted
         estimate includes what estimating the propensity adds.
     """
     case = np.ones(len(pair.treated)) if case_weights is None else case_weights
     propensity = fit_propensity(pair.design, pair.treated, estimands.propensity, case_weights)
-    found: list[Estimate] = []
+    found: list[Contrast] = []
     for kind in estimands.kinds:
         found += _weighted(pair, propensity, estimands, kind, None)
     if estimands.trim is not None:
@@ -179,14 +184,14 @@ def adjusted_estimates(
     return found
 
 
-def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
+def arm_in_cox(pair: Pair, firth: bool) -> Contrast:
     """Hazard ratio of the arm in a multivariable Cox model.
 
     Efron ties and Wald limits; with `firth`, Breslow ties and profile penalised likelihood limits.
     """
     columns = _arm_and_covariates(pair)
-    blank = Estimate(
-        MULTIVARIABLE.named("Firth" if firth else ""),
+    blank = Contrast(
+        MULTIVARIABLE, "Firth" if firth else "",
         HAZARD_RATIO, np.nan, np.nan, np.nan, np.nan, "as treated", len(pair.treated),
         max(pair.outcome.n_events - columns.shape[1], 1),
     )  # fmt: skip
@@ -198,7 +203,7 @@ def arm_in_cox(pair: Pair, firth: bool) -> Estimate:
             note=fit.note,
         )  # fmt: skip
     model = CoxFit.fit(pair.outcome, columns, drop_alike=True)
-    note = model.note or NO_EVENT * bool(np.isnan(model.coef[0]))
+    note = model.note or (NO_EVENT if np.isnan(model.coef[0]) else "")
     return blank._replace(
         value=float(model.coef[0]), variance=float(model.covariance[0, 0]), note=note
     )
@@ -209,7 +214,7 @@ def arm_trend(pair: Pair) -> Trend:
     outcome = pair.outcome
     model = CoxFit.fit(outcome, _arm_and_covariates(pair))
     if model.note:
-        return Trend(np.nan, np.nan, "not estimable: no Cox model without a penalty")
+        return Trend(np.nan, np.nan, not_estimable("no Cox model without a penalty"))
     return hazards_trend(model, outcome.time[outcome.event], column=0)
 
 
@@ -256,14 +261,15 @@ def _weighted(
     estimands: Estimands,
     kind: Kind,
     trim: tuple[float, float] | None,
-) -> Iterator[Estimate]:
+) -> Iterator[Contrast]:
     arm, case = pair.treated, propensity.case_weights
     weights = balancing_weights(propensity, kind, trim)
     combined = weights.weight * case
     sizes = [effective_sample_size(combined[a]) for a in (arm, ~arm)]
-    name = kind if trim is None else f"{kind} trimmed at {trim[0]:g}-{trim[1]:g}%"
-    blank = Estimate(
-        "", "", np.nan, np.nan, np.nan, np.nan, POPULATIONS[kind], sum(sizes),
+    trimmed = "" if trim is None else f"trimmed at {trim[0]:g}-{trim[1]:g}% "
+    blank = Contrast(
+        of_weights(kind), f"{trimmed}Kaplan-Meier", "",
+        np.nan, np.nan, np.nan, np.nan, POPULATIONS[kind], sum(sizes),
         max(len(arm) - len(propensity.terms) - 1, 1), min(sizes), trim is not None,
     )  # fmt: skip
     k = len(estimands.horizons)
@@ -285,11 +291,11 @@ def _weighted(
     variance = _variance(influence, leverage)
     notes = [_beyond(in_arm, in_reference) for in_arm, in_reference in zip(*missing, strict=True)]
     variance[flat] = np.nan
-    yield from _contrasts(blank, f"{name} Kaplan-Meier", estimands, (value, variance), notes)
+    yield from _contrasts(blank, estimands, (value, variance), notes)
     cox = CoxFit.fit(pair.outcome, arm[:, None].astype(float), combined, drop_alike=True)
     through = case * weights.influence_of(np.nan_to_num(cox.by_weight[:, 0]))
     yield blank._replace(
-        estimator=f"{name} Cox",
+        part=f"{trimmed}Cox",
         scale=HAZARD_RATIO,
         value=float(cox.coef[0]),
         variance=np.nan if cox.note else float(_variance(through, leverage)),
@@ -300,29 +306,29 @@ def _weighted(
 
 def _standardised(
     pair: Pair, estimands: Estimands, case: np.ndarray, stratified: bool
-) -> Iterator[Estimate]:
+) -> Iterator[Contrast]:
     found = g_computation(
         pair.outcome, pair.treated, pair.design.matrix, estimands.horizons, estimands.tau, case,
         stratified=stratified,
     )  # fmt: skip
     q = pair.design.matrix.shape[1]
-    blank = Estimate(
-        "", "", np.nan, np.nan, np.nan, np.nan, "ATE", len(case),
+    blank = Contrast(
+        G_COMPUTATION, BY_ARM if stratified else "",
+        "", np.nan, np.nan, np.nan, np.nan, "ATE", len(case),
         max(pair.outcome.n_events - q - 1, 1),
     )  # fmt: skip
     both = np.column_stack([found.survival, found.rmst])
     value = both[1] - both[0]
     notes = [found.cox.note or _beyond(bool(np.isnan(a)), bool(np.isnan(r))) for r, a in both.T]
-    name = G_COMPUTATION.named(BY_ARM if stratified else "")
     leverage = found.cox.leverage if not found.cox.note else np.zeros(len(case))
     variance = _variance(found.influence, leverage + case / case.sum())
     # An arm without an event before the time has no error of its own.
     full = np.append(np.ones(len(estimands.horizons)), estimands.tau)
     variance[np.isclose(both, full, rtol=1e-12, atol=0).any(axis=0)] = np.nan
-    yield from _contrasts(blank, name, estimands, (value, variance), notes)
+    yield from _contrasts(blank, estimands, (value, variance), notes)
 
 
-def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> Iterator[Estimate]:
+def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> Iterator[Contrast]:
     case, arm = propensity.case_weights, pair.treated
     # Within the arms, so that censoring may differ between them.
     pseudo = pseudo_values(pair.outcome, estimands.horizons, estimands.tau, arm, case)
@@ -332,8 +338,8 @@ def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> 
     lost = unknown[0] | unknown[1]
     weight = balancing_weights(propensity, "IPTW").weight * case
     sizes = [effective_sample_size(weight[a]) for a in (arm, ~arm)]
-    blank = Estimate(
-        "", "", np.nan, np.nan, np.nan, np.nan, "ATE",
+    blank = Contrast(
+        AIPW, "", "", np.nan, np.nan, np.nan, np.nan, "ATE",
         sum(sizes), max(len(arm) - 2 * len(propensity.terms), 1), min(sizes),
     )  # fmt: skip
     flat = np.zeros(values.shape[1], dtype=bool)
@@ -347,17 +353,15 @@ def _doubly_robust(pair: Pair, propensity: Propensity, estimands: Estimands) -> 
     notes = [_beyond(bool(a), bool(r)) for a, r in zip(*unknown, strict=True)]
     leverage = propensity.fit.leverage + _arm_share(arm, weight)
     variance = np.where(flat, np.nan, _variance(found.influence, leverage))
-    name = AIPW.named()
-    yield from _contrasts(blank, name, estimands, (value, variance), notes)
+    yield from _contrasts(blank, estimands, (value, variance), notes)
 
 
 def _contrasts(
-    blank: Estimate,
-    name: str,
+    blank: Contrast,
     estimands: Estimands,
     found: tuple[np.ndarray, np.ndarray],
     notes: list[str],
-) -> Iterator[Estimate]:
+) -> Iterator[Contrast]:
     """Survival differences turned into event probability differences, then the RMST difference."""
     value, variance = found
     for at, horizon in enumerate((*estimands.horizons, estimands.tau)):
@@ -366,7 +370,6 @@ def _contrasts(
         if not note and not variance[at] > 0:
             note = NO_INTERVAL
         yield blank._replace(
-            estimator=name,
             scale=RMST if last else EVENT_PROBABILITY,
             horizon=horizon,
             value=float(value[at] if last else 0.0 - value[at]),
@@ -379,7 +382,7 @@ def _beyond(in_arm: bool, in_reference: bool) -> str:
     if not (in_arm or in_reference):
         return ""
     whose = "both arms" if in_arm and in_reference else "the arm" if in_arm else "the reference arm"
-    return f"not estimable: beyond the follow-up of {whose}"
+    return not_estimable(f"beyond the follow-up of {whose}")
 
 
 def wald(value: float, variance: float, degrees: float = np.inf) -> tuple[float, float, float]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import bootstrap_counts, percentile_interval
+from evaluation.estimators import AIPW, E_VALUE, G_COMPUTATION, NOTHING_ADJUSTED
 from evaluation.regimens.adjusted.balance import balance_table, balance_verdict, mean_balance
 from evaluation.regimens.adjusted.design import adjustment_design, described_columns
 from evaluation.regimens.adjusted.e_value import e_value
@@ -16,7 +17,7 @@ from evaluation.regimens.adjusted.estimates import (
     EVENTS_PER_COEFFICIENT,
     HAZARD_RATIO,
     NO_INTERVAL,
-    Estimate,
+    Contrast,
     Pair,
     adjusted_estimates,
     arm_in_cox,
@@ -33,9 +34,8 @@ from evaluation.regimens.adjusted.propensity import (
     propensity_note,
 )
 from evaluation.regimens.adjusted.settings import DRAWN, AdjustedSettings
-from evaluation.regimens.estimators import AIPW, E_VALUE, G_COMPUTATION, read_name
-from evaluation.remarks import Remark
-from evaluation.results import p_text
+from evaluation.remarks import Remark, joined, no_interval, not_estimable
+from evaluation.results import Adjusted, Estimate, p_text
 from evaluation.statistics import weighted_kaplan_meier
 from features.covariates import pool_rubin
 from features.outcome import Outcome
@@ -45,9 +45,6 @@ _REPLICATES_A_TABLE = 100
 # Patients an arm that a logistic regression needs before a row says anything; an interval needs
 # more, see `too_small`.
 _FEWEST = 2
-
-
-Row = dict[str, Any]
 
 
 class ArmAgainstReference:
@@ -69,7 +66,7 @@ class ArmAgainstReference:
         self.reason = ""
         self.firth = False
         if min(treated.sum(), (~treated).sum()) < _FEWEST:
-            self.reason = f"not estimable: fewer than {_FEWEST} patients in an arm"
+            self.reason = not_estimable(f"fewer than {_FEWEST} patients in an arm")
         else:
             self.propensities = [
                 fit_propensity(pair.design, treated, settings.propensity) for pair in self.pairs
@@ -79,9 +76,8 @@ class ArmAgainstReference:
                 for p in self.propensities
             )
             if apart:
-                self.reason = "not estimable: the covariates tell the arms apart completely"
-                if len(tables) > 1:
-                    self.reason += f" in {apart} of {len(tables)} completed tables"
+                where = f" in {apart} of {len(tables)} completed tables" * (len(tables) > 1)
+                self.reason = not_estimable(f"the covariates tell the arms apart completely{where}")
         if not self.reason:
             self.firth = any(needs_firth(pair) for pair in self.pairs)
             self.positivity = positivity(*self.propensities)
@@ -109,10 +105,10 @@ class ArmAgainstReference:
             found.append(balance_table(matrix, terms, self.treated, weights))
         return mean_balance(found)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Estimate]:
         """Rows of the table, in its order."""
         if self.reason:
-            return [self._row("adjusted comparison", "", note=self.reason)]
+            return [replace(self._blank, note=self.reason)]
         trends = [arm_trend(pair) for pair in self.pairs]
         self.trend = float(np.median([trend.p_value for trend in trends]))  # NaN where one is
         self.no_trend = next((trend.note for trend in trends if trend.note), "")
@@ -120,14 +116,14 @@ class ArmAgainstReference:
         found = [adjusted_estimates(pair, self.estimands) for pair in self.pairs]
         columns += [list(same) for same in zip(*found, strict=True)]
         replicates = self._replicates(columns)
-        rows: list[Row] = []
+        rows: list[Estimate] = []
         for place, (same, values) in enumerate(zip(columns, replicates, strict=True)):
             rows.append(self._estimate_row(same, values, place == 0))
         if self.settings.randomised:
             return rows
-        return rows + [self._e_value_row(row) for row in rows if row["scale"] == HAZARD_RATIO]
+        return rows + [self._e_value_row(row) for row in rows if row.scale == HAZARD_RATIO]
 
-    def _replicates(self, columns: list[list[Estimate]]) -> list[list[np.ndarray] | None]:
+    def _replicates(self, columns: list[list[Contrast]]) -> list[list[np.ndarray] | None]:
         """For each estimate its replicates, one array a completed table; None where not wanted."""
         wanted = [
             place > 0 and (self.settings.interval == "bootstrap" or same[0].trimmed)
@@ -152,8 +148,8 @@ class ArmAgainstReference:
         ]
 
     def _estimate_row(
-        self, same: list[Estimate], replicates: list[np.ndarray] | None, conditional: bool
-    ) -> Row:
+        self, same: list[Contrast], replicates: list[np.ndarray] | None, conditional: bool
+    ) -> Estimate:
         first = same[0]
         values = np.array([estimate.value for estimate in same])
         variances = np.array([estimate.variance for estimate in same])
@@ -170,7 +166,7 @@ class ArmAgainstReference:
             value, variance = values.mean(), np.nan
             if not notes:
                 without = int((~(variances > 0)).sum())
-                notes.append(f"no interval: no variance in {without} of {len(same)} tables")
+                notes.append(no_interval(f"no variance in {without} of {len(same)} tables"))
         else:
             pooled = pool_rubin(values, variances, min(estimate.degrees for estimate in same))
             value, variance, degrees = (
@@ -185,7 +181,7 @@ class ArmAgainstReference:
         elif len(same) == 1 and replicates is not None and np.isfinite(value):
             low, high = percentile_interval(replicates[0])
             if np.isnan(low):
-                notes.append("no interval: no estimate in more than 10% of the replicates")
+                notes.append(no_interval("no estimate in more than 10% of the replicates"))
         small = ""
         if not conditional and np.isfinite(value):
             small = too_small(self.first, float(np.median([e.least_effective for e in same])))
@@ -194,7 +190,7 @@ class ArmAgainstReference:
             notes = [note for note in notes if not Remark.NO_INTERVAL.of(note)] + [small]
         if first.scale == EVENT_PROBABILITY:
             if abs(value) > 1:
-                notes.append(f"not estimable: {value:.2f} is outside -1 to 1, too few patients")
+                notes.append(not_estimable(f"{value:.2f} is outside -1 to 1, too few patients"))
                 value, low, high, p_value = np.nan, np.nan, np.nan, np.nan
             low, high = (float(limit) for limit in np.clip([low, high], -1, 1))
         if first.scale == HAZARD_RATIO:
@@ -204,17 +200,29 @@ class ArmAgainstReference:
                 notes.append(f"robust, weights taken as known: {known[0]:.2f}-{known[1]:.2f}")
         size = float(np.median([estimate.effective_n for estimate in same]))
         assumption, verdict = self._assumption(first, conditional)
-        return self._row(
-            first.estimator, first.scale,
-            horizon=first.horizon, estimate=value, ci_low=low, ci_high=high,
-            ci_method=method if np.isfinite([low, high]).any() else "", p_value=p_value,
-            population=first.population, effective_n=size,
-            assumption=assumption,
-            verdict=verdict, note="; ".join([*notes, *self.notes]),
-        )  # fmt: skip
+        return replace(
+            self._blank,
+            estimator=first.estimator,
+            part=first.part,
+            scale=first.scale,
+            horizon=first.horizon,
+            value=value,
+            low=low,
+            high=high,
+            method=method if np.isfinite([low, high]).any() else "",
+            p_value=p_value,
+            note=joined(*notes, *self.notes),
+            adjusted=replace(
+                self._adjusted,
+                population=first.population,
+                effective_n=size,
+                assumption=assumption,
+                verdict=verdict,
+            ),
+        )
 
     def _method(
-        self, first: Estimate, replicates: list[np.ndarray] | None, tables: int, conditional: bool
+        self, first: Contrast, replicates: list[np.ndarray] | None, tables: int, conditional: bool
     ) -> str:
         if replicates is not None:
             refitted = f"bootstrap of the whole procedure, {len(replicates[0])} replicates"
@@ -223,33 +231,33 @@ class ArmAgainstReference:
             method = "profile penalised likelihood" if tables == 1 else "Wald"
         elif conditional:
             method = "Wald"
-        elif read_name(first.estimator).estimator is G_COMPUTATION:
+        elif first.estimator == G_COMPUTATION:
             method = "influence function"
         else:
             method = "sandwich, propensity model included"
         return f"Rubin's rules over {tables} completed tables; {method}" if tables > 1 else method
 
-    def _assumption(self, first: Estimate, conditional: bool) -> tuple[str, str]:
+    def _assumption(self, first: Contrast, conditional: bool) -> tuple[str, str]:
         unmeasured = DRAWN if self.settings.randomised else "no unmeasured confounding"
         events = self.events_a_coefficient
         per_coefficient = f"{events:.1f} events a coefficient" + (
             "" if events >= EVENTS_PER_COEFFICIENT else " (few)"
         )
-        estimator, part = read_name(first.estimator)
-        if conditional or (estimator is G_COMPUTATION and not part):
+        estimator = first.estimator
+        if conditional or (estimator == G_COMPUTATION and not first.part):
             return (
                 f"{unmeasured}; proportional hazards; log-linear covariates",
                 f"{self._trend_words('cox.zph')}; {per_coefficient}",
             )
-        if estimator is G_COMPUTATION:
+        if estimator == G_COMPUTATION:
             return f"{unmeasured}; log-linear covariates", per_coefficient
-        if estimator is AIPW:
+        if estimator == AIPW:
             return (
                 f"{unmeasured}; overlap; propensity or outcome model right; censoring independent "
                 "within arms",
-                "; ".join(filter(None, [self.positivity.verdict, self.propensity_note])),
+                joined(self.positivity.verdict, self.propensity_note),
             )
-        kind = next(kind for kind in self.settings.weights if kind == estimator.label)
+        kind = next(kind for kind in self.settings.weights if kind == estimator.group)
         balance = balance_verdict(self.balance, kind)
         parts = [balance, self.propensity_note]
         assumption = f"{unmeasured}; propensity model right"
@@ -260,42 +268,55 @@ class ArmAgainstReference:
             assumption += "; proportional marginal hazards"
             # That of the conditional hazards: weights have no such test.
             parts.insert(0, self._trend_words("cox.zph, multivariable Cox"))
-        return assumption, "; ".join(filter(None, parts))
+        return assumption, joined(*parts)
 
     def _trend_words(self, test: str) -> str:
         told = f"{p_text(self.trend)} ({test})" if np.isfinite(self.trend) else self.no_trend
         return Remark.HAZARDS.says(told)
 
-    def _e_value_row(self, row: Row) -> Row:
+    def _e_value_row(self, row: Estimate) -> Estimate:
         # A ratio or limit that ran off to 0 or to infinity is none.
-        ratios = [row[name] for name in ("estimate", "ci_low", "ci_high")]
+        ratios = (row.value, row.low, row.high)
         estimate, low, high = (ratio if 0 < ratio < np.inf else np.nan for ratio in ratios)
         found = e_value(estimate, low, high, self.settings.common_outcome)
-        note = "" if np.isfinite(found.limit) else "no limit: the hazard ratio has no interval"
+        known = np.isfinite(found.limit)
+        note = "" if known else "no limit: the hazard ratio has no interval"
         if not np.isfinite(found.estimate):
-            note = "not estimable: no hazard ratio"
-        return self._row(
-            E_VALUE.named(row["estimator"]), "risk ratio",
-            estimate=found.estimate, ci_low=found.limit,
-            ci_method="that of the limit nearer to 1" if np.isfinite(found.limit) else "",
-            population=row["population"], effective_n=row["effective_n"],
-            assumption="one unmeasured confounder, equally strong with regimen and outcome",
-            verdict="cannot be checked",
+            note = not_estimable("no hazard ratio")
+        assert row.adjusted is not None
+        return replace(
+            self._blank,
+            estimator=E_VALUE,
+            part=row.name,
+            scale="risk ratio",
+            value=found.estimate,
+            low=found.limit,
+            method="that of the limit nearer to 1" if known else "",
             note=note,
-        )  # fmt: skip
+            adjusted=replace(
+                row.adjusted,
+                assumption="one unmeasured confounder, equally strong with regimen and outcome",
+                verdict="cannot be checked",
+            ),
+        )
 
-    def _row(self, estimator: str, scale: str, **rest: Any) -> Row:
-        return {
-            "family": "adjusted",
-            "estimator": estimator,
-            "endpoint": self.settings.endpoint,
-            "scale": scale,
-            "arm": self.arm,
-            "reference_arm": self.settings.reference_arm,
-            "n": len(self.treated),
-            "events": self.outcome.n_events,
-            "adjustment_set": ", ".join(self.first.design.covariates),
-        } | rest
+    @property
+    def _blank(self) -> Estimate:
+        """What is the same for every row."""
+        return Estimate(
+            NOTHING_ADJUSTED,
+            "",
+            self.arm,
+            self.settings.reference_arm,
+            endpoint=self.settings.endpoint,
+            n=len(self.treated),
+            events=self.outcome.n_events,
+            adjusted=self._adjusted,
+        )
+
+    @property
+    def _adjusted(self) -> Adjusted:
+        return Adjusted(", ".join(self.first.design.covariates))
 
     def pictures(self) -> dict[str, pd.DataFrame]:
         """Overlap, balance, positivity and curves; means over the completed tables."""

@@ -6,15 +6,15 @@ Crude by design: no row here is adjusted for how the regimens were chosen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from evaluation.estimators import LOG_RANK
 from evaluation.regimens.arms import (
-    Row,
     aligned_regimen,
     comparison_arms,
     outcomes_by_arm,
@@ -32,9 +32,8 @@ from evaluation.regimens.crude.rank_tests import global_test_row, log_rank, rank
 from evaluation.regimens.crude.response_rates import count_by_arm, rate_rows, ratio_and_test_rows
 from evaluation.regimens.crude.rmst import choose_tau, rmst_rows
 from evaluation.regimens.crude.survival import median_rows, survival_rows
-from evaluation.regimens.estimators import LOG_RANK
 from evaluation.remarks import joined
-from evaluation.results import regimen_table
+from evaluation.results import Estimate, regimen_table
 from features.outcome import Outcome
 
 __all__ = [
@@ -166,7 +165,7 @@ def compare_regimens(
     regimen = aligned_regimen(regimen, given)
     arms = comparison_arms(regimen, reference_arm)
 
-    rows: list[Row] = []
+    rows: list[Estimate] = []
     if responder is not None:
         counts = count_by_arm("response", responder, regimen, arms)
         rows += rate_rows("response", "response", counts, ("newcombe", "miettinen-nurminen"))
@@ -184,17 +183,22 @@ def compare_regimens(
             name = (further.competing or {}).get(endpoint, f"competing event of {endpoint}")
             rows += incidence_rows(outcome, regimen, arms, horizons, (endpoint, name))
             found = _cause_specific_rows(outcome, regimen, arms, further)
-        rows += [{"endpoint": endpoint} | row for row in found]
+        rows += [replace(row, endpoint=endpoint) for row in found]
     if adverse_events is not None:
         for name, values in adverse_events.items():
             counts = count_by_arm(str(name), values, regimen, arms)
             rows += rate_rows(str(name), "adverse event", counts, ("newcombe",))
-    return regimen_table({"family": "classical"} | row for row in rows)
+    return regimen_table(
+        replace(
+            row,
+        )
+        for row in rows
+    )
 
 
 def _core_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], horizons: Sequence[float]
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     # Where another event can come first, Kaplan-Meier overstates how often this one does.
     if outcome.competing is None:
@@ -210,7 +214,7 @@ def _all_rows(
     arms: list[str],
     horizons: Sequence[float],
     further: FurtherComparisons,
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     yield from median_rows(by_arm)
     yield from median_difference_rows(by_arm, further.replicates, further.seed)
@@ -226,7 +230,7 @@ def _all_rows(
 
 def _cause_specific_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], further: FurtherComparisons
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     competing = {
         arm: 0 if mine.competing is None else int(mine.competing.sum())
@@ -239,6 +243,6 @@ def _cause_specific_rows(
         *proportional_hazards_rows(by_arm),
     ]
     for row in rows:
-        of = (row["arm"], arms[-1]) if row["arm"] in competing else arms
+        of = (row.arm, arms[-1]) if row.arm in competing else arms
         said = f"{sum(competing[arm] for arm in of)} competing event(s) count as censored"
-        yield row | {"note": joined(row["note"], f"cause-specific: {said}")}
+        yield replace(row, note=joined(row.note, f"cause-specific: {said}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import greenwood as gw
@@ -11,11 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row, outcomes_by_arm
+from evaluation.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
+from evaluation.regimens.arms import outcomes_by_arm
 from evaluation.regimens.crude.rank_tests import UNDEFINED, global_test_row
 from evaluation.regimens.crude.survival import probability_rows
-from evaluation.regimens.estimators import FINE_GRAY, GRAY, INCIDENCE, INCIDENCE_DIFFERENCE
-from evaluation.remarks import reads_above
+from evaluation.remarks import not_estimable, reads_above
+from evaluation.results import Estimate
 from evaluation.statistics import HypothesisTest, fine_gray, incidence_by_cause
 from features.life_table import LifeTable, Z
 from features.outcome import Outcome
@@ -184,7 +186,7 @@ def incidence_rows(
     arms: Sequence[str],
     horizons: Sequence[float],
     names: tuple[str, str],
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """Cumulative incidences of both events, Gray's tests and Fine-Gray ratios, as rows.
 
     Parameters
@@ -205,12 +207,12 @@ def incidence_rows(
     """
     for name, of in zip(names, (outcome, competing_as_event(outcome)), strict=True):
         for row in _one_cause_rows(of, regimen, list(arms), horizons):
-            yield {"endpoint": name} | row
+            yield replace(row, endpoint=name)
 
 
 def _one_cause_rows(
     outcome: Outcome, regimen: np.ndarray, arms: list[str], horizons: Sequence[float]
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     by_arm = outcomes_by_arm(outcome, regimen, arms)
     *others, reference = arms
     yield from probability_rows(
@@ -224,19 +226,22 @@ def _one_cause_rows(
     yield global_test_row(GRAY, gray_test(outcome, regimen), outcome, arms)
     for arm in others:
         ratio = subdistribution_hazard_ratio(by_arm[arm], by_arm[reference])
-        yield {
-            "estimator": FINE_GRAY.named(),
-            "scale": "subdistribution hazard ratio",
-            "arm": arm,
-            "reference_arm": reference,
-            **ratio._asdict(),
-            "ci_method": "Wald, robust",
-            "n": len(by_arm[arm]) + len(by_arm[reference]),
-            "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": reads_above(1, f"higher cumulative incidence than {reference}")
+        yield Estimate(
+            estimator=FINE_GRAY,
+            scale="subdistribution hazard ratio",
+            arm=arm,
+            reference_arm=reference,
+            value=ratio.estimate,
+            low=ratio.ci_low,
+            high=ratio.ci_high,
+            p_value=ratio.p_value,
+            method="Wald, robust",
+            n=len(by_arm[arm]) + len(by_arm[reference]),
+            events=by_arm[arm].n_events + by_arm[reference].n_events,
+            note=reads_above(1, f"higher cumulative incidence than {reference}")
             if np.isfinite(ratio.estimate)
-            else "not estimable: one arm has no event while the other could have one",
-        }
+            else not_estimable("one arm has no event while the other could have one"),
+        )
 
 
 def _competing(outcome: Outcome) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from evaluation.regimens.arms import Row
+from evaluation.estimators import EARLY_DEATH
 from evaluation.regimens.crude.response_rates import Counts, rate_rows
 from evaluation.remarks import joined
+from evaluation.results import Estimate
 from features.outcome import Outcome
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -42,7 +44,7 @@ def early_deaths(outcome: Outcome, days: float) -> Counts:
     return Counts(int((early & outcome.event).sum()), len(outcome) - unknown, unknown)
 
 
-def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> Iterator[Row]:
+def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> Iterator[Estimate]:
     """Rate of death by each day in each arm (exact), and differences (Newcombe).
 
     An arm of which nobody was followed to the day, some having been censored before, has no rate:
@@ -56,16 +58,17 @@ def early_death_rows(by_arm: Mapping[str, Outcome], days: Sequence[float]) -> It
     """
     for day in days:
         counts = {arm: _where_followed(outcome, day) for arm, outcome in by_arm.items()}
-        for row in rate_rows(f"death by day {day:g}", "early death", counts, ("newcombe",)):
-            left_out = row["note"].replace(
-                "with a missing value left out", f"censored by day {day:g} left out"
+        rows = rate_rows(
+            f"death by day {day:g}", EARLY_DEATH, counts, ("newcombe",), f"censored by day {day:g}"
+        )
+        for row in rows:
+            seen = by_arm.get(row.arm)
+            unseen = seen is not None and not counts[row.arm].n
+            yield replace(
+                row,
+                horizon=day / DAYS_PER_MONTH,
+                note=joined(row.note, "nobody was followed so long" if unseen else ""),
             )
-            seen = by_arm.get(row["arm"])
-            unseen = seen is not None and not counts[row["arm"]].n
-            yield row | {
-                "horizon": day / DAYS_PER_MONTH,
-                "note": joined(left_out, "nobody was followed so long" if unseen else ""),
-            }
 
 
 def _where_followed(outcome: Outcome, day: float) -> Counts:

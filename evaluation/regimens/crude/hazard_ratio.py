@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from evaluation.regimens.arms import Row
-from evaluation.regimens.estimators import COX, TREND
-from evaluation.remarks import Remark, joined, reads_above
-from evaluation.results import p_text
+from evaluation.estimators import COX, TREND, Estimator
+from evaluation.remarks import Remark, joined, not_estimable, reads_above
+from evaluation.results import Estimate, p_text
 from evaluation.statistics import CoxFit
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -41,9 +41,9 @@ class Trend(NamedTuple):
 
 # A smaller share of a variance than this is a remainder of rounding.
 _NO_VARIANCE = 1e-12
-NO_MAXIMUM = "not estimable: one arm has no event while the other is at risk"
-ONE_EVENT_TIME = "not estimable: one event time"
-NO_TREND = "not estimable: what is left of the covariates at the event times has no variance"
+NO_MAXIMUM = not_estimable("one arm has no event while the other is at risk")
+ONE_EVENT_TIME = not_estimable("one event time")
+NO_TREND = not_estimable("what is left of the covariates at the event times has no variance")
 
 
 def has_hazard_ratio(arm: Outcome, reference: Outcome) -> bool:
@@ -129,24 +129,23 @@ def cox_hazard_ratio(arm: Outcome, reference: Outcome) -> HazardRatio:
     return HazardRatio(*model.hazard_ratio(), trend.p_value, trend.note)
 
 
-def hazard_ratio_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
+def hazard_ratio_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Estimate]:
     """Hazard ratio of each arm over the reference arm, the last of `by_arm`."""
     *others, reference = by_arm
     for arm in others:
         ratio = cox_hazard_ratio(by_arm[arm], by_arm[reference])
-        yield _pair_row(by_arm, arm, reference) | {
-            "estimator": COX.named(),
-            "scale": "hazard ratio",
-            "estimate": ratio.estimate,
-            "ci_low": ratio.ci_low,
-            "ci_high": ratio.ci_high,
-            "ci_method": "Wald",
-            "p_value": ratio.p_value,
-            "note": _hazard_ratio_note(ratio, reference),
-        }
+        yield replace(
+            _pair(COX, "hazard ratio", by_arm, arm),
+            value=ratio.estimate,
+            low=ratio.ci_low,
+            high=ratio.ci_high,
+            method="Wald",
+            p_value=ratio.p_value,
+            note=_hazard_ratio_note(ratio, reference),
+        )
 
 
-def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
+def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Estimate]:
     """Score test of Grambsch and Therneau for each arm against the reference arm, as rows.
 
     Yields
@@ -158,21 +157,19 @@ def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
     *others, reference = by_arm
     for arm in others:
         mine, base = by_arm[arm], by_arm[reference]
-        row = _pair_row(by_arm, arm, reference) | {
-            "estimator": TREND.named(),
-            "scale": "chi-square",
-        }
+        row = _pair(TREND, "chi-square", by_arm, arm)
         if not has_hazard_ratio(mine, base):
-            yield row | {"note": NO_MAXIMUM}
+            yield replace(row, note=NO_MAXIMUM)
             continue
         trend = hazards_trend(two_arm_cox(mine, base), np.concatenate(_informative(mine, base)))
-        yield row | {
-            "estimate": trend.chi_square,
-            "p_value": trend.p_value,
-            "note": trend.note
+        yield replace(
+            row,
+            value=trend.chi_square,
+            p_value=trend.p_value,
+            note=trend.note
             or "cox.zph score test, km transform; a large p does not show that hazards are "
             "proportional",
-        }
+        )
 
 
 def _informative(arm: Outcome, reference: Outcome) -> list[np.ndarray]:
@@ -181,13 +178,12 @@ def _informative(arm: Outcome, reference: Outcome) -> list[np.ndarray]:
     return [np.unique(o.time[o.event & (o.time <= shared_follow_up)]) for o in (arm, reference)]
 
 
-def _pair_row(by_arm: Mapping[str, Outcome], arm: str, reference: str) -> Row:
-    return {
-        "arm": arm,
-        "reference_arm": reference,
-        "n": len(by_arm[arm]) + len(by_arm[reference]),
-        "events": by_arm[arm].n_events + by_arm[reference].n_events,
-    }
+def _pair(estimator: Estimator, scale: str, by_arm: Mapping[str, Outcome], arm: str) -> Estimate:
+    """Of an arm and the reference arm, the last of `by_arm`, yet without a value."""
+    *_, reference = by_arm
+    both = by_arm[arm], by_arm[reference]
+    n, events = sum(map(len, both)), sum(one.n_events for one in both)
+    return Estimate(estimator, scale, arm, reference, n=n, events=events)
 
 
 def _hazard_ratio_note(ratio: HazardRatio, reference: str) -> str:

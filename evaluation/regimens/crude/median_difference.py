@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from evaluation.bootstrap import MAX_UNDEFINED, bootstrap_counts, percentile_interval
-from evaluation.regimens.arms import Row
-from evaluation.regimens.estimators import MEDIAN_DIFFERENCE
-from evaluation.remarks import joined, reads_above
+from evaluation.estimators import MEDIAN_DIFFERENCE
+from evaluation.remarks import joined, no_interval, not_estimable, reads_above
+from evaluation.results import Estimate
 from evaluation.statistics import median_time
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -42,7 +42,7 @@ def weighted_medians(outcome: Outcome, counts: np.ndarray) -> np.ndarray:
 
 def median_difference_rows(
     by_arm: Mapping[str, Outcome], replicates: int, seed: int
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """Median of each arm minus that of the reference arm, the last of `by_arm`.
 
     Parameters
@@ -76,27 +76,27 @@ def median_difference_rows(
         single = [a for a in (arm, reference) if len(by_arm[a]) == 1]
         if single:
             low = high = np.nan
-        yield {
-            "estimator": MEDIAN_DIFFERENCE.named(),
-            "scale": "months",
-            "arm": arm,
-            "reference_arm": reference,
-            "estimate": point[arm] - point[reference],
-            "ci_low": low,
-            "ci_high": high,
-            "ci_method": f"bootstrap percentile, {replicates} replicates",
-            "n": len(by_arm[arm]) + len(by_arm[reference]),
-            "events": by_arm[arm].n_events + by_arm[reference].n_events,
-            "note": joined(
+        yield Estimate(
+            estimator=MEDIAN_DIFFERENCE,
+            scale="months",
+            arm=arm,
+            reference_arm=reference,
+            value=point[arm] - point[reference],
+            low=low,
+            high=high,
+            method=f"bootstrap percentile, {replicates} replicates",
+            n=len(by_arm[arm]) + len(by_arm[reference]),
+            events=by_arm[arm].n_events + by_arm[reference].n_events,
+            note=joined(
                 reads_above(0, f"longer than {reference}") if reached else "",
                 *(
-                    f"not estimable: median of {a} not reached"
+                    not_estimable(f"median of {a} not reached")
                     for a in (arm, reference)
                     if np.isnan(point[a])
                 ),
-                f"no interval: {without:.0%} of the replicates reach no median"
+                no_interval(f"{without:.0%} of the replicates reach no median")
                 if reached and without > MAX_UNDEFINED and not single
                 else "",
-                *(f"no interval: {a} holds one patient" for a in single if reached),
+                *(no_interval(f"{a} holds one patient") for a in single if reached),
             ),
-        }
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import greenwood as gw
@@ -12,15 +13,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row
-from evaluation.regimens.estimators import (
+from evaluation.estimators import (
     FLEMING_HARRINGTON,
     LOG_RANK,
     MAX_COMBO,
     STRATIFIED,
     Estimator,
 )
-from evaluation.remarks import joined
+from evaluation.remarks import joined, not_estimable
+from evaluation.results import Estimate
 from evaluation.statistics import HypothesisTest
 from features.life_table import LifeTable
 from features.outcome import Outcome
@@ -174,7 +175,7 @@ def max_combo(
 
 def rank_test_rows(
     outcome: Outcome, regimen: np.ndarray, arms: Sequence[str], strata: ArrayLike | None = None
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """Stratified log-rank, Fleming-Harrington tests and MaxCombo, as rows of a regimen table.
 
     Parameters
@@ -194,88 +195,95 @@ def rank_test_rows(
         are not adjusted for the number of tests.
     """
     *others, reference = arms
-    row: Row = {
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "n": len(outcome),
-        "events": outcome.n_events,
-    }
+    row = Estimate(
+        FLEMING_HARRINGTON,
+        "chi-square",
+        arm=" / ".join(others),
+        reference_arm=reference,
+        n=len(outcome),
+        events=outcome.n_events,
+    )
     together = f"global test of {len(arms)} arms" if len(arms) > 2 else ""
     if strata is not None:
-        yield row | _stratified(outcome, regimen, np.asarray(strata, dtype=object), together)
+        yield _stratified(row, outcome, regimen, np.asarray(strata, dtype=object), together)
     for rho, gamma in MAX_COMBO_WEIGHTS[1:]:
         test = fleming_harrington(outcome, regimen, rho, gamma)
-        yield row | {
-            "estimator": FLEMING_HARRINGTON.named(f"({rho}, {gamma})"),
-            "estimate": test.statistic,
-            "p_value": test.p_value,
-            "note": joined(
+        yield replace(
+            row,
+            part=f"({rho}, {gamma})",
+            value=test.statistic,
+            p_value=test.p_value,
+            note=joined(
                 {(1, 0): "early", (0, 1): "late", (1, 1): "middle"}[rho, gamma]
                 + " differences stressed",
                 together,
                 _why_undefined(test),
             ),
-        }
+        )
     for arm in others:
         pair = {a: outcome.take(regimen == a) for a in (arm, reference)}
-        mine: Row = {
-            "arm": arm,
-            "reference_arm": reference,
-            "n": sum(map(len, pair.values())),
-            "events": sum(o.n_events for o in pair.values()),
-        }
+        mine = Estimate(
+            MAX_COMBO,
+            "largest |z|",
+            arm=arm,
+            reference_arm=reference,
+            n=sum(map(len, pair.values())),
+            events=sum(o.n_events for o in pair.values()),
+        )
         if len(arms) > 2:
             test = log_rank(
                 outcome.take(np.isin(regimen, list(pair))), regimen[np.isin(regimen, list(pair))]
             )
-            yield mine | {
-                "estimator": LOG_RANK.named(),
-                "scale": "chi-square",
-                "estimate": test.statistic,
-                "p_value": test.p_value,
-                "note": joined("these two arms alone", _why_undefined(test)),
-            }
+            yield replace(
+                mine,
+                estimator=LOG_RANK,
+                scale="chi-square",
+                value=test.statistic,
+                p_value=test.p_value,
+                note=joined("these two arms alone", _why_undefined(test)),
+            )
         combo = max_combo(pair[arm], pair[reference])
-        yield mine | {
-            "estimator": MAX_COMBO.named(),
-            "scale": "largest |z|",
-            "estimate": combo.statistic,
-            "p_value": combo.p_value,
-            "note": joined(
+        yield replace(
+            mine,
+            value=combo.statistic,
+            p_value=combo.p_value,
+            note=joined(
                 "largest of the (0,0), (1,0), (0,1) and (1,1) statistics"
                 if np.isfinite(combo.statistic)
                 else _NO_PAIR_AT_RISK
             ),
-        }
+        )
 
 
-_NO_PAIR_AT_RISK = "not estimable: no event while two arms are at risk"
+_NO_PAIR_AT_RISK = not_estimable("no event while two arms are at risk")
 
 
 def _why_undefined(test: HypothesisTest) -> str:
     return "" if np.isfinite(test.statistic) else _NO_PAIR_AT_RISK
 
 
-def _stratified(outcome: Outcome, regimen: np.ndarray, strata: np.ndarray, together: str) -> Row:
+def _stratified(
+    row: Estimate, outcome: Outcome, regimen: np.ndarray, strata: np.ndarray, together: str
+) -> Estimate:
     known = ~pd.isna(strata)
     outcome, regimen = outcome.take(known), regimen[known]
     labels = strata[known].astype(str)
     test = log_rank(outcome, regimen, labels)
     left_out = int((~known).sum())
-    return {
-        "estimator": STRATIFIED.named(),
-        "estimate": test.statistic,
-        "p_value": test.p_value,
-        "n": len(outcome),
-        "events": outcome.n_events,
-        "note": joined(
+    return replace(
+        row,
+        estimator=STRATIFIED,
+        value=test.statistic,
+        p_value=test.p_value,
+        n=len(outcome),
+        events=outcome.n_events,
+        note=joined(
             f"{len(np.unique(labels))} strata",
             together,
             f"{left_out} without a stratum left out" if left_out else "",
             _why_undefined(test),
         ),
-    }
+    )
 
 
 def _at_risk(
@@ -397,22 +405,22 @@ def _probability_inside(limit: float, correlation: np.ndarray) -> float:
 
 def global_test_row(
     estimator: Estimator, test: HypothesisTest, outcome: Outcome, arms: list[str]
-) -> Row:
+) -> Estimate:
     """A test of all arms at once as a row; the reference arm last."""
     *others, reference = arms
-    return {
-        "estimator": estimator.named(),
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "estimate": test.statistic,
-        "p_value": test.p_value,
-        "n": len(outcome),
-        "events": outcome.n_events,
-        "note": joined(
+    return Estimate(
+        estimator=estimator,
+        scale="chi-square",
+        arm=" / ".join(others),
+        reference_arm=reference,
+        value=test.statistic,
+        p_value=test.p_value,
+        n=len(outcome),
+        events=outcome.n_events,
+        note=joined(
             f"global test of {len(arms)} arms" if len(arms) > 2 else "",
             ""
             if np.isfinite(test.statistic)
-            else "not estimable: no event while two arms are at risk",
+            else not_estimable("no event while two arms are at risk"),
         ),
-    }
+    )

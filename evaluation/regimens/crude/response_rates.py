@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.regimens.arms import Row, missing_note
-from evaluation.regimens.estimators import of_rates
-from evaluation.remarks import joined, reads_above
-from evaluation.results import p_text
+from evaluation.estimators import Estimator, of_rates
+from evaluation.regimens.arms import missing_note
+from evaluation.remarks import joined, not_estimable, reads_above
+from evaluation.results import Estimate, p_text
 from evaluation.statistics import TwoProportions, proportion
 
 
@@ -52,8 +52,12 @@ def count_by_arm(
 
 
 def rate_rows(
-    endpoint: str, kind: str, counts: dict[str, Counts], methods: Sequence[str]
-) -> Iterator[Row]:
+    endpoint: str,
+    kind: str,
+    counts: dict[str, Counts],
+    methods: Sequence[str],
+    unknown: str = "with a missing value",
+) -> Iterator[Estimate]:
     """Proportion of each arm, then its difference from the reference arm, the last of `counts`.
 
     Parameters
@@ -65,53 +69,53 @@ def rate_rows(
     counts : mapping of arm -> Counts
     methods : sequence of str
         Intervals of the difference, as `TwoProportions.risk_difference` knows them.
+    unknown : str
+        Who is unknown and left out.
     """
     for arm, count in counts.items():
         estimate, low, high = proportion(count.events, count.n)
-        yield {
-            "endpoint": endpoint,
-            "estimator": of_rates(kind).named(),
-            "scale": "probability",
-            "arm": arm,
-            "estimate": estimate,
-            "ci_low": low,
-            "ci_high": high,
-            "ci_method": "Clopper-Pearson",
-            "n": count.n,
-            "events": count.events,
-            "note": missing_note(count.unknown),
-        }
+        yield Estimate(
+            endpoint=endpoint,
+            estimator=of_rates(kind),
+            scale="probability",
+            arm=arm,
+            value=estimate,
+            low=low,
+            high=high,
+            method="Clopper-Pearson",
+            n=count.n,
+            events=count.events,
+            note=missing_note(count.unknown, unknown),
+        )
     *others, reference = counts
     for arm in others:
-        row = _pair_row(endpoint, counts, arm, reference) | {
-            "estimator": of_rates(kind, "rate difference").named(),
-            "scale": "probability difference",
-        }
+        row = _pair_row(of_rates(kind, "rate difference"), endpoint, counts, arm, reference)
         pair = _pair(counts, arm, reference)
         if pair is None:
-            yield row | {"note": NO_KNOWN_VALUE}
+            yield replace(row, note=NO_KNOWN_VALUE)
             continue
         note = joined(
             reads_above(0, f"more frequent than in {reference}"),
             f"p from chi-square without correction; Fisher {p_text(pair.fisher())}",
-            _lost(counts, arm, reference),
+            _lost(counts, arm, reference, unknown),
         )
         for method in methods:
             estimate, low, high = pair.risk_difference(method)
-            yield row | {
-                "estimate": estimate,
-                "ci_low": low,
-                "ci_high": high,
-                "ci_method": method.title(),
-                "p_value": pair.chi_square().p_value,
-                "note": note,
-            }
+            yield replace(
+                row,
+                value=estimate,
+                low=low,
+                high=high,
+                method=method.title(),
+                p_value=pair.chi_square().p_value,
+                note=note,
+            )
 
 
-NO_KNOWN_VALUE = "not estimable: an arm has no known value"
+NO_KNOWN_VALUE = not_estimable("an arm has no known value")
 
 
-def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> Iterator[Row]:
+def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> Iterator[Estimate]:
     """Ratio, odds ratio, chi-square, Fisher's and Boschloo's test against the reference arm.
 
     Yields
@@ -124,16 +128,12 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
     """
     *others, reference = counts
     for arm in others:
-        row = _pair_row(endpoint, counts, arm, reference)
+        row = _pair_row(of_rates(kind), endpoint, counts, arm, reference)
         pair = _pair(counts, arm, reference)
         lost = _lost(counts, arm, reference)
         if pair is None:
             for name, scale in _RATIOS_AND_TESTS:
-                yield row | {
-                    "estimator": of_rates(kind, name).named(),
-                    "scale": scale,
-                    "note": NO_KNOWN_VALUE,
-                }
+                yield replace(row, estimator=of_rates(kind, name), scale=scale, note=NO_KNOWN_VALUE)
             continue
         direction = reads_above(1, f"more frequent than in {reference}")
         ratios = {
@@ -143,19 +143,20 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
         for name, (method, ratio) in ratios.items():
             estimable = np.isfinite(ratio.estimate)
             empty = "" if np.isfinite(ratio.ci_low) else "no limits: a cell of the table is empty"
-            yield row | {
-                "estimator": of_rates(kind, name).named(),
-                "scale": name,
-                "estimate": ratio.estimate if estimable else np.nan,
-                "ci_low": ratio.ci_low,
-                "ci_high": ratio.ci_high,
-                "ci_method": method,
-                "note": joined(
-                    direction if estimable else f"not estimable: no such patient in {reference}",
+            yield replace(
+                row,
+                estimator=of_rates(kind, name),
+                scale=name,
+                value=ratio.estimate if estimable else np.nan,
+                low=ratio.ci_low,
+                high=ratio.ci_high,
+                method=method,
+                note=joined(
+                    direction if estimable else not_estimable(f"no such patient in {reference}"),
                     empty if estimable else "",
                     lost,
                 ),
-            }
+            )
         chi_square = pair.chi_square()
         tests = {
             "chi-square test": (chi_square.statistic, chi_square.p_value),
@@ -163,14 +164,15 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
             "Boschloo test": (np.nan, pair.boschloo()),
         }
         for name, (statistic, p_value) in tests.items():
-            nothing = "" if np.isfinite(p_value) else "not estimable: everyone or no one had it"
-            yield row | {
-                "estimator": of_rates(kind, name).named(),
-                "scale": dict(_RATIOS_AND_TESTS)[name],
-                "estimate": statistic,
-                "p_value": p_value,
-                "note": joined(nothing, lost),
-            }
+            nothing = "" if np.isfinite(p_value) else not_estimable("everyone or no one had it")
+            yield replace(
+                row,
+                estimator=of_rates(kind, name),
+                scale=dict(_RATIOS_AND_TESTS)[name],
+                value=statistic,
+                p_value=p_value,
+                note=joined(nothing, lost),
+            )
     if len(others) > 1:
         yield _global_row(endpoint, kind, counts)
 
@@ -184,27 +186,27 @@ _RATIOS_AND_TESTS = (
 )
 
 
-def _global_row(endpoint: str, kind: str, counts: dict[str, Counts]) -> Row:
+def _global_row(endpoint: str, kind: str, counts: dict[str, Counts]) -> Estimate:
     *others, reference = counts
     table = np.array([(c.events, c.n - c.events) for c in counts.values() if c.n])
     testable = len(table) > 1 and table.sum(axis=0).all()
     test = stats.chi2_contingency(table, correction=False) if testable else None
-    return {
-        "endpoint": endpoint,
-        "estimator": of_rates(kind, "chi-square test").named(),
-        "scale": "chi-square",
-        "arm": " / ".join(others),
-        "reference_arm": reference,
-        "estimate": np.nan if test is None else float(test.statistic),
-        "p_value": np.nan if test is None else float(test.pvalue),
-        "n": sum(c.n for c in counts.values()),
-        "events": sum(c.events for c in counts.values()),
-        "note": joined(
+    return Estimate(
+        endpoint=endpoint,
+        estimator=of_rates(kind, "chi-square test"),
+        scale="chi-square",
+        arm=" / ".join(others),
+        reference_arm=reference,
+        value=np.nan if test is None else float(test.statistic),
+        p_value=np.nan if test is None else float(test.pvalue),
+        n=sum(c.n for c in counts.values()),
+        events=sum(c.events for c in counts.values()),
+        note=joined(
             f"global test of {len(table)} arms",
-            "" if test else "not estimable: everyone or no one had it",
+            "" if test else not_estimable("everyone or no one had it"),
             missing_note(sum(c.unknown for c in counts.values())),
         ),
-    }
+    )
 
 
 def _pair(counts: dict[str, Counts], arm: str, reference: str) -> TwoProportions | None:
@@ -215,15 +217,18 @@ def _pair(counts: dict[str, Counts], arm: str, reference: str) -> TwoProportions
     return TwoProportions(mine.events, mine.n, base.events, base.n)
 
 
-def _pair_row(endpoint: str, counts: dict[str, Counts], arm: str, reference: str) -> Row:
-    return {
-        "endpoint": endpoint,
-        "arm": arm,
-        "reference_arm": reference,
-        "n": counts[arm].n + counts[reference].n,
-        "events": counts[arm].events + counts[reference].events,
-    }
+def _pair_row(
+    estimator: Estimator, endpoint: str, counts: dict[str, Counts], arm: str, reference: str
+) -> Estimate:
+    """Of an arm and the reference arm, yet without a value."""
+    mine, base = counts[arm], counts[reference]
+    n, events = mine.n + base.n, mine.events + base.events
+    return Estimate(
+        estimator, "probability difference", arm, reference, endpoint=endpoint, n=n, events=events
+    )
 
 
-def _lost(counts: dict[str, Counts], arm: str, reference: str) -> str:
-    return missing_note(counts[arm].unknown + counts[reference].unknown)
+def _lost(
+    counts: dict[str, Counts], arm: str, reference: str, who: str = "with a missing value"
+) -> str:
+    return missing_note(counts[arm].unknown + counts[reference].unknown, who)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from evaluation.regimens.arms import Row, canonical_order
-from evaluation.regimens.estimators import RMST, RMST_DIFFERENCE, RMST_RATIO
-from evaluation.remarks import joined, reads_above
+from evaluation.estimators import RMST, RMST_DIFFERENCE, RMST_RATIO
+from evaluation.methods import NORMAL, by_permutation
+from evaluation.regimens.arms import canonical_order
+from evaluation.remarks import joined, no_interval, not_estimable, reads_above
+from evaluation.results import Estimate
 from features.life_table import LifeTable, Z
 from features.outcome import Outcome
 
@@ -146,7 +149,7 @@ def permutation_test(
 
 def rmst_rows(
     by_arm: Mapping[str, Outcome], tau: float, replicates: int, seed: int
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """RMST of each arm, then differences and ratios, as rows of a regimen table.
 
     Parameters
@@ -171,32 +174,34 @@ def rmst_rows(
     }
     for arm, mean in means.items():
         bounded = mean.std_error > 0
-        yield {
-            "estimator": RMST.named(),
-            "scale": "months",
-            "horizon": tau,
-            "arm": arm,
-            "estimate": mean.estimate,
-            "ci_low": max(mean.estimate - Z * mean.std_error, 0.0) if bounded else np.nan,
-            "ci_high": min(mean.estimate + Z * mean.std_error, tau) if bounded else np.nan,
-            "ci_method": "normal, Greenwood",
-            "n": len(by_arm[arm]),
-            "events": _events_by(by_arm[arm], tau),
-            "note": beyond.get(arm, "" if bounded else "no interval: no variance before tau"),
-        }
+        yield Estimate(
+            estimator=RMST,
+            scale="months",
+            horizon=tau,
+            arm=arm,
+            value=mean.estimate,
+            low=max(mean.estimate - Z * mean.std_error, 0.0) if bounded else np.nan,
+            high=min(mean.estimate + Z * mean.std_error, tau) if bounded else np.nan,
+            method=NORMAL,
+            n=len(by_arm[arm]),
+            events=_events_by(by_arm[arm], tau),
+            note=beyond.get(arm, "" if bounded else no_interval("no variance before tau")),
+        )
     *others, reference = by_arm
     for arm in others:
-        shared: Row = {
-            "horizon": tau,
-            "arm": arm,
-            "reference_arm": reference,
-            "n": len(by_arm[arm]) + len(by_arm[reference]),
-            "events": sum(_events_by(by_arm[a], tau) for a in (arm, reference)),
-        }
+        shared = Estimate(
+            RMST_DIFFERENCE,
+            "months",
+            horizon=tau,
+            arm=arm,
+            reference_arm=reference,
+            n=len(by_arm[arm]) + len(by_arm[reference]),
+            events=sum(_events_by(by_arm[a], tau) for a in (arm, reference)),
+        )
         why = joined(*(beyond[a] for a in (arm, reference) if a in beyond))
         still = joined(
             *(
-                f"no interval: no variance of {a} before tau"
+                no_interval(f"no variance of {a} before tau")
                 for a in (arm, reference)
                 if means[a].std_error == 0
             )
@@ -204,54 +209,50 @@ def rmst_rows(
         yield from _contrast_rows(shared, means[arm], means[reference], why, still)
         if not replicates:
             continue
-        row = shared | {
-            "estimator": RMST_DIFFERENCE.named(),
-            "scale": "months",
-            "ci_method": f"studentised permutation, {replicates} permutations",
-        }
+        row = replace(shared, method=by_permutation(replicates))
         if why:
-            yield row | {"note": why}
+            yield replace(row, note=why)
             continue
         test = permutation_test(by_arm[arm], by_arm[reference], tau, replicates, seed)
-        yield row | {
-            "estimate": means[arm].estimate - means[reference].estimate,
-            "ci_low": test.ci_low,
-            "ci_high": test.ci_high,
-            "p_value": test.p_value,
-            "note": joined(
+        yield replace(
+            row,
+            value=means[arm].estimate - means[reference].estimate,
+            low=test.ci_low,
+            high=test.ci_high,
+            p_value=test.p_value,
+            note=joined(
                 reads_above(0, f"longer than {reference}"),
                 still or _why_no_limits(test),
             ),
-        }
+        )
 
 
 def _why_no_limits(test: PermutationTest) -> str:
-    few = "no interval: too few patients for permutations with a variance"
+    few = no_interval("too few patients for permutations with a variance")
     return "" if np.isfinite(test.ci_low) else few
 
 
 def _contrast_rows(
-    shared: Row, mean: RestrictedMean, base: RestrictedMean, why: str, still: str
-) -> Iterator[Row]:
+    shared: Estimate, mean: RestrictedMean, base: RestrictedMean, why: str, still: str
+) -> Iterator[Estimate]:
     """Asymptotic difference, and ratio with limits symmetric on the log scale.
 
     `why` says why there is no estimate; `still` which arm has no variance, and so no interval.
     """
-    reference = shared["reference_arm"]
+    reference = shared.reference_arm
     difference = mean.estimate - base.estimate
     error = float(np.hypot(mean.std_error, base.std_error))
     bounded = min(mean.std_error, base.std_error) > 0
     margin = Z * error if bounded else np.nan
-    yield shared | {
-        "estimator": RMST_DIFFERENCE.named(),
-        "scale": "months",
-        "estimate": difference,
-        "ci_low": difference - margin,
-        "ci_high": difference + margin,
-        "ci_method": "normal, Greenwood",
-        "p_value": float(2 * stats.norm.sf(abs(difference) / error)) if bounded else np.nan,
-        "note": why or joined(reads_above(0, f"longer than {reference}"), still),
-    }
+    yield replace(
+        shared,
+        value=difference,
+        low=difference - margin,
+        high=difference + margin,
+        method=NORMAL,
+        p_value=float(2 * stats.norm.sf(abs(difference) / error)) if bounded else np.nan,
+        note=why or joined(reads_above(0, f"longer than {reference}"), still),
+    )
     positive = min(mean.estimate, base.estimate) > 0
     log_ratio = float(np.log(mean.estimate / base.estimate)) if positive else np.nan
     relative = (
@@ -259,22 +260,23 @@ def _contrast_rows(
         if positive and bounded
         else np.nan
     )
-    yield shared | {
-        "estimator": RMST_RATIO.named(),
-        "scale": "RMST ratio",
-        "estimate": float(np.exp(log_ratio)),
-        "ci_low": float(np.exp(log_ratio - Z * relative)),
-        "ci_high": float(np.exp(log_ratio + Z * relative)),
-        "ci_method": "log-normal, Greenwood",
-        "p_value": float(2 * stats.norm.sf(abs(log_ratio) / relative)),
-        "note": why
+    yield replace(
+        shared,
+        estimator=RMST_RATIO,
+        scale="RMST ratio",
+        value=float(np.exp(log_ratio)),
+        low=float(np.exp(log_ratio - Z * relative)),
+        high=float(np.exp(log_ratio + Z * relative)),
+        method="log-normal, Greenwood",
+        p_value=float(2 * stats.norm.sf(abs(log_ratio) / relative)),
+        note=why
         or joined(
             reads_above(1, f"longer than {reference}")
             if positive
-            else "not estimable: an RMST is 0",
+            else not_estimable("an RMST is 0"),
             still if positive else "",
         ),
-    }
+    )
 
 
 def _events_by(outcome: Outcome, tau: float) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.regimens.crude.hazard_ratio import event_scale, has_hazard_ratio, two_arm_cox
+from evaluation.remarks import not_estimable
 from evaluation.statistics import CoxFit
 from features.life_table import Z
 from features.outcome import Outcome
@@ -19,14 +20,13 @@ EVENTS_PER_DEGREE = 5
 def why_no_smooth(arm: Outcome, reference: Outcome, df: int = DEGREES_OF_FREEDOM) -> str:
     """Say why there is no smooth hazard ratio; empty where there is one."""
     if not has_hazard_ratio(arm, reference):
-        return "not estimable: one arm has no event while the other is at risk"
+        return not_estimable("one arm has no event while the other is at risk")
     times = np.concatenate([o.time[o.event] for o in (arm, reference)])
     distinct = len(np.unique(times))
     needed = EVENTS_PER_DEGREE * df
     if len(times) < needed or distinct <= df:
-        return (
-            f"not estimable: {len(times)} events at {distinct} times; {df} degrees of freedom "
-            f"need {needed} events"
+        return not_estimable(
+            f"{len(times)} events at {distinct} times; {df} degrees of freedom need {needed} events"
         )
     return ""
 

@@ -7,33 +7,33 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.arms import Row
-from evaluation.regimens.estimators import EVENT_PROBABILITY, KAPLAN_MEIER, MEDIAN, Estimator
+from evaluation.estimators import EVENT_PROBABILITY, KAPLAN_MEIER, MEDIAN, Estimator
 from evaluation.remarks import joined, reads_above
+from evaluation.results import Estimate
 from evaluation.statistics import median_time, survival_at
 from features.life_table import Z
 from features.outcome import Outcome
 
 
-def median_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Row]:
+def median_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Estimate]:
     """Median months of each arm with log-log limits."""
     for arm, outcome in by_arm.items():
         median = median_time(outcome)
-        yield {
-            "estimator": MEDIAN.named(),
-            "scale": "months",
-            "arm": arm,
-            "estimate": median.median,
-            "ci_low": median.ci_low,
-            "ci_high": median.ci_high,
-            "ci_method": "log-log",
-            "n": len(outcome),
-            "events": outcome.n_events,
-            "note": "" if np.isfinite(median.median) else "not reached",
-        }
+        yield Estimate(
+            estimator=MEDIAN,
+            scale="months",
+            arm=arm,
+            value=median.median,
+            low=median.ci_low,
+            high=median.ci_high,
+            method="log-log",
+            n=len(outcome),
+            events=outcome.n_events,
+            note="" if np.isfinite(median.median) else "not reached",
+        )
 
 
-def survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> Iterator[Row]:
+def survival_rows(by_arm: Mapping[str, Outcome], horizons: Sequence[float]) -> Iterator[Estimate]:
     """Kaplan-Meier event probability of each arm at each horizon, then differences.
 
     Parameters
@@ -67,7 +67,7 @@ def probability_rows(
     names: tuple[Estimator, Estimator],
     error: str,
     difference_of: Callable[[pd.Series, pd.Series], float],
-) -> Iterator[Row]:
+) -> Iterator[Estimate]:
     """Event probability of each arm at each horizon, then differences from the reference arm.
 
     Parameters
@@ -95,19 +95,19 @@ def probability_rows(
         }
         for arm, point in points.items():
             unbounded = arm not in beyond and np.isnan(point["ci_low"])
-            yield {
-                "estimator": names[0].named(),
-                "scale": "probability",
-                "horizon": horizon,
-                "arm": arm,
-                "estimate": point["incidence"],
-                "ci_low": point["ci_low"],
-                "ci_high": point["ci_high"],
-                "ci_method": "log-log",
-                "n": len(by_arm[arm]),
-                "events": int(point["n_event"]),
-                "note": beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
-            }
+            yield Estimate(
+                estimator=names[0],
+                scale="probability",
+                horizon=horizon,
+                arm=arm,
+                value=point["incidence"],
+                low=point["ci_low"],
+                high=point["ci_high"],
+                method="log-log",
+                n=len(by_arm[arm]),
+                events=int(point["n_event"]),
+                note=beyond.get(arm, "no interval at 0% or 100%" if unbounded else ""),
+            )
         for arm in others:
             point, base = points[arm], points[reference]
             difference = difference_of(point, base)
@@ -115,21 +115,21 @@ def probability_rows(
             errors = np.array([point["std_error"], base["std_error"]], dtype=float)
             margin = Z * np.hypot(*errors) if (errors > 0).all() else np.nan
             bounded = np.isnan(difference) or np.isfinite(margin)
-            yield {
-                "estimator": names[1].named(),
-                "scale": "event probability difference",
-                "horizon": horizon,
-                "arm": arm,
-                "reference_arm": reference,
-                "estimate": difference,
-                "ci_low": difference - margin,
-                "ci_high": difference + margin,
-                "ci_method": f"normal, {error}",
-                "n": len(by_arm[arm]) + len(by_arm[reference]),
-                "events": int(point["n_event"] + base["n_event"]),
-                "note": joined(
+            yield Estimate(
+                estimator=names[1],
+                scale="event probability difference",
+                horizon=horizon,
+                arm=arm,
+                reference_arm=reference,
+                value=difference,
+                low=difference - margin,
+                high=difference + margin,
+                method=f"normal, {error}",
+                n=len(by_arm[arm]) + len(by_arm[reference]),
+                events=int(point["n_event"] + base["n_event"]),
+                note=joined(
                     reads_above(0, f"more events than {reference}"),
                     *(beyond[a] for a in (arm, reference) if a in beyond),
                     "" if bounded else "no interval with an arm at 0% or 100%",
                 ),
-            }
+            )

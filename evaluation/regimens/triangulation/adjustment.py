@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from evaluation.estimators import MULTIVARIABLE, rows_of
 from evaluation.regimens.adjusted import NEGLIGIBLE
-from evaluation.regimens.estimators import MULTIVARIABLE, rows_of
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.reading import (
     Reading,

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from evaluation.regimens.estimators import BY_ARM, G_COMPUTATION
+from evaluation.estimators import BY_ARM, G_COMPUTATION
 from evaluation.regimens.triangulation.reading import Reading, excludes_equal_arms, points
 from evaluation.results import p_text
 

@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.estimators import (
+from evaluation.estimators import (
     INCIDENCE_DIFFERENCE,
     OVERLAP,
     STABILISED,
     parts_of,
-    read_name,
     rows_of,
 )
 from evaluation.regimens.triangulation.adjustment import say_adjustment, say_conditional
@@ -320,10 +319,10 @@ def say_unmeasured(reading: Reading) -> str:
     if reading.checks.randomised:
         return RANDOMISED
     rows = reading.e_values
-    preferred = rows[[read_name(part).estimator is OVERLAP for part in parts_of(rows["estimator"])]]
+    preferred = rows[rows_of(parts_of(rows["estimator"]), OVERLAP)]
     if len(preferred) or len(rows):
         row = (preferred if len(preferred) else rows).iloc[0]
-        of = read_name(row["estimator"]).part
+        of = row["estimator"].part
         limit = row["ci_low"]
         if row["estimate"] < SMALL_E_VALUE:
             return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from evaluation.regimens.estimators import COX, rows_of
+from evaluation.estimators import COX, rows_of
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.table import (
     EVENT_PROBABILITY,
@@ -19,7 +19,7 @@ from evaluation.regimens.triangulation.table import (
     on_one_scale,
     shared_scales,
 )
-from evaluation.remarks import Remark
+from evaluation.remarks import why_not
 from evaluation.results import ADJUSTED_COLUMNS, digits_of, excludes
 from features.text import fixed
 
@@ -81,8 +81,7 @@ class Reading:
         adjusted = own[own["family"] == "adjusted"]
         reason = ""
         if len(adjusted) and adjusted["estimate"].isna().all():
-            first = str(adjusted["note"].fillna("").iloc[0])
-            reason = Remark.NOT_ESTIMABLE.text(first) or "not estimable"
+            reason = why_not(adjusted["note"].iloc[0]) or "not estimable"
         other = table[(table["endpoint"] == competing) & (table["arm"] == arm)]
         other = other[other["scale"].isin([EVENT_PROBABILITY, SUBDISTRIBUTION])]
         other = other[other["estimate"].notna() & (competing != "")].reset_index(drop=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from evaluation.estimators import RMST_DIFFERENCE, SHAP, Named
 from evaluation.regimens.adjusted import DRAWN
-from evaluation.regimens.estimators import RMST_DIFFERENCE, SHAP, read_name
 from evaluation.regimens.model_effects import SCALES
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.remarks import Remark, joined
-from evaluation.results import ADJUSTED_COLUMNS, MODEL_BASED
+from evaluation.results import ADJUSTED_COLUMNS, MODEL_BASED, tidy
 
 HAZARD_RATIO, RMST, EVENT_PROBABILITY = (
     "hazard ratio",
@@ -59,16 +61,14 @@ def one_table(
     contrasts = classical[classical["reference_arm"].notna()]
     drawn = any(known.randomised for known in checks.values())
     parts = [
-        pd.DataFrame([_classical_row(row, checks, drawn) for row in contrasts.to_dict("records")]),
-        *adjusted,
+        [_classical_row(row, checks, drawn) for row in contrasts.to_dict("records")],
+        *(part.to_dict("records") for part in adjusted),
         *(
-            pd.DataFrame([_model_row(row, seen_by or {}, drawn) for row in part.to_dict("records")])
+            [_model_row(row, seen_by or {}, drawn) for row in part.to_dict("records")]
             for part in model_based
         ),
     ]
-    parts = [part.reindex(columns=list(ADJUSTED_COLUMNS)).astype(object) for part in parts]
-    filled = [part for part in parts if len(part)]
-    table = pd.concat(filled, ignore_index=True) if filled else parts[0]
+    table = tidy(itertools.chain(*parts), ADJUSTED_COLUMNS).astype(object)
     numbers = ("horizon", "estimate", "ci_low", "ci_high", "p_value", "effective_n", "n", "events")
     for column in numbers:
         table[column] = table[column].astype(float)
@@ -126,7 +126,7 @@ def _classical_row(
 ) -> dict[str, object]:
     endpoint, arm = str(row["endpoint"]), str(row["arm"])
     known = checks.get((endpoint, arm)) or checks.get(("", arm))
-    estimator = read_name(str(row["estimator"])).estimator
+    estimator = _named(row).estimator
     assumes = estimator.assumes
     exchangeable = DRAWN if drawn else EXCHANGEABLE
     assumption, verdict = exchangeable, "cannot be checked"
@@ -151,7 +151,7 @@ def _classical_row(
         "assumption": assumption,
         "verdict": verdict,
     }
-    if estimator is RMST_DIFFERENCE:
+    if estimator == RMST_DIFFERENCE:
         own["scale"] = RMST
     return own
 
@@ -159,11 +159,11 @@ def _classical_row(
 def _model_row(
     row: dict[str, object], seen_by: Mapping[str, str], drawn: bool
 ) -> dict[str, object]:
-    estimator, learner = read_name(str(row["estimator"]))
+    name = _named(row)
     left = Remark.LEFT.within(row["note"])
     own = dict(row) | {
-        "adjustment_set": seen_by.get(learner, "what the model sees"),
-        "population": "as treated" if estimator is SHAP else "ATE",
+        "adjustment_set": seen_by.get(name.part, "what the model sees"),
+        "population": "as treated" if name.estimator == SHAP else "ATE",
         "effective_n": row["n"],
         "assumption": f"{DRAWN if drawn else 'no unmeasured confounding'}; the model is right and "
         "does not shrink the regimen",
@@ -172,3 +172,7 @@ def _model_row(
     if own["scale"] == SCALES["RMST"]:
         own["scale"] = RMST
     return own
+
+
+def _named(row: Mapping[str, object]) -> Named:
+    return cast(Named, row["estimator"])

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.estimators import COX, SHAP
 from evaluation.explanation.contributions import explain_event_probability
 from evaluation.explanation.values import CurveOutputs
 from evaluation.regimens.model_effects import (
@@ -21,7 +22,7 @@ from evaluation.regimens.model_tables import (
     heterogeneity_table,
     regimen_effect_table,
 )
-from evaluation.results import REGIMEN_COLUMNS, regimen_table
+from evaluation.results import REGIMEN_COLUMNS, Estimate, regimen_table
 from features.outcome import Outcome
 from models.fit import fit_model
 from models.learners.registry import LEARNERS
@@ -446,11 +447,11 @@ def test_the_course_holds_arms_and_their_contrast(predictors):
     assert (contrast["reference_arm"] == "LDAC").all()
 
 
-def effects(shap, standardised, half_width):
+def effects(shap, standardised, half_width, learner="forest"):
     """One learner's two readings, each with an interval of so much on either side."""
     estimate = np.array([[[shap]], [[standardised]]])
     replicates = estimate + np.linspace(-1, 1, 41)[:, None, None, None] * half_width / 0.95
-    return regimen_effect_table("forest", "OS", ARMS, [12.0], estimate, replicates, 70, 58)
+    return regimen_effect_table(learner, "OS", ARMS, [12.0], estimate, replicates, 70, 58)
 
 
 @pytest.mark.parametrize(
@@ -472,10 +473,9 @@ def test_two_readings_are_compared(shap, standardised, half_width, verdict):
 
 
 def test_every_learner_has_its_own_row_of_agreement():
-    cox = effects(-0.2, -0.2, 0.05)
-    cox = cox.assign(estimator=cox["estimator"].str.replace("forest", "cox"))
+    cox = effects(-0.2, -0.2, 0.05, "cox")
     both = pd.concat([effects(-0.1, -0.1, 0.05), cox])
-    crude = effects(-0.3, -0.3, 0.1).assign(family="classical", estimator="Cox hazard ratio")
+    crude = regimen_table([Estimate(COX, "hazard ratio", "HMA", "LDAC", value=-0.3)])
     found = agreement_table(pd.concat([both, crude]))
     assert found["learner"].tolist() == ["forest", "cox"]
 
@@ -512,8 +512,8 @@ def test_nothing_is_said_beyond_the_follow_up_of_an_arm():
     outcome = Outcome([3.0, 9.0, 5.0, 20.0], [1, 0, 1, 0])
     regimen = np.array(["LDAC", "LDAC", "HMA", "HMA"], dtype=object)
     rows = [
-        {"arm": "HMA", "reference_arm": "LDAC", "horizon": h, "estimate": 0.1, "ci_low": 0.0,
-         "ci_high": 0.2, "note": "kept"}
+        Estimate(SHAP, "event probability difference", "HMA", "LDAC", "cox", horizon=h, value=0.1,
+                 low=0.0, high=0.2, note="kept")
         for h in (6.0, 9.0, 12.0, 24.0)
     ]  # fmt: skip
     found = within_arms(regimen_table(rows), outcome, regimen)

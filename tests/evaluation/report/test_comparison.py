@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.estimators import ADVERSE_EVENT, COX, E_VALUE, LOG_RANK, OVERLAP, of_rates
 from evaluation.regimens.target_trial import target_trial_sheet
+from evaluation.remarks import joined, reads_above
 from evaluation.report.comparison import ComparisonReport, write_comparison_report
 from evaluation.report.comparison_tables import (
     by_scale,
@@ -13,40 +15,42 @@ from evaluation.report.comparison_tables import (
     readable_heterogeneity,
     readable_shared,
 )
-from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS
+from evaluation.results import ADJUSTED_COLUMNS, REGIMEN_COLUMNS, tidy
 
 
 def table(rows):
-    found = pd.DataFrame(rows).reindex(columns=list(ADJUSTED_COLUMNS))
-    texts = ["note", "ci_method", "population", "assumption", "verdict", "adjustment_set"]
+    found = tidy(rows, ADJUSTED_COLUMNS)
+    texts = ["ci_method", "population", "assumption", "verdict", "adjustment_set"]
     return found.assign(**{name: found[name].astype(object).fillna("") for name in texts})
 
 
 CRUDE = {
-    "family": "classical", "estimator": "Cox hazard ratio", "endpoint": "OS", "arm": "HMA",
+    "family": "classical", "estimator": COX.named(), "endpoint": "OS", "arm": "HMA",
     "reference_arm": "LDAC", "scale": "hazard ratio", "estimate": 0.58, "ci_low": 0.34,
     "ci_high": 0.99, "p_value": 0.0443, "n": 70, "effective_n": 70,
-    "note": "above 1: worse than LDAC; 3 with a missing value left out",
+    "note": joined(reads_above(1, "worse than LDAC"), "3 with a missing value left out"),
 }  # fmt: skip
 WEIGHTED = CRUDE | {
-    "family": "adjusted", "estimator": "overlap Cox", "effective_n": 44.6, "note": "",
+    "family": "adjusted", "estimator": OVERLAP.named("Cox"), "effective_n": 44.6, "note": "",
 }  # fmt: skip
+TESTED = CRUDE | {"estimator": LOG_RANK.named(), "scale": "chi-square"}
 RESTRICTED = WEIGHTED | {"scale": "RMST difference", "horizon": 12.0, "estimate": 1.3}
 
 
 def adverse():
     rows = [
-        {"estimator": "adverse event rate", "endpoint": "fever", "scale": "probability",
+        {"estimator": of_rates(ADVERSE_EVENT).named(), "endpoint": "fever", "scale": "probability",
          "arm": arm, "estimate": rate, "ci_low": rate - 0.1, "ci_high": rate + 0.1,
          "ci_method": "Clopper-Pearson", "n": 42}
         for arm, rate in (("HMA", 0.5), ("LDAC", 0.4))
     ]  # fmt: skip
     rows.append(
-        {"estimator": "adverse event rate difference", "endpoint": "fever", "arm": "HMA",
+        {"estimator": of_rates(ADVERSE_EVENT, "rate difference").named(), "endpoint": "fever",
+         "arm": "HMA",
          "reference_arm": "LDAC", "scale": "probability difference", "estimate": 0.1,
          "ci_low": -0.1, "ci_high": 0.3, "p_value": 0.41, "ci_method": "Newcombe", "n": 70}
     )  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=list(REGIMEN_COLUMNS))
+    return tidy(rows, REGIMEN_COLUMNS)
 
 
 def test_each_scale_and_horizon_has_a_heading():
@@ -125,7 +129,7 @@ def test_heterogeneity_is_told_with_its_ratio_and_not_of_a_model_without_the_reg
 
 
 def test_an_e_value_names_its_ratio():
-    row = WEIGHTED | {"estimator": "E-value of overlap Cox", "scale": "risk ratio",
+    row = WEIGHTED | {"estimator": E_VALUE.named(OVERLAP.named("Cox")), "scale": "risk ratio",
                       "estimate": 2.09, "ci_low": 1.0, "ci_high": np.nan}  # fmt: skip
     (shown,) = readable_e_values(table([CRUDE, row])).to_dict("records")
     assert (shown["of"], shown["arms"]) == ("overlap Cox", "HMA vs LDAC")
@@ -143,7 +147,9 @@ def report():
         paragraphs=["OS, HMA against LDAC: all 2 estimates favour HMA (hazard ratio 0.58). More."],
         adjustment_set="age",
         endpoint="OS",
-        table=table([CRUDE, WEIGHTED, CRUDE | {"estimator": "log-rank", "scale": "chi-square"}]),
+        table=table(
+            [CRUDE, WEIGHTED, CRUDE | {"estimator": LOG_RANK.named(), "scale": "chi-square"}]
+        ),
         classical=adverse(),
         target_trial=target_trial_sheet({}, {"eligibility": "adults"}),
         pictures={"forest": {"A forest": b"drawn"}},

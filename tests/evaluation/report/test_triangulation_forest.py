@@ -2,8 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.methods import Method
 from evaluation.regimens.triangulation.table import FAMILY_LABELS
 from evaluation.report.forests import triangulation_forest
+
+METHODS = ["Wald", Method("sandwich, all", "sandwich"), "bootstrap"]
 
 
 def rows(scale="hazard ratio", horizon=np.nan):
@@ -19,7 +22,9 @@ def rows(scale="hazard ratio", horizon=np.nan):
             "ci_low": [0.4, 0.5, np.nan],
             "ci_high": [0.9, 1.0, np.nan],
             "p_value": [0.02, 0.05, np.nan],
-            "ci_method": ["Wald", "sandwich, all", "bootstrap"],
+            "ci_method": pd.Series(
+                ["Wald", Method("sandwich, all", "sandwich"), "bootstrap"], dtype=object
+            ),
             "effective_n": [70.0, 48.6, 48.6],
         }
     )

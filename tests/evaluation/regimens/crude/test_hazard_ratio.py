@@ -59,9 +59,7 @@ def test_cox_with_ties_matches_r():
     expected = (2.498105326, 0.9159072574, 6.813495766, 0.07371486064, 0.9292872434)
     np.testing.assert_allclose(cox_hazard_ratio(*arms)[:5], expected, rtol=1e-6)
     row = next(proportional_hazards_rows(dict(zip(("not", "maintained"), arms, strict=True))))
-    np.testing.assert_allclose(
-        (row["estimate"], row["p_value"]), (0.007875077723, 0.9292872434), rtol=1e-6
-    )
+    np.testing.assert_allclose((row.value, row.p_value), (0.007875077723, 0.9292872434), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -79,22 +77,22 @@ def test_proportional_hazards_test_matches_r(reference, file, columns):
     by_arm = {"high": outcome.take(high), "low": outcome.take(~high)}
     row = next(proportional_hazards_rows(by_arm))
     expected = (r["zph_km"]["chisq"][0], r["zph_km"]["p"][0])
-    np.testing.assert_allclose((row["estimate"], row["p_value"]), expected, rtol=1e-6)
+    np.testing.assert_allclose((row.value, row.p_value), expected, rtol=1e-6)
 
 
 def test_crossing_hazards_are_not_proportional():
     rng = np.random.default_rng(4)
     early, late = rng.weibull(0.6, 200), rng.weibull(2.5, 200)
     by_arm = {"A": Outcome(early, np.ones(200)), "B": Outcome(late, np.ones(200))}
-    assert next(proportional_hazards_rows(by_arm))["p_value"] < 1e-6
+    assert next(proportional_hazards_rows(by_arm)).p_value < 1e-6
 
 
 def test_what_cannot_be_tested_says_why():
     never = {"A": Outcome([1, 2], [1, 1]), "B": Outcome([5, 6], [0, 0])}
     once = {"A": Outcome([1, 5], [1, 0]), "B": Outcome([1, 6], [1, 0])}
-    assert "one arm has no event" in next(proportional_hazards_rows(never))["note"]
-    assert next(proportional_hazards_rows(once))["note"] == "not estimable: one event time"
-    assert "one arm has no event" in next(hazard_ratio_rows(never))["note"]
+    assert "one arm has no event" in next(proportional_hazards_rows(never)).note
+    assert next(proportional_hazards_rows(once)).note == "not estimable: one event time"
+    assert "one arm has no event" in next(hazard_ratio_rows(never)).note
 
 
 def test_duplicating_every_patient_about_halves_the_variance():

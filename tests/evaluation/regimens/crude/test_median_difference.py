@@ -33,10 +33,10 @@ def test_a_curve_that_stays_at_one_half_takes_the_midpoint():
 def test_the_difference_and_its_direction():
     by_arm = {"A": Outcome(OUTCOME.time + 20, OUTCOME.event), "B": OUTCOME}
     row = one_row(by_arm)
-    assert row["estimate"] == pytest.approx(20)
-    assert row["ci_low"] < 20 < row["ci_high"]
-    assert row["ci_low"] > 0
-    assert row["note"] == "above 0: longer than B"
+    assert row.value == pytest.approx(20)
+    assert row.low < 20 < row.high
+    assert row.low > 0
+    assert row.note == "above 0: longer than B"
 
 
 def test_the_seed_decides_and_the_order_of_patients_does_not():
@@ -50,24 +50,24 @@ def test_the_seed_decides_and_the_order_of_patients_does_not():
 def test_a_median_that_is_not_reached():
     never = Outcome([5, 6, 7], [1, 0, 0])
     row = one_row({"A": never, "B": OUTCOME})
-    assert np.isnan([row["estimate"], row["ci_low"], row["ci_high"]]).all()
-    assert row["note"] == "not estimable: median of A not reached"
+    assert np.isnan([row.value, row.low, row.high]).all()
+    assert row.note == "not estimable: median of A not reached"
 
 
 def test_samples_without_a_median_leave_no_interval():
     # Reached, but only just: many samples do not.
     barely = Outcome([1, 2, 3, 9, 9, 9], [1, 1, 1, 0, 0, 0])
     row = one_row({"A": barely, "B": OUTCOME})
-    assert np.isfinite(row["estimate"])
-    assert np.isnan(row["ci_low"])
-    assert "of the replicates reach no median" in row["note"]
+    assert np.isfinite(row.value)
+    assert np.isnan(row.low)
+    assert "of the replicates reach no median" in row.note
 
 
 def test_an_arm_of_one_patient_has_no_interval():
     row = one_row({"A": Outcome([4], [1]), "B": OUTCOME})
-    assert np.isfinite(row["estimate"])
-    assert np.isnan(row["ci_low"])
-    assert "A holds one patient" in row["note"]
+    assert np.isfinite(row.value)
+    assert np.isnan(row.low)
+    assert "A holds one patient" in row.note
 
 
 def test_batches_of_samples_give_what_one_batch_gives(monkeypatch):

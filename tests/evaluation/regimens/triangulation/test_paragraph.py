@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.estimators import ESTIMATORS
 from evaluation.regimens.adjusted.comparison import compare_adjusted
 from evaluation.regimens.adjusted.settings import AdjustedSettings
 from evaluation.regimens.crude.comparison import FurtherComparisons, compare_regimens
@@ -32,7 +33,8 @@ from evaluation.regimens.triangulation.table import (
     one_table,
     shared_scales,
 )
-from evaluation.results import ADJUSTED_COLUMNS
+from evaluation.remarks import Remark, joined, not_estimable
+from evaluation.results import ADJUSTED_COLUMNS, tidy
 from features.outcome import Outcome
 
 NOWHERE = float("nan")
@@ -55,8 +57,23 @@ def row(family, estimator, estimate, limits=(np.nan, np.nan), scale=HAZARD_RATIO
     }
 
 
+def named(words):
+    """The name that prints so."""
+    for one in sorted(ESTIMATORS, key=lambda one: -len(one.label)):
+        if words == one.label:
+            return one.named()
+        start = one.label + one.before_part
+        if one.before_part and words.startswith(start):
+            return one.named(named(words[len(start) :]))
+    return words
+
+
+def table_of(rows):
+    return tidy([row | {"estimator": named(row["estimator"])} for row in rows], ADJUSTED_COLUMNS)
+
+
 def reading(rows, **checks):
-    table = pd.DataFrame(rows).reindex(columns=list(ADJUSTED_COLUMNS))
+    table = table_of(rows)
     return Reading.of(table, "OS", "A", Checks(70, 58, **checks))
 
 
@@ -132,8 +149,7 @@ def test_cumulative_incidences_are_told_apart_from_hazards():
 def competing_reading(difference, limits, *more):
     rows = [CRUDE, probability("classical", "cumulative incidence difference", -0.2), *more]
     other = probability("classical", "cumulative incidence difference", difference, 12.0, limits)
-    table = pd.DataFrame([*rows, other | {"endpoint": "death in remission"}])
-    table = table.reindex(columns=list(ADJUSTED_COLUMNS))
+    table = table_of([*rows, other | {"endpoint": "death in remission"}])
     return Reading.of(table, "OS", "A", Checks(70, 58), "death in remission")
 
 
@@ -344,7 +360,7 @@ def test_adjustment_on_fewer_patients_is_told():
 
 
 def test_where_nothing_could_be_adjusted_it_is_said_why():
-    failed = weighted(np.nan) | {"note": "not estimable: the covariates tell the arms apart"}
+    failed = weighted(np.nan) | {"note": not_estimable("the covariates tell the arms apart")}
     text = say_unadjusted(reading([CRUDE, failed]))
     assert text.startswith("Nothing could be adjusted (the covariates tell the arms apart):")
     assert "crude rows cannot be told from confounding" in text
@@ -578,12 +594,8 @@ def compared(study):
         {"OS": outcome}, regimen, "B", [6, 12], responder, None, FurtherComparisons(replicates=200)
     )
     checks = Checks.of(outcome, regimen, ("A", "B"), adjusted)
-    model = pd.DataFrame(
-        [
-            probability("model-based", "SHAP contrast, cox", -0.04)
-            | {"note": "not causal; the regimen left the model in 12% of refits"}
-        ]
-    )
+    note = joined("not causal", Remark.LEFT.says("in 12% of refits"))
+    model = table_of([probability("model-based", "SHAP contrast, cox", -0.04) | {"note": note}])
     table = one_table(classical, [adjusted.table], [model], {("OS", "A"): checks}, {"cox": "age"})
     return table, checks
 
@@ -656,7 +668,7 @@ def test_randomised_arms_have_no_confounding_to_explain_away(study):
     adjusted = compare_adjusted(outcome, regimen, covariates, settings)
     checks = Checks.of(outcome, regimen, ("A", "B"), adjusted, randomised=True)
     classical = compare_regimens({"OS": outcome}, regimen, "B", [6, 12])
-    model = pd.DataFrame([probability("model-based", "SHAP contrast, cox", -0.04) | {"note": ""}])
+    model = table_of([probability("model-based", "SHAP contrast, cox", -0.04) | {"note": ""}])
     table = one_table(classical, [adjusted.table], [model], {("OS", "A"): checks})
     assert not table["estimator"].str.startswith("E-value").any()
     words = " ".join([*table["assumption"], *table["verdict"]])

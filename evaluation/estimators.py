@@ -1,16 +1,14 @@
 """Every estimator of a regimen contrast: what its rows are called, and what is true of them.
 
-A row of a table of regimens carries the name of its estimator, and of the part it is about where
-there is one: a subgroup, a learner, an estimate. Names are made here and read back here, nowhere
-else, so that a label can change without changing what any program does.
+A cell of a table prints as the name of an estimate and knows what it is of: no name is read, so
+that a label can change without changing what any program does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -47,20 +45,35 @@ class Estimator:
     conditional: bool = False
     assumes: Assumes = ""
 
-    def named(self, part: str = "") -> str:
-        """The name of a row of this estimator.
+    def named(self, part: str = "") -> Named:
+        """What a row of this estimator is called.
 
-        >>> COX.named(), COX.named("age: above 65")
-        ('Cox hazard ratio', 'Cox hazard ratio, age: above 65')
+        >>> print(COX.named("age: above 65"))
+        Cox hazard ratio, age: above 65
         """
-        return f"{self.label}{self.before_part}{part}" if part else self.label
+        return Named(self, part)
 
 
-class Named(NamedTuple):
-    """An estimator, and the part that a row of it is about; empty without one."""
+class Named(str):
+    """What an estimate is called: a text that knows its estimator, and the part it is about.
+
+    Attributes
+    ----------
+    estimator : Estimator
+    part : str
+        A subgroup, a learner, an estimate; empty without one.
+    """
 
     estimator: Estimator
     part: str
+
+    def __new__(cls, estimator: Estimator, part: str = "") -> Named:  # noqa: D102
+        found = super().__new__(cls, estimator.label + (estimator.before_part + part) * bool(part))
+        found.estimator, found.part = estimator, part
+        return found
+
+    def __getnewargs__(self) -> tuple[Estimator, str]:  # type: ignore[override]
+        return self.estimator, self.part
 
 
 MEDIAN = Estimator("median", "median")
@@ -104,6 +117,7 @@ def of_rates(kind: str, what: str = RATE) -> Estimator:
     return Estimator(f"{kind}, {what}", f"{kind} {what}", group=kind)
 
 
+NOTHING_ADJUSTED = Estimator("nothing_adjusted", "adjusted comparison", "adjusted")
 MULTIVARIABLE = Estimator(
     "multivariable", "multivariable Cox", "adjusted", before_part=", ", conditional=True
 )
@@ -114,6 +128,13 @@ IPTW = Estimator("iptw", "IPTW", "adjusted", before_part=" ", group="IPTW")
 OVERLAP = Estimator("overlap", "overlap", "adjusted", before_part=" ", group="overlap")
 MATCHING = Estimator("matching", "matching", "adjusted", before_part=" ", group="matching")
 WEIGHTED = (STABILISED, IPTW, OVERLAP, MATCHING)
+
+
+def of_weights(kind: str) -> Estimator:
+    """What is estimated under a kind of weights."""
+    return next(estimator for estimator in WEIGHTED if estimator.group == kind)
+
+
 G_COMPUTATION = Estimator("g_computation", "g-computation, Cox", "adjusted", before_part=" ")
 BY_ARM = "stratified by arm"
 AIPW = Estimator("aipw", "AIPW of pseudo-values", "adjusted")
@@ -126,41 +147,24 @@ ESTIMATORS: tuple[Estimator, ...] = (
     LOG_RANK, STRATIFIED, FLEMING_HARRINGTON, MAX_COMBO, COX, TREND, INTERACTION, GRAY, FINE_GRAY,
     INCIDENCE, INCIDENCE_DIFFERENCE,
     *(of_rates(kind, what) for kind in _KINDS for what in _OF_RATES),
-    MULTIVARIABLE, *WEIGHTED, G_COMPUTATION, AIPW, E_VALUE, SHAP, STANDARDISED,
+    NOTHING_ADJUSTED, MULTIVARIABLE, *WEIGHTED, G_COMPUTATION, AIPW, E_VALUE, SHAP, STANDARDISED,
 )  # fmt: skip
 
 
-@cache
-def read_name(name: str) -> Named:
-    """The estimator of a row, and its part.
+def rows_of(names: Iterable[Named], *wanted: Estimator) -> np.ndarray:
+    """Which rows are of one of these estimators; (n,) of bool.
 
-    >>> read_name("E-value of overlap Cox")[1]
-    'overlap Cox'
-
-    Raises
-    ------
-    KeyError
-        When no estimator is called so.
+    >>> rows_of([COX.named("age: above 65"), OVERLAP.named("Cox")], COX)
+    array([ True, False])
     """
-    for estimator in sorted(ESTIMATORS, key=lambda one: -len(one.label)):
-        if name == estimator.label:
-            return Named(estimator, "")
-        start = estimator.label + estimator.before_part
-        if estimator.before_part and name.startswith(start):
-            return Named(estimator, name[len(start) :])
-    raise KeyError(f"no estimator is called {name!r}")
+    return np.array([name.estimator in wanted for name in names], dtype=bool)
 
 
-def rows_of(names: Iterable[object], *wanted: Estimator) -> np.ndarray:
-    """Which rows are of one of these estimators, by their names; (n,) of bool."""
-    return np.array([read_name(str(name)).estimator in wanted for name in names], dtype=bool)
-
-
-def rows_in(names: Iterable[object], group: str) -> np.ndarray:
+def rows_in(names: Iterable[Named], group: str) -> np.ndarray:
     """Which rows are of an estimator of a group; (n,) of bool."""
-    return np.array([read_name(str(name)).estimator.group == group for name in names], dtype=bool)
+    return np.array([name.estimator.group == group for name in names], dtype=bool)
 
 
-def parts_of(names: Iterable[object]) -> list[str]:
-    """The part that each row is about."""
-    return [read_name(str(name)).part for name in names]
+def parts_of(names: Iterable[Named]) -> list[Any]:
+    """The part that each row is about: a text, or the name of another estimate."""
+    return [name.part for name in names]
