@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from evaluation.regimens import ADVERSE_EVENT, rows_in
-from evaluation.regimens.triangulation import lead_of
+from evaluation.regimens.triangulation import Paragraph
 from evaluation.report.comparison_tables import (
     SHARED,
     by_scale,
@@ -53,7 +53,7 @@ class ComparisonReport:
         Printed on top when the patients are not real.
     facts : mapping of label -> text
     cautions : sequence of str
-    paragraphs : sequence of str
+    paragraphs : sequence of Paragraph
         One a contrast, the modelled endpoint first.
     adjustment_set : str
         What the adjusted rows adjust for.
@@ -81,7 +81,7 @@ class ComparisonReport:
     provenance: str
     facts: Mapping[str, str]
     cautions: Sequence[str]
-    paragraphs: Sequence[str]
+    paragraphs: Sequence[Paragraph]
     adjustment_set: str
     endpoint: str
     table: pd.DataFrame
@@ -131,9 +131,9 @@ def summary(found: ComparisonReport) -> Section:
     # What they agree on, and how surely, stands out.
     led = [
         Markup("<p>{}{}</p>\n").format(
-            Markup("<strong>{}</strong> ").format(lead) if lead else "", rest
+            Markup("<strong>{}</strong> ").format(told.lead) if told.lead else "", told.rest
         )
-        for lead, rest in map(lead_of, found.paragraphs)
+        for told in found.paragraphs
     ]
     box = Markup('<div class="summary">\n{}</div>\n').format(Markup("").join(led))
     text = note(f"Written by fixed rules from the table below. {drawn}")

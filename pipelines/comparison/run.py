@@ -13,6 +13,7 @@ from evaluation.regimens.crude import FurtherComparisons
 from evaluation.regimens.triangulation import (
     HAZARD_RATIO,
     Checks,
+    Paragraph,
     Reading,
     one_table,
     triangulation_paragraph,
@@ -58,7 +59,7 @@ class Comparison:
     adjusted : mapping of endpoint -> AdjustedComparison
     checks : mapping of (endpoint, arm) -> Checks
     readings : mapping of (endpoint, arm) -> Reading
-    paragraphs : mapping of (endpoint, arm) -> str
+    paragraphs : mapping of (endpoint, arm) -> Paragraph
     subgroups, transplant : DataFrame or None
     target_trial : DataFrame with TARGET_COLUMNS
     cautions : tuple of str
@@ -71,7 +72,7 @@ class Comparison:
     adjusted: Mapping[str, AdjustedComparison]
     checks: Mapping[Key, Checks]
     readings: Mapping[Key, Reading]
-    paragraphs: Mapping[Key, str]
+    paragraphs: Mapping[Key, Paragraph]
     subgroups: pd.DataFrame | None
     transplant: pd.DataFrame | None
     target_trial: pd.DataFrame

@@ -202,7 +202,7 @@ def incidence_rows(
 
     Yields
     ------
-    dict
+    Estimate
         Differences are arm minus reference arm; above 0 the event is more frequent in the arm.
     """
     for name, of in zip(names, (outcome, competing_as_event(outcome)), strict=True):

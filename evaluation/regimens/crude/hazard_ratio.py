@@ -150,7 +150,7 @@ def proportional_hazards_rows(by_arm: Mapping[str, Outcome]) -> Iterator[Estimat
 
     Yields
     ------
-    dict
+    Estimate
         The chi-square statistic on one degree of freedom with time on the scale of the
         Kaplan-Meier curve, and its p-value; small means that the hazard ratio changes with time.
     """

@@ -55,7 +55,7 @@ def median_difference_rows(
 
     Yields
     ------
-    dict
+    Estimate
         Months; above 0 the arm lives longer. 95% percentile interval, missing where more than 10%
         of the samples do not reach a median.
     """

@@ -189,7 +189,7 @@ def rank_test_rows(
 
     Yields
     ------
-    dict
+    Estimate
         Global tests over all arms; MaxCombo, which compares two arms, of each arm with the
         reference arm; with three arms or more also the log-rank test of each such pair. p-values
         are not adjusted for the number of tests.

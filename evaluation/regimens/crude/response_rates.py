@@ -120,7 +120,7 @@ def ratio_and_test_rows(endpoint: str, kind: str, counts: dict[str, Counts]) -> 
 
     Yields
     ------
-    dict
+    Estimate
         Rows "<kind> rate ratio" (Katz limits), "<kind> odds ratio" (Woolf limits), "<kind>
         chi-square test" (no continuity correction), "<kind> Fisher test" and "<kind> Boschloo
         test" (a p-value alone; Boschloo's is twice the smaller one-sided p). With three arms or

@@ -163,7 +163,7 @@ def rmst_rows(
 
     Yields
     ------
-    dict
+    Estimate
         Differences are arm minus reference arm in months: above 0, the arm lives longer.
     """
     means = {arm: restricted_mean(outcome, tau) for arm, outcome in by_arm.items()}

@@ -1,7 +1,11 @@
 """Every estimate of one contrast, and what they agree on."""
 
 from evaluation.regimens.triangulation.checks import Checks
-from evaluation.regimens.triangulation.paragraph import RANDOMISED, lead_of, triangulation_paragraph
+from evaluation.regimens.triangulation.paragraph import (
+    RANDOMISED,
+    Paragraph,
+    triangulation_paragraph,
+)
 from evaluation.regimens.triangulation.reading import Reading
 from evaluation.regimens.triangulation.table import (
     EVENT_PROBABILITY,
@@ -24,8 +28,8 @@ __all__ = [
     "RANDOMISED",
     "RMST",
     "Checks",
+    "Paragraph",
     "Reading",
-    "lead_of",
     "on_one_scale",
     "one_table",
     "shared_scales",

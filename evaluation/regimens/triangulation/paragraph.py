@@ -50,7 +50,30 @@ RANDOMISED = (
 )
 
 
-def triangulation_paragraph(reading: Reading) -> str:
+class Paragraph(str):
+    """A paragraph: a text that knows what leads it, and the rest.
+
+    Attributes
+    ----------
+    lead : str
+        Direction and precision; a single estimate leads by its direction alone, and nothing leads
+        where nothing could be estimated.
+    rest : str
+    """
+
+    lead: str
+    rest: str
+
+    def __new__(cls, lead: str, rest: str) -> Paragraph:  # noqa: D102
+        found = super().__new__(cls, " ".join(filter(None, (lead, rest))))
+        found.lead, found.rest = lead, rest
+        return found
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        return self.lead, self.rest
+
+
+def triangulation_paragraph(reading: Reading) -> Paragraph:
     """What the estimates agree on, where they differ, and the likely reason; by rules.
 
     Parameters
@@ -59,17 +82,17 @@ def triangulation_paragraph(reading: Reading) -> str:
 
     Returns
     -------
-    str
-        One paragraph. Every figure in it stands in the table or in the checks.
+    Paragraph
+        Every figure in it stands in the table or in the checks.
     """
     if not reading.scales:
-        return (
+        return Paragraph(
+            "",
             f"{reading.endpoint}, {reading.arm} against {reading.reference_arm}: nothing could be "
-            "estimated on a shared scale."
+            "estimated on a shared scale.",
         )
-    rules: tuple[Callable[[Reading], str], ...] = (
-        say_direction,
-        say_precision,
+    leading: list[Callable[[Reading], str]] = [say_direction]
+    rules: list[Callable[[Reading], str]] = [
         say_dependence,
         say_no_events,
         say_competing,
@@ -81,8 +104,13 @@ def triangulation_paragraph(reading: Reading) -> str:
         say_shrinkage,
         say_size,
         say_unmeasured,
+    ]
+    # Of a single estimate the precision is no finding of its own.
+    (leading if sum(map(len, reading.scales.values())) > 1 else rules).insert(1, say_precision)
+    lead, rest = (
+        " ".join(filter(None, (rule(reading) for rule in some))) for some in (leading, rules)
     )
-    return " ".join(text for text in (rule(reading) for rule in rules) if text)
+    return Paragraph(lead, rest)
 
 
 def say_direction(reading: Reading) -> str:
@@ -165,23 +193,8 @@ def say_precision(reading: Reading) -> str:
 
 
 def say_dependence(reading: Reading) -> str:
-    """That the rows are not so many findings; where `lead_of` ends."""
+    """That the rows are not so many findings."""
     return SAME_PATIENTS if sum(map(len, reading.scales.values())) > 1 else ""
-
-
-def lead_of(paragraph: str) -> tuple[str, str]:
-    """Direction and precision, and the rest of a paragraph.
-
-    Returns
-    -------
-    lead, rest : str
-        A single estimate leads by its direction alone; nothing leads where there is none.
-    """
-    lead, mark, rest = paragraph.partition(SAME_PATIENTS)
-    if mark:
-        return lead.rstrip(), mark + rest
-    direction, end, rest = paragraph.partition("). ")
-    return (direction + end.rstrip(), rest) if end else ("", paragraph)
 
 
 def say_no_events(reading: Reading) -> str:

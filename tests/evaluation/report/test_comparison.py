@@ -4,6 +4,7 @@ import pytest
 
 from evaluation.estimators import ADVERSE_EVENT, COX, E_VALUE, LOG_RANK, OVERLAP, of_rates
 from evaluation.regimens.target_trial import target_trial_sheet
+from evaluation.regimens.triangulation import Paragraph
 from evaluation.remarks import joined, reads_above
 from evaluation.report.comparison import ComparisonReport, write_comparison_report
 from evaluation.report.comparison_tables import (
@@ -35,6 +36,11 @@ WEIGHTED = CRUDE | {
 }  # fmt: skip
 TESTED = CRUDE | {"estimator": LOG_RANK.named(), "scale": "chi-square"}
 RESTRICTED = WEIGHTED | {"scale": "RMST difference", "horizon": 12.0, "estimate": 1.3}
+
+
+PARAGRAPH = Paragraph(
+    "OS, HMA against LDAC: all 2 estimates favour HMA (hazard ratio 0.58).", "More."
+)
 
 
 def adverse():
@@ -144,7 +150,7 @@ def report():
         provenance="",
         facts={"Patients": "70"},
         cautions=["Patients were not randomised."],
-        paragraphs=["OS, HMA against LDAC: all 2 estimates favour HMA (hazard ratio 0.58). More."],
+        paragraphs=[PARAGRAPH],
         adjustment_set="age",
         endpoint="OS",
         table=table(

@@ -12,7 +12,6 @@ from evaluation.regimens.triangulation.adjustment import say_adjustment, say_con
 from evaluation.regimens.triangulation.checks import Checks
 from evaluation.regimens.triangulation.in_time import say_time
 from evaluation.regimens.triangulation.paragraph import (
-    lead_of,
     say_competing,
     say_dependence,
     say_direction,
@@ -232,15 +231,15 @@ def test_direction_and_precision_lead_the_paragraph(estimates):
     rows = [CRUDE | {"estimate": estimates[0]}, weighted(estimates[1])]
     rows.append(probability("model-based", "SHAP contrast, forest", 0.0))
     found = reading(rows, trend_p=0.5)
-    lead, rest = lead_of(triangulation_paragraph(found))
-    assert lead == f"{say_direction(found)} {say_precision(found)}"
-    assert f"{lead} {rest}" == triangulation_paragraph(found)
+    told = triangulation_paragraph(found)
+    assert told.lead == f"{say_direction(found)} {say_precision(found)}"
+    assert told == f"{told.lead} {told.rest}"
 
 
 def test_a_single_estimate_leads_by_its_direction_and_nothing_by_nothing():
-    assert lead_of(triangulation_paragraph(reading([CRUDE])))[0] == say_direction(reading([CRUDE]))
+    assert triangulation_paragraph(reading([CRUDE])).lead == say_direction(reading([CRUDE]))
     nothing = triangulation_paragraph(reading([row("classical", "x", np.nan)]))
-    assert lead_of(nothing) == ("", nothing)
+    assert (nothing.lead, nothing.rest) == ("", nothing)
 
 
 def test_without_events_in_an_arm_there_are_no_hazard_ratios():
