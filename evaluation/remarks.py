@@ -132,7 +132,22 @@ def reads_above(null: int, words: str) -> Part:
 
 
 def _parts(note: object) -> tuple[str, ...]:
-    """The parts of a note; a text that is none has no kind, and nothing (NaN) has no part."""
+    """The parts of a note; nothing (NaN) has none.
+
+    A note that went through a file, another process or pandas' own texts is plain again, and its
+    parts are told by how they begin: a kind is never lost in silence.
+    """
     if isinstance(note, Note):
         return note.parts
-    return (note,) if isinstance(note, str) and note else ()
+    if isinstance(note, Part):
+        return (note,)
+    if not isinstance(note, str) or not note:
+        return ()
+    return tuple(_revived(part) for part in note.split(_BETWEEN))
+
+
+def _revived(part: str) -> str:
+    for kind in Remark:
+        if kind.value and part.startswith(kind.value):
+            return Part(kind, part[len(kind.value) :])
+    return part

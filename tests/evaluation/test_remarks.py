@@ -22,7 +22,7 @@ def test_a_note_is_taken_apart_as_it_was_joined():
     assert without(note, Remark.ABOVE, Remark.HAZARDS) == "12 left"
     assert without(note, Remark.LEFT) == note
     assert joined(note, "and more").parts == (*note.parts, "and more")
-    assert not Remark.HAZARDS.within("proportional hazards p = .2")
+    assert not Remark.HAZARDS.within("no proportional hazards p = .2")
     assert Remark.NO_INTERVAL.within(float("nan")) == []
 
 
@@ -31,3 +31,12 @@ def test_a_copied_note_keeps_its_parts():
     again = copy.deepcopy(note)
     assert isinstance(again, Note)
     assert why_not(again) == "no event; 12 left"
+
+
+def test_a_note_from_a_file_is_told_by_how_its_parts_begin():
+    note = joined(not_estimable("no event"), reads_above(0, "more than LDAC"), "12 left")
+    plain = "".join(note)
+    assert type(plain) is str
+    assert without(plain, Remark.ABOVE) == without(note, Remark.ABOVE)
+    assert why_not(plain) == why_not(note)
+    assert Remark.ABOVE.within(plain) == Remark.ABOVE.within(note)
