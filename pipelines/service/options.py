@@ -11,7 +11,7 @@ from models.card import ModelCard
 from models.individual import Question
 
 MOST_HORIZONS = 20
-NUMBER = re.compile(r"\d{1,6}(\.\d{1,9})?", re.ASCII)
+NUMBER = re.compile(r"\d{1,9}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 TRUTH = {"true": True, "false": False}
 ONE_NUMBER = "one number of months"
 

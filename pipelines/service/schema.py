@@ -126,7 +126,12 @@ def _predict(served: Served) -> Schema:
 
 def _option(name: str, served: Served) -> Schema:
     last = served.stored.card.follow_up
-    month: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": last}
+    month: Schema = {"type": "number", "minimum": 0.01, "maximum": last}
+    earlier = {
+        "type": "number",
+        "minimum": 0.01,
+        "exclusiveMaximum": max(served.stored.card.horizons),
+    }
     schemas: dict[str, Schema] = {
         "horizons": {
             "type": "array",
@@ -136,7 +141,7 @@ def _option(name: str, served: Served) -> Schema:
             "uniqueItems": True,
             "default": list(served.stored.card.horizons),
         },
-        "alive_at": month,
+        "alive_at": earlier,
     }
     told = {
         "horizons": "Months, separated by commas",
