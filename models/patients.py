@@ -24,7 +24,8 @@ from features.regimens import RegimenColumn, derive_regimen
 from features.tables import ROW_NAMES
 from features.times import one_time
 from models.card import ModelCard
-from models.notes import notes_of
+from models.individual import Support
+from models.notes import cautions_of, notes_of
 from models.prediction import SurvivalModel, median_on_grid
 
 if TYPE_CHECKING:
@@ -189,9 +190,13 @@ def predict_for(
 
 
 def predictions_of(
-    model: SurvivalModel, card: ModelCard, patients: Patients, horizons: Sequence[float]
+    model: SurvivalModel,
+    card: ModelCard,
+    patients: Patients,
+    horizons: Sequence[float],
+    support: Support | None = None,
 ) -> dict[str, np.ndarray]:
-    """The columns of `predict_for`, plain."""
+    """The columns of `predict_for`, plain, and each patient's doubts by name (`cautions`)."""
     months = check_horizons(horizons, card)
     inputs, covariates = covariates_of(card, patients)
     regimen = patients.regimen if card.arms else None
@@ -218,6 +223,7 @@ def predictions_of(
     for month, probability in zip(months, prediction.event_probability.T, strict=True):
         result[f"event_probability_{month:g}m"] = probability
     result["median_months"] = np.round(median, 1)
+    result["cautions"] = cautions_of(inputs, covariates, regimen, card, support, months)
     result["note"] = notes_of(inputs, covariates, card, months)
     return result
 

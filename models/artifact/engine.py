@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.columns import Columns
 from models.artifact.stored import StoredModel
-from models.individual import Columns, Engine, Predict
+from models.individual import Engine, Predict
 from models.prediction import OpenedModel, SurvivalModel
 from models.recalibrated import RecalibratedModel
 from models.stack import StackedModel

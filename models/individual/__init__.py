@@ -15,13 +15,13 @@ from models.individual.answer import (
     UnderRegimen,
 )
 from models.individual.ask import Asked, Engine, Question, answers
-from models.individual.cautions import Caution, Doubt
+from models.individual.cautions import TEXTS, Caution, Doubt
+from models.individual.doubts import MUCH_MISSING, is_far, overlapping
 from models.individual.interval import FEWEST_REFITS, limits
 from models.individual.rows import row_of
 from models.individual.seen import Predict
 from models.individual.support import (
     Better,
-    Columns,
     Distance,
     Overlap,
     Risks,
@@ -35,14 +35,15 @@ from models.individual.words import percent, percent_range, points
 
 __all__ = [
     "FEWEST_REFITS",
+    "MUCH_MISSING",
     "ONE_MODEL",
+    "TEXTS",
     "Answer",
     "Asked",
     "AtHorizon",
     "Band",
     "Better",
     "Caution",
-    "Columns",
     "Contributions",
     "Curve",
     "Distance",
@@ -61,7 +62,9 @@ __all__ = [
     "Terms",
     "UnderRegimen",
     "answers",
+    "is_far",
     "limits",
+    "overlapping",
     "percent",
     "percent_range",
     "points",

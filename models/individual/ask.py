@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.columns import Columns
 from features.errors import InputError, Problem
 from models.individual.answer import (
     Answer,
@@ -24,7 +25,7 @@ from models.individual.contributions import Probability, shares
 from models.individual.doubts import REGIMEN, doubts_of, is_missing, overlaps, propensity
 from models.individual.interval import Band, band_of, why_no_band
 from models.individual.seen import Model, Predict, Seen
-from models.individual.support import Columns, Support
+from models.individual.support import Support
 
 if TYPE_CHECKING:
     from models.card import ModelCard

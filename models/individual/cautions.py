@@ -32,14 +32,12 @@ TEXTS: dict[Caution, Callable[[str], str]] = {
     Caution.BEYOND_SUPPORT: lambda about: (
         f"fewer than {FEWEST_AT_RISK} training patients were followed to {about}"
     ),
-    Caution.BEFORE_FIRST_EVENT: lambda about: (
-        f"nobody had the event in training by month {about}: 0 there says that none was seen"
-    ),
+    Caution.BEFORE_FIRST_EVENT: lambda about: f"nobody had the event in training by month {about}",
     Caution.NEVER_SEEN: lambda about: f"never seen in training: {about}",
     Caution.RARE: lambda about: f"too rare in training to count for itself: {about}",
     Caution.OUTSIDE_RANGE: lambda about: f"outside the central 95% of training: {about}",
     Caution.MANY_MISSING: lambda about: f"much is missing: {about}",
-    Caution.CANNOT_BE_DERIVED: lambda about: f"cannot be derived from what is given: {about}",
+    Caution.CANNOT_BE_DERIVED: lambda about: f"cannot be derived: {about}",
     Caution.FAR_FROM_TRAINING: lambda about: (
         f"unlike the training patients, all covariates together: {about}"
     ),

@@ -7,13 +7,14 @@ only the others take part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 
 import numpy as np
 
-Columns = Mapping[str, np.ndarray]
+from features.columns import Columns
+
 # Plain columns of n patients -> one probability each.
 Probability = Callable[[Columns], np.ndarray]
 

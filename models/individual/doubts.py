@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from features.columns import Columns
 from models.individual.cautions import Caution, Doubt
-from models.individual.support import FEWEST_EVENTS, PREFERENCE, Columns, Support
+from models.individual.support import FEWEST_EVENTS, PREFERENCE, Support
 from models.individual.words import percent
 
 if TYPE_CHECKING:
@@ -98,12 +101,24 @@ def _missing(patient: Columns) -> str:
     return f"{len(missing)} of {len(names)} covariates ({', '.join(missing)})"
 
 
-def _far(support: Support, patient: Columns) -> str:
+def is_far(support: Support, standardised: np.ndarray) -> np.ndarray:
+    """Whether each patient is unlike the training patients, all covariates together, (n,).
+
+    Parameters
+    ----------
+    standardised : ndarray of shape (n, n_terms)
+        By `support.terms`.
+    """
     if support.distance is None:
+        return np.zeros(len(standardised), dtype=bool)
+    return np.asarray(support.distance.of_patients(standardised) > support.distance.cutoff)
+
+
+def _far(support: Support, patient: Columns) -> str:
+    standardised = support.terms.of_patients(patient)
+    if support.distance is None or not is_far(support, standardised)[0]:
         return ""
-    distance = float(support.distance.of_patients(support.terms.of_patients(patient))[0])
-    if distance <= support.distance.cutoff:
-        return ""
+    distance = float(support.distance.of_patients(standardised)[0])
     cutoff = support.distance.cutoff
     return f"distance {distance:.1f}, and 99% of them are within {cutoff:.1f} of their mean"
 
@@ -132,14 +147,18 @@ def _narrow(support: Support) -> str:
 
 def overlaps(support: Support, patient: Columns, arm: str) -> bool | None:
     """Whether enough training patients like this one received the arm; None where not stored."""
-    standardised = support.terms.of_patients(patient)
+    found = overlapping(support, support.terms.of_patients(patient), arm)
+    return None if found is None else bool(found[0])
+
+
+def overlapping(support: Support, standardised: np.ndarray, arm: str) -> np.ndarray | None:
+    """The same of many patients, shape (n,); `standardised` as for `is_far`."""
     preferences = [
-        float(one.preference(standardised)[0]) if arm == one.arm
-        else 1 - float(one.preference(standardised)[0])
+        one.preference(standardised) if arm == one.arm else 1 - one.preference(standardised)
         for one in support.overlaps
         if arm in (one.arm, one.reference_arm)
-    ]  # fmt: skip
-    return min(preferences) >= PREFERENCE[0] if preferences else None
+    ]
+    return np.min(preferences, axis=0) >= PREFERENCE[0] if preferences else None
 
 
 def propensity(support: Support, patient: Columns, arm: str) -> float | None:

@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from features.columns import Columns
 from models.individual.answer import AtHorizon, Curve
 from models.individual.curve import curve_grid, given_alive, median_time, restricted_mean
 from models.individual.interval import along_curve, limits
-from models.individual.support import Columns, Support
+from models.individual.support import Support
 
 # Plain columns of n patients and months -> risk score (n,) and survival (n, n_times).
 Predict = Callable[[Columns, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -6,13 +6,12 @@ patients stand behind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-Columns = Mapping[str, np.ndarray]
+from features.columns import Columns, is_known
 
 # Patients at risk that a horizon needs.
 FEWEST_AT_RISK = 10
@@ -323,7 +322,7 @@ def _levels(values: np.ndarray, fewest: int) -> list[str | None]:
 def _column(values: np.ndarray, level: str | None) -> np.ndarray:
     if level is None:
         return np.asarray(values, dtype=float)
-    return np.array([np.nan if v is None else float(str(v) == level) for v in values])
+    return np.where(is_known(values), (values == level).astype(float), np.nan)
 
 
 def _words(values: np.ndarray) -> np.ndarray:
@@ -331,7 +330,7 @@ def _words(values: np.ndarray) -> np.ndarray:
 
 
 def _mahalanobis(standardised: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    squared = np.einsum("ij,jk,ik->i", standardised, inverse, standardised)
+    squared = ((standardised @ inverse) * standardised).sum(axis=1)
     return np.asarray(np.sqrt(np.maximum(squared, 0.0) / max(standardised.shape[1], 1)))
 
 

@@ -193,9 +193,9 @@ def _predicted(
                 ignore_extra=batch.ignore_extra,
             )
             patients = Patients(read.inputs, read.regimen, above + kept + 1, read.ids)
-            return predictions_of(stored.model, stored.card, patients, months), _told(
-                reasons, table, above
-            )
+            support = stored.beside.support
+            made = predictions_of(stored.model, stored.card, patients, months, support)
+            return made, _told(reasons, table, above)
         except InputError as error:
             if batch.rejected is None or not all(problem.rows for problem in error.problems):
                 raise InputError(further_down(p, above) for p in error.problems) from None

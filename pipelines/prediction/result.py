@@ -66,7 +66,9 @@ def predicted(
     patients = collect(problems, lambda: read(card))
     if problems or patients is None or months is None:
         raise InputError(problems)
-    return Result(predictions_of(stored.model, card, patients, months), stored)
+    return Result(
+        predictions_of(stored.model, card, patients, months, stored.beside.support), stored
+    )
 
 
 def origin(stored: StoredModel) -> dict[str, str]:

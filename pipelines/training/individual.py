@@ -10,6 +10,7 @@ import pandas as pd
 from evaluation.metrics import IPA, rows_of
 from evaluation.statistics import fit_logistic
 from evaluation.validation import Refits
+from features.columns import Columns, plain_columns
 from features.covariates import describe_covariates
 from features.dataset import REGIMEN, Dataset
 from features.outcome import Outcome
@@ -18,7 +19,6 @@ from models.fitted import encode
 from models.individual import (
     FEWEST_REFITS,
     Better,
-    Columns,
     Distance,
     Overlap,
     Risks,
@@ -93,11 +93,6 @@ def support_of(plan: TrainingPlan, model: SurvivalModel, metrics: pd.DataFrame) 
         risks=Risks.of(horizon, 1 - model.predict(predictors, [horizon]).survival[:, 0]),
         better=_better(metrics, horizon),
     )
-
-
-def plain_columns(predictors: pd.DataFrame) -> Columns:
-    """Predictors as plain columns: floats with NaN, objects with None."""
-    return {str(name): predictors[name].to_numpy() for name in predictors}
 
 
 def event_in_words(endpoint: str, outcome: Outcome) -> str:

@@ -51,6 +51,7 @@ def test_the_table_has_its_columns(predict):
         "event_probability_6m",
         "event_probability_12m",
         "median_months",
+        "cautions",
         "note",
     ]
 

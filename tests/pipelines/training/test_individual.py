@@ -8,10 +8,11 @@ import pytest
 
 from evaluation.results import metric_table
 from evaluation.validation import Refits
+from features.columns import plain_columns
 from features.outcome import Outcome
 from models.fit import fit_model
 from pipelines.training import individual
-from pipelines.training.individual import beside, event_in_words, plain_columns, support_of
+from pipelines.training.individual import beside, event_in_words, support_of
 
 HORIZONS = (6.0, 12.0)
 
