@@ -1,5 +1,6 @@
 """What one patient's answer says, how sure it is, and what is doubtful about it: numpy alone."""
 
+from features.columns import Columns
 from models.individual.answer import (
     ONE_MODEL,
     Answer,
@@ -44,6 +45,7 @@ __all__ = [
     "Band",
     "Better",
     "Caution",
+    "Columns",
     "Contributions",
     "Curve",
     "Distance",

@@ -341,6 +341,7 @@ def test_predictions_as_csv(predict_with, leuksurv):
         "event_probability_6m",
         "event_probability_12m",
         "median_months",
+        "cautions",
         "note",
         "model",
         "model_version",
