@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from features.columns import plain_columns
+from models.artifact import Beside, StoredModel, ask, engine_of
 from models.individual import (
     Better,
     Caution,
@@ -16,7 +17,6 @@ from models.individual import (
     typical_values,
 )
 from models.patients import Patients, predictions_of
-from models.store import Beside, StoredModel, ask, engine_of
 
 # What is about the range alone is said where there is one.
 OF_THE_RANGE = {Caution.NARROW_RANGE, Caution.NO_INTERVAL}
