@@ -22,6 +22,8 @@ REGIMEN = "regimen"
 MOST_PATIENTS = 1_000
 # Of an identifier, in letters.
 LONGEST_ID = 200
+# A number in its place is one that every JSON reader holds exactly.
+LARGEST_ID = 10**15
 # Of one request; the rest is counted.
 MOST_PROBLEMS = 50
 Cell = float | str | None
@@ -216,7 +218,7 @@ def read_id(value: Any, where: str) -> tuple[Cell, Problem | None]:
     """A patient's name among those of one request; it is given back and kept nowhere."""
     if value is None:
         return None, None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_ID:
         return str(value), None
     if isinstance(value, str) and len(value) <= LONGEST_ID and _is_text(value):
         return value, None

@@ -10,7 +10,7 @@ from features.covariates import Covariate
 from models.individual import Answer
 from models.patients import PATIENT_ID
 from pipelines.service.about import Served
-from pipelines.service.body import LONGEST_ID, MOST_PATIENTS, REGIMEN
+from pipelines.service.body import LARGEST_ID, LONGEST_ID, MOST_PATIENTS, REGIMEN
 from pipelines.service.options import MOST_HORIZONS, names_of
 
 Schema = dict[str, Any]
@@ -74,7 +74,7 @@ def patient_schema(served: Served) -> Schema:
         "description": "Given back with the answer, kept nowhere.",
         "anyOf": [
             {"type": "string", "maxLength": LONGEST_ID},
-            {"type": "integer", "minimum": -(10**15), "maximum": 10**15},
+            {"type": "integer", "minimum": -LARGEST_ID, "maximum": LARGEST_ID},
             {"type": "null"},
         ],
     }
