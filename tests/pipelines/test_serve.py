@@ -137,3 +137,12 @@ def test_a_prediction_of_the_command_is_noted_as_the_services_is(folder, tmp_pat
         predict.main([patient, "--model", str(folder), "--audit", str(tmp_path / "no" / "audit")])
     assert ended.value.code == 2
     assert "nothing was predicted" in capsys.readouterr().err
+
+
+def test_serving_imports_nothing_heavy():
+    heavy = ("pandas", "mlflow", "sklearn", "sksurv", "xgboost", "scipy", "numba", "matplotlib")
+    code = f"import sys, pipelines.service; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
