@@ -34,6 +34,7 @@ def read_codes(values: pd.Series) -> pd.Series:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> read_codes(pd.Series([1.0, None, 2.0])).tolist()
     ['1', <NA>, '2']
     """

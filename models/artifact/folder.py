@@ -15,6 +15,7 @@ from models.card import ModelCard
 from models.individual import Support
 from models.learners import LEARNERS
 from models.prediction import SurvivalModel
+from models.recalibrated import RecalibratedModel
 
 CARD = "card.json"
 MODEL, ARRAYS = "model.json", "arrays.npz"
@@ -93,7 +94,8 @@ def load_model(folder: Path, digest: str = "") -> tuple[SurvivalModel, ModelCard
             )
         )
     card = load_card(folder)
-    return _loaded(folder, (MODEL, ARRAYS), files, card.learner)[0], card
+    (model,) = _loaded(folder, (MODEL, ARRAYS), files, card)
+    return model, card
 
 
 def load_beside(folder: Path, card: ModelCard, *, refits: bool) -> Beside:
@@ -120,7 +122,7 @@ def load_beside(folder: Path, card: ModelCard, *, refits: bool) -> Beside:
     if not refits or REFITS not in files:
         return Beside(support)
     return Beside(
-        support, tuple(_loaded(folder, (REFITS, REFIT_ARRAYS), files, card.learner, several=True))
+        support, tuple(_loaded(folder, (REFITS, REFIT_ARRAYS), files, card, several=True))
     )
 
 
@@ -196,14 +198,21 @@ def _content(folder: Path, name: str, files: dict[str, str]) -> bytes:
 
 
 def _loaded(
-    folder: Path, names: tuple[str, str], files: dict[str, str], learner: str, several: bool = False
+    folder: Path,
+    names: tuple[str, str],
+    files: dict[str, str],
+    card: ModelCard,
+    several: bool = False,
 ) -> list[Any]:
     text, arrays = (_content(folder, name, files) for name in names)
     try:
         value = from_bytes(text, arrays)
         if several and not isinstance(value, list):
             raise ValueError("no list of models")
-        return [check_model(one, learner) for one in (value if several else [value])]
+        models = [check_model(one, card.learner) for one in (value if several else [value])]
+        if any(isinstance(one, RecalibratedModel) != bool(card.recalibration) for one in models):
+            raise ValueError("recalibrated or not, its card does not say so")
+        return models
     except (ValueError, ArithmeticError, MemoryError) as error:
         raise _damaged(folder / names[0], error) from error
 

@@ -33,5 +33,3 @@ _COMBINED = Learner(
     stackable=False,
 )
 LEARNERS = {learner.name: learner for learner in (*_SINGLE, _COMBINED)}
-# Learners that a stack may combine.
-STACKABLE = tuple(name for name, learner in LEARNERS.items() if learner.stackable)

@@ -214,7 +214,7 @@ def test_an_alias_is_moved_where_it_is_named(hospitals):
     assert version.tags["recalibration"] == "in_the_large"
 
 
-def test_a_recalibrated_model_can_be_evaluated_and_holds_no_other_type(hospitals, tmp_path):
+def test_a_recalibrated_model_can_be_evaluated_where_its_card_says_so(hospitals, tmp_path):
     with tracking.quiet():
         folder = mlflow.artifacts.download_artifacts(
             "models:/external@here", dst_path=str(tmp_path)
@@ -226,7 +226,7 @@ def test_a_recalibrated_model_can_be_evaluated_and_holds_no_other_type(hospitals
     save_model(plain, model, card.model_copy(update={"recalibration": {}}))
     status, _, said = hospitals.evaluate("--model", plain)
     assert status == 2
-    assert "types that are not allowed" in said
+    assert "its card does not say so" in said
     status, _, said = hospitals.evaluate("--model", stored, table="few.csv")
     assert status == 0, said
 

@@ -37,7 +37,8 @@ def predicted(models, card, tmp_path, capsys):
 
 def test_a_table_shows_identifiers_as_they_are(predicted):
     printed = predicted()
-    told = "".join(printed.split())
+    # The first column alone, whose words may be broken over lines.
+    told = "".join(line[:16].strip() for line in printed.splitlines())
     for part in ("[/x]", "=1+1", "\\x1b[2J", "\\u202e12", "two\\nlines", "zzz...zzz"):
         assert part in told
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", printed)

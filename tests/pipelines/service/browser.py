@@ -82,6 +82,8 @@ class Browser:
 
     def wait(self, condition):
         end = time.monotonic() + PATIENCE
+        # Not before the page has its style: what is measured or printed is what a person sees.
+        condition = f"document.readyState === 'complete' && ({condition})"
         while True:
             # While a page gives way to the next, there is nothing to ask.
             found = self.call("Runtime.evaluate", expression=condition, returnByValue=True)

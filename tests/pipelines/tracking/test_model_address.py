@@ -1,7 +1,5 @@
 """Where a model may come from: the registry, a run, a folder of this machine; nowhere else."""
 
-import json
-
 import pytest
 
 from features.errors import InputError
@@ -66,7 +64,6 @@ def test_a_damaged_model_is_told(folder, file, content):
     assert file in problem.where
 
 
-def test_a_learner_of_another_version_is_told(folder):
-    card = json.loads((folder / CARD).read_text())
-    (folder / CARD).write_text(json.dumps(card | {"learner": "oracle"}))
+def test_a_learner_of_another_version_is_told(folder, models, card):
+    save_model(folder, models["cox"], card.model_copy(update={"learner": "oracle"}))
     assert "oracle" in refused(folder).got
