@@ -69,7 +69,10 @@ def same(plain, full):
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True,
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=tables(), as_json=st.booleans(), ignore_extra=st.booleans())
 def test_plain_patients_are_those_of_the_way_for_all(tmp_path, card, rows, as_json, ignore_extra):

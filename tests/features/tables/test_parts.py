@@ -16,7 +16,10 @@ def quoted(cell):
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True,
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=40), size=st.integers(1, 80))
 def test_parts_of_text_are_the_whole(tmp_path, rows, size):

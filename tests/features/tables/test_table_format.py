@@ -118,7 +118,7 @@ def test_thousands_marks_and_points_beside_decimal_commas(tmp_path, cell):
     assert problem.got == cell
 
 
-@settings(max_examples=25, deadline=None)
+@settings(derandomize=True, max_examples=25, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 4)), min_size=1, max_size=5))
 def test_numbers_survive_the_comma(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("commas") / "a.csv"
@@ -333,7 +333,7 @@ def test_a_file_source_is_its_own_format():
     assert source.stated == {"separator": ";", "missing": ("-999", "unk")}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(derandomize=True, max_examples=80, deadline=None)
 @given(
     st.binary(max_size=60) | st.text(alphabet='ab,;\t"\n\r|1.5é', max_size=60),
     st.sampled_from(["a.csv", "a.txt", "a.tsv", "a.json", "a.parquet"]),
